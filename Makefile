@@ -1,0 +1,61 @@
+# snnbook: `make book` and `make test` set up whatever they lack and do the rest.
+PROFILE ?= quick
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# uv from the path if there is one, else its own small environment.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+# Freed memory is kept: on a CPU fresh pages cost more than the arithmetic done in them.
+export MALLOC_MMAP_THRESHOLD_ ?= 2147483647
+export MALLOC_TRIM_THRESHOLD_ ?= 2147483647
+export MALLOC_ARENA_MAX ?= 1
+
+.PHONY: help setup book serve test lint reproduce bench lock clean notebooks
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## make the environment in .venv from requirements.lock
+
+book: $(READY)  ## run the chapters and render the book to _build/html
+	$(BIN)/python book/build.py
+
+serve: $(READY)  ## render the book and serve it on localhost
+	$(BIN)/python book/build.py --serve
+
+test: $(READY) lint  ## lint, test, run every notebook, build the book with warnings as errors
+	$(BIN)/pytest
+	$(BIN)/python book/build.py
+
+lint: $(READY)  ## check style and that notebooks are clean
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python book/notebooks.py --check
+
+notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell
+	$(BIN)/python book/notebooks.py
+
+reproduce: $(READY)  ## run every row of every table; PROFILE=quick|lab|paper, DATA=folder
+	$(BIN)/snnbook reproduce --profile $(PROFILE) $(if $(DATA),--data $(DATA))
+
+bench: $(READY)  ## measure training speed against other libraries
+	$(BIN)/python -m snnbook bench
+
+lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		--extra run --extra book --extra bench --extra dev --upgrade -o requirements.lock >/dev/null
+
+clean:  ## delete what was built (not the environment, not results)
+	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements.lock
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) -e .
+	@touch $@

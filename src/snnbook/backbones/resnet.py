@@ -1,0 +1,78 @@
+"""ResNet for small images (He et al. 2016; Guo et al. 2023, Sec. 4.2): 3x3 stem, no max-pooling, four stages."""
+
+from torch import Tensor, nn
+
+
+def init_convolutions(module: nn.Module) -> None:
+    """Kaiming-normal convolutions (fan out, ReLU gain), as the public code of Joint A-SNN."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut; the second activation comes after the addition."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, activation):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.act1 = activation()
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.act2 = activation()
+        self.shortcut = nn.Identity()
+        if stride != 1 or in_channels != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.act1(self.bn1(self.conv1(x)))
+        return self.act2(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """ResNet-18 (``blocks=(2, 2, 2, 2)``) or ResNet-34 (``(3, 4, 6, 3)``).
+
+    Args:
+        num_classes: outputs of the classifier.
+        in_channels: channels of the images.
+        activation: factory of activation modules.
+        width: channels of the first stage; each later stage doubles them and halves the map.
+        blocks: basic blocks in each stage.
+
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of 8.
+    """
+
+    reductions = (8, 4, 2, 1)
+
+    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64, blocks=(2, 2, 2, 2)):
+        super().__init__()
+        self.channels = tuple(width * 2**i for i in range(4))
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.encode = activation()
+        inputs = (width, *self.channels[:-1])
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                BasicBlock(before, after, stride, activation),
+                *(BasicBlock(after, after, 1, activation) for _ in range(count - 1)),
+            )
+            for before, after, stride, count in zip(inputs, self.channels, (1, 2, 2, 2), blocks, strict=True)
+        )
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(self.channels[-1], num_classes)
+        init_convolutions(self)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Outputs of the first activation and of each of the four stages, ``[N, C, H, W]`` each."""
+        features = [self.encode(self.stem(x))]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.features(x)[-1]))

@@ -1,0 +1,59 @@
+"""Where things lie, and how they are written: whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from snnbook.errors import UserError
+
+
+def root() -> Path:
+    """The checkout this package runs from, or, when pip-installed, the copy packed beside the code."""
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "experiments").is_dir() and (checkout / "pyproject.toml").is_file():
+        return checkout
+    return Path(__file__).resolve().parent / "_repository"
+
+
+def experiments() -> Path:
+    """The folder of experiment tables, one YAML file each."""
+    return root() / "experiments"
+
+
+def results() -> Path:
+    """The folder of committed run records."""
+    return root() / "results"
+
+
+def notebooks() -> Path:
+    """The folder of chapter notebooks; ``experiments/`` below it holds what papermill runs."""
+    return root() / "notebooks"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that a reader sees the old file or the new one, never a part.
+
+    Raises:
+        UserError: the folder cannot be created or written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; choose a folder you may write to") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes private files; records are meant to be read
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """As :func:`write_bytes`, for UTF-8 text."""
+    write_bytes(path, text.encode())

@@ -1,0 +1,28 @@
+"""The recurrence as one would write it on a blackboard; every other kernel must equal it."""
+
+import torch
+from torch import Tensor
+
+from snnbook.kernels.dynamics import Dynamics
+from snnbook.surrogates import spike
+
+
+def lif_reference(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
+    """Leaky integrate and fire (Guo et al. 2023, Eqs. 1-2; Deng et al. 2022, Eqs. 1-2).
+
+    Args:
+        current: input current ``[T, ...]``; the potential starts at 0.
+        dynamics: threshold, surrogate, firing and reset rules.
+        decay: factor kept of the potential from one step to the next; a number or a 0-d tensor.
+
+    Returns:
+        Spikes, 0 or 1, shaped and typed as ``current``.
+    """
+    u, spikes = torch.zeros_like(current[0]), []
+    for c in current:
+        u = decay * u + c
+        s = spike(u - dynamics.threshold, dynamics.surrogate, dynamics.strict)
+        spikes.append(s)
+        fired = s.detach() if dynamics.detach_reset else s
+        u = u * (1 - fired) if dynamics.hard_reset else u - dynamics.threshold * fired
+    return torch.stack(spikes)

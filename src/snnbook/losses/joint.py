@@ -1,0 +1,63 @@
+"""The losses of Joint A-SNN over the exits of an ANN and an SNN (Guo et al. 2023, Eqs. 7-10).
+
+Every function takes lists with one ``[B, classes]`` (or ``[B, C]``) tensor an exit, first exit first.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from snnbook.losses.distillation import kl_divergence
+
+
+def cross_entropy(exits: list[Tensor], labels: Tensor) -> Tensor:
+    """Cross-entropy summed over the exits of one network: half of Eq. 7."""
+    return sum(F.cross_entropy(logits, labels) for logits in exits)
+
+
+def kld_loss(ann: list[Tensor], snn: list[Tensor]) -> Tensor:
+    """Divergence of the SNN's predictions from the detached ANN's, summed over exits (Eq. 8)."""
+    return sum(kl_divergence(a, s) for a, s in zip(ann, snn, strict=True))
+
+
+def norm_loss(ann: list[Tensor], snn: list[Tensor]) -> Tensor:
+    """Squared distance of the SNN's outputs from the detached ANN's, summed over exits (Eq. 9).
+
+    The paper writes a Frobenius norm without a reduction.  Summed over a batch it would drown the other terms,
+    so this is the mean over batch and entries, as in the paper's first public code.
+    """
+    return sum(F.mse_loss(s, a.detach()) for a, s in zip(ann, snn, strict=True))
+
+
+def be_your_own_teacher(
+    ann: tuple[list[Tensor], list[Tensor]],
+    snn: tuple[list[Tensor], list[Tensor]],
+    labels: Tensor,
+    alpha: float = 0.1,
+    beta: float = 1e-6,
+    temperature: float = 3.0,
+) -> dict[str, Tensor]:
+    """What the public code minimizes instead of Eq. 10; its form follows Zhang et al. (2019).
+
+    The ANN's last exit teaches its earlier ones, each ANN exit teaches the SNN's, and SNN features are drawn to
+    the ANN's by a squared distance *summed* over batch and channels, hence the small beta.
+
+    Args:
+        ann, snn: ``(logits, features)`` of the exits.
+        labels: ``[B]``.
+        alpha: share of the soft targets; the labels get ``1 - alpha``.
+        beta: weight of the feature distance.
+        temperature: of the soft targets.
+
+    Returns:
+        The weighted terms ``ce``, ``self``, ``kld`` and ``norm``.
+    """
+    (a, a_features), (s, s_features) = ann, snn
+    distance = sum(
+        F.mse_loss(y, x.detach(), reduction="sum") for x, y in zip(a_features, s_features, strict=True)
+    )
+    return {
+        "ce": (1 - alpha) * (cross_entropy(a, labels) + cross_entropy(s, labels)),
+        "self": alpha * sum(kl_divergence(a[-1], early, temperature) for early in a[:-1]),
+        "kld": alpha * sum(kl_divergence(x, y, temperature) for x, y in zip(a, s, strict=True)),
+        "norm": beta * distance,
+    }

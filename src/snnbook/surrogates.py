@@ -1,0 +1,128 @@
+"""Surrogate gradients: smooth stand-ins for the derivative of a spike.
+
+A neuron fires ``spike = step(x)`` with ``x = membrane potential - threshold``.  The step's derivative is zero
+almost everywhere, so the backward pass uses another function's.  Each surrogate here has two faces:
+
+* ``derivative(x)``: what backpropagation multiplies by, any shape in, the same shape out;
+* ``smooth(x)``: the function it is the derivative of, rising from 0 to 1 (or to ``gamma`` for the triangle
+  of Guo et al.).  Training with ``smooth`` in the forward pass as well has a true gradient, which finite
+  differences can check.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """``1/width`` where ``|x| < width/2``, else 0 (Guo et al. 2023, Eq. 5, second line).
+
+    With threshold 0.5 and width 1 this is the straight-through estimator clipped to potentials in (0, 1).
+    """
+
+    width: float = 1.0
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return (x.abs() < self.width / 2).to(x.dtype) / self.width
+
+    def smooth(self, x: Tensor) -> Tensor:
+        return (x / self.width + 0.5).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """``max(0, gamma - |x|) / gamma**2`` (Deng et al. 2022): area 1, peak ``1/gamma``."""
+
+    gamma: float = 1.0
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return (self.gamma - x.abs()).clamp(min=0) / self.gamma**2
+
+    def smooth(self, x: Tensor) -> Tensor:
+        y = (x / self.gamma).clamp(-1, 1)
+        return 0.5 + y - 0.5 * y * y.abs()
+
+
+@dataclass(frozen=True)
+class RelativeTriangle:
+    """``gamma * max(0, 1 - |u/threshold - 1|)`` (Guo et al. 2023, Eq. 5, first line): peak ``gamma``.
+
+    The distance is measured in thresholds, so the area is ``gamma * threshold`` rather than 1.
+    """
+
+    gamma: float = 1.0
+    threshold: float = 0.5
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.gamma * (1 - x.abs() / self.threshold).clamp(min=0)
+
+    def smooth(self, x: Tensor) -> Tensor:
+        return self.gamma * self.threshold * Triangle(self.threshold).smooth(x)
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """``k s (1 - s)`` with ``s = sigmoid(k x)``; slope ``k`` (Deng et al. 2022, Table 2, use 1, 10, 20)."""
+
+    k: float = 10.0
+
+    def derivative(self, x: Tensor) -> Tensor:
+        s = torch.sigmoid(self.k * x)
+        return self.k * s * (1 - s)
+
+    def smooth(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.k * x)
+
+
+@dataclass(frozen=True)
+class ATan:
+    """``alpha/2 / (1 + (pi alpha x / 2)**2)`` (Fang et al. 2021), the default of snnTorch."""
+
+    alpha: float = 2.0
+
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.alpha / 2 / (1 + (math.pi / 2 * self.alpha * x) ** 2)
+
+    def smooth(self, x: Tensor) -> Tensor:
+        return torch.atan(math.pi / 2 * self.alpha * x) / math.pi + 0.5
+
+
+@dataclass(frozen=True)
+class DSpike:
+    """Derivative of ``tanh(b x) / (2 tanh(b/2)) + 1/2`` on ``|x| <= 1/2``, else 0 (Li et al. 2021).
+
+    ``b`` runs from nearly a rectangle (0) to nearly a true step (large).
+    """
+
+    b: float = 3.0
+
+    def derivative(self, x: Tensor) -> Tensor:
+        slope = self.b / (2 * math.tanh(self.b / 2)) / torch.cosh(self.b * x.clamp(-0.5, 0.5)) ** 2
+        return slope * (x.abs() <= 0.5).to(x.dtype)
+
+    def smooth(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.b * x.clamp(-0.5, 0.5)) / (2 * math.tanh(self.b / 2)) + 0.5
+
+
+Surrogate = Rectangle | Triangle | RelativeTriangle | Sigmoid | ATan | DSpike
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, surrogate, strict):
+        ctx.save_for_backward(x)
+        ctx.surrogate = surrogate
+        return (x > 0 if strict else x >= 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * ctx.surrogate.derivative(x), None, None
+
+
+def spike(x: Tensor, surrogate: Surrogate, strict: bool = True) -> Tensor:
+    """1 where ``x > 0`` (``x >= 0`` if not ``strict``), else 0, with the surrogate's derivative backward."""
+    return _Spike.apply(x, surrogate, strict)

@@ -1,0 +1,53 @@
+"""Methods and the loop that trains them.
+
+A method is a module that owns everything that learns.  ``method(images, labels)`` returns its loss terms by
+name, weights included, and the loop minimizes their sum; ``method.predict(images)`` returns the logits
+``[B, classes]`` of each of its networks, ``{"snn": ..., "ann": ...}``; ``method.backbones()`` gives those networks
+for inspection.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from snnbook.backbones import NetworkConfig
+from snnbook.baselines.snntorch_resnet import SnnTorchResNet
+from snnbook.data import Dataset
+from snnbook.errors import UserError
+from snnbook.trainers.direct import Direct
+from snnbook.trainers.distillation import Distillation
+from snnbook.trainers.joint import JointASNN
+
+METHODS: dict[str, type[nn.Module]] = {
+    "direct": Direct,
+    "distillation": Distillation,
+    "joint": JointASNN,
+    "snntorch": SnnTorchResNet,
+}
+
+__all__ = ["METHODS", "Direct", "Distillation", "JointASNN", "SnnTorchResNet", "build"]
+
+
+def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Sequence[Path] = ()) -> nn.Module:
+    """The method ``name`` of an experiment, with fresh weights.
+
+    Args:
+        name: one of ``METHODS``.
+        config: that method's ``Config``.
+        network: its networks.
+        data: gives the number of classes and the channels of an image.
+        needs: weights trained before that it starts from (a teacher's), in the experiment's order.
+
+    Raises:
+        UserError: the method needs weights and got none, or the other way round.
+    """
+    method = METHODS[name]
+    expected = getattr(method, "needs", ())
+    if len(needs) != len(expected):
+        raise UserError(
+            f"method {name} needs {len(expected)} trained networks ({', '.join(expected) or 'none'}), "
+            f"got {len(needs)}; list them under 'needs' in the experiment's row"
+        )
+    channels = data.train_images.shape[1]
+    return method(config, network, len(data.classes), channels, *needs)

@@ -1,0 +1,195 @@
+"""The one training loop.  It knows nothing of spikes: a method gives it losses and predictions."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from snnbook.data import Dataset, batches, test_batches
+from snnbook.errors import UserError
+from snnbook.trainers import checkpoint as checkpoints
+from snnbook.trainers.recipe import Recipe
+
+# Test images at a time: large enough to be fast, small enough for the widest network on a laptop.
+TEST_BATCH = 256
+
+
+@dataclass
+class History:
+    """What happened, one entry an epoch.
+
+    Attributes:
+        losses: each named loss term, mean over the epoch's steps.
+        accuracy: each network's accuracy on the test set, in percent.
+        seconds: time of the epoch's training steps, without the test.
+        images: training images seen in the epoch.
+    """
+
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    accuracy: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def images_per_second(self) -> float:
+        """Median over epochs: the first one pays for warming up."""
+        return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
+
+    def append(self, losses: dict, accuracy: dict, seconds: float, images: int) -> None:
+        for name, value in losses.items():
+            self.losses.setdefault(name, []).append(value)
+        for name, value in accuracy.items():
+            self.accuracy.setdefault(name, []).append(value)
+        self.seconds.append(seconds)
+        self.images.append(images)
+
+
+def fit(
+    method: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    identity: str = "",
+    progress: bool = True,
+    on_epoch: Callable[[History], None] | None = None,
+) -> History:
+    """Train ``method`` for ``recipe.epochs``, testing after each.
+
+    The order of images and their augmentation depend on ``(seed, epoch)`` alone, so a run resumed from its
+    checkpoint goes on exactly as if it had never stopped.
+
+    Args:
+        method: see :mod:`snnbook.trainers`; moved to ``device`` and trained in place.
+        data: moved to ``device`` whole, as bytes.
+        recipe: how to train.
+        seed: of order and augmentation.  The caller seeds the weights before building ``method``.
+        device: where to train.
+        checkpoint: file to resume from and to write after each epoch; None keeps nothing.
+        identity: names the run; a checkpoint with another one is refused.
+        progress: show a bar with rate, losses and time left.
+        on_epoch: called after each epoch with the history so far.
+
+    Raises:
+        UserError: a checkpoint that is damaged or of another run; a loss that is no longer finite; a training
+            set smaller than a batch.
+    """
+    device = torch.device(device)
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    method.to(device, memory_format=layout)
+    data = data.to(device)
+    optimizer = recipe.optimizer_for(method)
+    scheduler = recipe.scheduler_for(optimizer)
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
+    history = History()
+    if state := checkpoints.resume(checkpoint, identity):
+        method.load_state_dict(state["method"])
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        scaler.load_state_dict(state["scaler"])
+        history = History(**state["history"])
+
+    count = len(data.train_labels)
+    steps = count // recipe.batch_size if recipe.drop_last else math.ceil(count / recipe.batch_size)
+    if steps == 0:
+        raise UserError(
+            f"the training set has {count} images, fewer than recipe.batch_size = {recipe.batch_size}; "
+            "choose a smaller batch or set recipe.drop_last: false"
+        )
+    with tqdm(
+        total=recipe.epochs * count,
+        initial=history.epochs * count,
+        unit="img",
+        unit_scale=True,
+        disable=not progress,
+        mininterval=0.5,
+    ) as bar:
+        for epoch in range(history.epochs, recipe.epochs):
+            bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
+            losses, seconds, images = _train_epoch(
+                method, data, recipe, optimizer, scaler, seed, epoch, device, bar
+            )
+            scheduler.step()
+            if not all(math.isfinite(value) for value in losses.values()):
+                raise UserError(
+                    f"the loss is no longer finite in epoch {epoch + 1} ({losses}); "
+                    "lower recipe.learning_rate or use recipe.precision: float32"
+                )
+            history.append(losses, evaluate(method, data, recipe), seconds, images)
+            bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
+            if checkpoint is not None:
+                state = {
+                    "identity": identity,
+                    "method": method.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "scheduler": scheduler.state_dict(),
+                    "scaler": scaler.state_dict(),
+                    "history": asdict(history),
+                }
+                checkpoints.save(checkpoint, state)
+            if on_epoch is not None:
+                on_epoch(history)
+    method.eval()
+    return history
+
+
+def _train_epoch(method, data, recipe, optimizer, scaler, seed, epoch, device, bar):
+    """One pass; returns the mean of each loss term, seconds and images seen."""
+    method.train()
+    torch.manual_seed(seed * 1_000_003 + epoch)  # for methods that draw numbers of their own
+    totals, steps, images_seen, start = {}, 0, 0, time.perf_counter()
+    for images, labels in batches(
+        data, recipe.batch_size, seed=seed, epoch=epoch, augment=recipe.augment, drop_last=recipe.drop_last
+    ):
+        if recipe.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with _autocast(device, recipe):
+            terms = method(images, labels)
+            loss = sum(terms.values())
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        # Summed on the device: reading a number each step would make a GPU wait.
+        for name, value in terms.items():
+            totals[name] = totals.get(name, 0) + value.detach().float()
+        steps += 1
+        images_seen += len(labels)
+        bar.update(len(labels))
+    losses = {name: float(value) / steps for name, value in totals.items()}
+    bar.update(len(data.train_labels) - images_seen)  # the part of a batch that was left out
+    return losses, time.perf_counter() - start, images_seen
+
+
+@torch.no_grad()
+def evaluate(method: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, float]:
+    """Accuracy of each of the method's networks on the whole test set, in percent."""
+    method.eval()
+    correct = {}
+    for images, labels in test_batches(data, TEST_BATCH):
+        if recipe.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with _autocast(images.device, recipe):
+            predictions = method.predict(images)
+        for name, logits in predictions.items():
+            correct[name] = correct.get(name, 0) + (logits.argmax(-1) == labels).sum()
+    return {name: 100 * int(value) / len(data.test_labels) for name, value in correct.items()}
+
+
+def _autocast(device: torch.device, recipe: Recipe):
+    if recipe.dtype is None:
+        return nullcontext()
+    return torch.autocast(device.type, recipe.dtype)

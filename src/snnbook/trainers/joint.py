@@ -1,0 +1,114 @@
+"""Joint A-SNN (Guo et al. 2023): an ANN and an SNN trained together, Algorithm 1.
+
+Both see every batch.  Labels teach all exits of both; the ANN, detached, teaches the SNN at each exit; and the
+two share the singular vectors of their convolutions.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from snnbook import neurons
+from snnbook.backbones import MultiExit, NetworkConfig, build
+from snnbook.errors import UserError
+from snnbook.factorized import SharedFactors
+from snnbook.folding import SpikingNetwork, unfold
+from snnbook.losses import be_your_own_teacher, cross_entropy, kld_loss, norm_loss
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """Which parts of the method are on; the defaults are the paper's (Sec. 5.1).
+
+    Attributes:
+        mode: ``"paper"`` (Eq. 10) or ``"official"`` (what the public code minimizes instead).
+        exits: ``"linear"``, ``"bottleneck"`` (public code) or ``"last"`` (no exits before the classifier).
+        kld: lambda 1, weight of the divergence; paper mode.
+        norm: lambda 2, weight of the distance between outputs; paper mode.
+        factorize: ``"thin"``, ``"full"`` or ``"none"``.
+        factorize_stem: whether the first convolution is factorized; if not, it is shared whole.
+        readout: ``"mean"`` over time (Eq. 3) or ``"sum"`` (public code).
+        share_bias: one bias for both networks' classifiers (public code).
+    """
+
+    mode: str = "paper"
+    exits: str = "linear"
+    kld: float = 1.0
+    norm: float = 0.3
+    factorize: str = "thin"
+    factorize_stem: bool = True
+    readout: str = "mean"
+    share_bias: bool = False
+
+    def __post_init__(self):
+        for name, known in {
+            "mode": ("paper", "official"),
+            "exits": ("linear", "bottleneck", "last"),
+            "factorize": ("thin", "full", "none"),
+            "readout": ("mean", "sum"),
+        }.items():
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"method.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                )
+
+
+class JointASNN(nn.Module):
+    """The whole method in one module: both networks, their exits, and the factors they share."""
+
+    Config = JointConfig
+
+    def __init__(self, config: JointConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
+        super().__init__()
+        self.config = config
+        spiking = partial(neurons.preset, network.neuron, **network.neuron_options)
+
+        def multi_exit(activation):
+            backbone = build(network.name, num_classes, in_channels, activation, network.width)
+            return MultiExit(backbone, config.exits, num_classes, activation)
+
+        self.ann = multi_exit(nn.ReLU)
+        self.snn = SpikingNetwork(multi_exit(spiking), network.time_steps)
+        # Both start from the same weights; only learned neurons have parameters of their own.
+        self.snn.backbone.load_state_dict(self.ann.state_dict(), strict=False)
+        if config.mode == "official":
+            for head in self.ann.heads + self.snn.backbone.heads:
+                nn.init.kaiming_normal_(head.weight, mode="fan_out", nonlinearity="relu")
+        if config.share_bias:
+            for ann, snn in zip(self.ann.heads, self.snn.backbone.heads, strict=True):
+                snn.bias = ann.bias
+        self.factors = None
+        if config.factorize != "none":
+            full = config.factorize == "full"
+            self.factors = SharedFactors(self.ann, self.snn.backbone, full, config.factorize_stem)
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        if self.factors is not None:
+            self.factors.compose()
+        ann, snn = self.ann(images), self.snn_exits(images)
+        if self.config.mode == "official":
+            return be_your_own_teacher(ann, snn, labels)
+        terms = {"ce": cross_entropy(ann[0], labels) + cross_entropy(snn[0], labels)}  # Eq. 7
+        if self.config.kld:
+            terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0])  # Eq. 8
+        if self.config.norm:
+            terms["norm"] = self.config.norm * norm_loss(ann[0], snn[0])  # Eq. 9
+        return terms
+
+    def snn_exits(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Logits and features of the SNN's exits, integrated over time."""
+        integrate = torch.mean if self.config.readout == "mean" else torch.sum
+        logits, features = self.snn.backbone(self.snn.fold_input(images))
+        steps = self.snn.time_steps
+        return (
+            [integrate(unfold(x, steps), dim=0) for x in logits],
+            [integrate(unfold(x, steps), dim=0) for x in features],
+        )
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        return {"snn": self.snn_exits(images)[0][-1], "ann": self.ann(images)[0][-1]}
+
+    def backbones(self) -> dict[str, nn.Module]:
+        return {"snn": self.snn.backbone.backbone, "ann": self.ann.backbone}

@@ -1,0 +1,71 @@
+"""How long, how fast and how precisely to train."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from snnbook.errors import UserError
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The section ``recipe`` of an experiment; the defaults are those of Joint A-SNN (Guo et al. 2023, Sec. 5.1).
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images a step (the paper gives none).
+        optimizer: ``"adam"`` or ``"sgd"``.
+        learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.
+        schedule: ``"cosine"`` to zero over the epochs, or ``"constant"``.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"float16"`` (autocast; float16 scales gradients).
+        channels_last: memory layout of images and convolutions.
+        augment: names of augmentations, see :func:`snnbook.data.batches`.
+        drop_last: leave out the last batch of an epoch if it is not full.
+    """
+
+    epochs: int = 300
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.0
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    precision: str = "float32"
+    channels_last: bool = True
+    augment: tuple[str, ...] = ("crop", "flip")
+    drop_last: bool = True
+
+    def __post_init__(self):
+        for name, known in {
+            "optimizer": ("adam", "sgd"),
+            "schedule": ("cosine", "constant"),
+            "precision": tuple(PRECISIONS),
+        }.items():
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"recipe.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                )
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"recipe.{name} is {getattr(self, name)}; expected a number above 0")
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """What autocast computes in; None for float32, where it is off."""
+        return PRECISIONS[self.precision]
+
+    def optimizer_for(self, method: nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for p in method.parameters() if p.requires_grad]
+        common = dict(lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(parameters, momentum=self.momentum, **common)
+        return torch.optim.Adam(parameters, **common)
+
+    def scheduler_for(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Stepped once an epoch."""
+        if self.schedule == "cosine":
+            return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)

@@ -1,0 +1,160 @@
+"""Joint A-SNN: its losses by hand, its parameters by count, and who may teach whom."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from snnbook import losses
+from snnbook.backbones import NetworkConfig
+from snnbook.errors import UserError
+from snnbook.trainers.joint import JointASNN, JointConfig
+
+TINY = NetworkConfig("resnet18", width=8, time_steps=2)
+OFFICIAL = JointConfig(mode="official", exits="bottleneck", readout="sum", share_bias=True)
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def joint(config=None, network=TINY):
+    torch.manual_seed(0)
+    return JointASNN(config or JointConfig(), network, 10, 3)
+
+
+def test_kl_divergence_is_zero_for_equal_predictions_and_positive_otherwise():
+    logits = torch.randn(6, 10)
+    assert losses.kl_divergence(logits, logits + 3, temperature=2.0).item() == pytest.approx(0, abs=1e-6)
+    assert losses.kl_divergence(logits, -logits).item() > 0
+
+
+def test_kl_divergence_by_hand():
+    teacher, student = torch.tensor([[0.0, math.log(3.0)]]), torch.zeros(1, 2)
+    expected = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
+    assert losses.kl_divergence(teacher, student).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_sdt_is_the_cross_entropy_of_the_mean():
+    outputs, labels = torch.randn(4, 6, 10), torch.randint(10, (6,))
+    assert torch.equal(losses.sdt(outputs, labels), F.cross_entropy(outputs.mean(0), labels))
+    with pytest.raises(UserError, match=r"expected \[T, B, classes\]"):
+        losses.sdt(outputs[0], labels)
+
+
+def test_teachers_get_no_gradient():
+    ann = [torch.randn(4, 10, requires_grad=True) for _ in range(4)]
+    snn = [torch.randn(4, 10, requires_grad=True) for _ in range(4)]
+    (losses.kld_loss(ann, snn) + losses.norm_loss(ann, snn)).backward()
+    assert all(a.grad is None for a in ann)
+    assert all(s.grad.abs().sum() > 0 for s in snn)
+
+
+def test_terms_of_the_paper_add_up():
+    method, images, labels = joint(JointConfig(kld=2.0, norm=0.5)), torch.rand(4, 3, 16, 16), torch.arange(4)
+    terms = method(images, labels)
+    method.factors.compose()
+    (ann, _), (snn, _) = method.ann(images), method.snn_exits(images)
+    ce = sum(F.cross_entropy(x, labels) for x in ann + snn)
+    torch.testing.assert_close(terms["ce"], ce)
+    torch.testing.assert_close(terms["kld"], 2.0 * losses.kld_loss(ann, snn))
+    torch.testing.assert_close(terms["norm"], 0.5 * losses.norm_loss(ann, snn))
+
+
+def test_official_loss_differs_from_cross_entropies_by_a_constant_only():
+    """With soft targets fixed, KL and cross-entropy have one gradient; the public code uses the latter."""
+    torch.manual_seed(0)
+    target, student = torch.randn(5, 10), torch.randn(5, 10, requires_grad=True)
+    (ours,) = torch.autograd.grad(losses.kl_divergence(target, student, 3.0), student)
+    soft = -(F.softmax(target / 3, -1) * F.log_softmax(student / 3, -1)).sum(-1).mean() * 9
+    (theirs,) = torch.autograd.grad(soft, student)
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "config", "expected"),
+    [
+        ("resnet18", 10, JointConfig(), 21_557_143),
+        ("resnet18", 100, JointConfig(), 21_730_663),
+        ("resnet18", 10, JointConfig(factorize_stem=False), 21_557_008),
+        ("resnet18", 100, JointConfig(factorize_stem=False), 21_730_528),
+        ("resnet18", 10, OFFICIAL, 24_703_471),
+    ],
+)
+def test_parameter_counts(name, classes, config, expected, monkeypatch):
+    # Counting needs shapes, not singular vectors: the true decomposition of these sizes takes seconds.
+    monkeypatch.setattr(torch.linalg, "svd", _shapes_of_svd)
+    assert parameters(JointASNN(config, NetworkConfig(name), classes, 3)) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"), [(JointConfig(), 41_840_279), (OFFICIAL, 44_986_607)], ids=["paper", "official"]
+)
+def test_parameter_counts_of_resnet34(config, expected, monkeypatch):
+    monkeypatch.setattr(torch.linalg, "svd", _shapes_of_svd)
+    assert parameters(JointASNN(config, NetworkConfig("resnet34"), 10, 3)) == expected
+
+
+def _shapes_of_svd(a, full_matrices=True):
+    *batch, m, n = a.shape
+    r = min(m, n)
+    u, v = ((m, m), (n, n)) if full_matrices else ((m, r), (r, n))
+    return torch.zeros(*batch, *u), torch.zeros(*batch, r), torch.zeros(*batch, *v)
+
+
+def test_every_parameter_learns():
+    method = joint()
+    sum(method(torch.rand(8, 3, 16, 16), torch.arange(8)).values()).backward()
+    assert [n for n, p in method.named_parameters() if p.grad is None or p.grad.abs().sum() == 0] == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        JointConfig(norm=0.0),
+        JointConfig(exits="last", kld=0.0, norm=0.0),
+        JointConfig(factorize="none"),
+        JointConfig(factorize="full"),
+        OFFICIAL,
+    ],
+)
+@pytest.mark.parametrize("name", ["resnet18", "vgg16"])
+def test_every_setting_trains_and_predicts(config, name):
+    method = joint(config, NetworkConfig(name, width=8, time_steps=2))
+    images, labels = torch.rand(8, 3, 32, 32), torch.arange(8)
+    optimizer = torch.optim.Adam(method.parameters(), 1e-3)
+    values = []
+    for _ in range(6):
+        loss = sum(method(images, labels).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(loss.item())
+    assert values[-1] < values[0]
+    method.eval()
+    assert {n: x.shape for n, x in method.predict(images).items()} == {"snn": (8, 10), "ann": (8, 10)}
+
+
+def test_shared_biases_are_one_parameter():
+    method = joint(OFFICIAL)
+    for ann, snn in zip(method.ann.heads, method.snn.backbone.heads, strict=True):
+        assert ann.bias is snn.bias
+        assert ann.weight is not snn.weight
+
+
+def test_prediction_uses_the_newest_factors():
+    method, images = joint(), torch.rand(4, 3, 16, 16)
+    method.eval()
+    before = method.predict(images)["ann"]
+    method.train()
+    with torch.no_grad():
+        for factors in method.factors.layers.values():
+            factors.spectrum_ann.zero_()
+    method.eval()
+    assert not torch.equal(method.predict(images)["ann"], before)
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(UserError, match="expected one of paper, official"):
+        JointConfig(mode="offical")
