@@ -51,7 +51,7 @@ def _to_matrices(weight: Tensor) -> Tensor:
 def _from_matrices(matrices: Tensor, shape: torch.Size) -> Tensor:
     if len(shape) == 2:
         return matrices.squeeze(0)
-    out, in_, *kernel = shape
+    kernel = shape[2:]
     return matrices.unflatten(0, tuple(kernel)).permute(2, 3, 0, 1)
 
 

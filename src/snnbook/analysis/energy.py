@@ -46,7 +46,7 @@ class Movement:
     most: float
 
 
-def energy_of_computation(network: Observation, constants: Constants = Constants()) -> Computation:  # noqa: B008
+def energy_of_computation(network: Observation, constants: Constants = Constants()) -> Computation:
     """Additions and multiplications of one inference (Table 5).
 
     A layer fed by spikes adds once for each spike and weight: its operations times the share of inputs that
@@ -61,7 +61,7 @@ def energy_of_computation(network: Observation, constants: Constants = Constants
     return Computation(additions, multiplications, picojoules * PICOJOULE)
 
 
-def energy_of_data_movement(network: Observation, constants: Constants = Constants()) -> Movement:  # noqa: B008
+def energy_of_data_movement(network: Observation, constants: Constants = Constants()) -> Movement:
     """Bytes moved between cache and arithmetic in one inference (Table 6).
 
     An ANN writes and reads each activation, 32 bits each way.  An SNN writes and reads each membrane potential

@@ -29,7 +29,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "vgg16": VGG,
 }
 
-__all__ = ["BACKBONES", "MultiExit", "NetworkConfig", "ResNet", "VGG", "build", "build_ann", "build_snn"]
+__all__ = ["BACKBONES", "VGG", "MultiExit", "NetworkConfig", "ResNet", "build", "build_ann", "build_snn"]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ Neuron constants are those of the network it is compared with; the surrogate is 
 
 from dataclasses import dataclass
 
-import snntorch as snn
 import torch
 import torch.nn.functional as F
-from snntorch import surrogate
 from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
@@ -37,7 +35,9 @@ class Block(nn.Module):
         self.shortcut = nn.Identity()
         if stride != 1 or in_channels != channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                nn.AvgPool2d(1, stride),  # as in snnbook.backbones.resnet, for the same reason
+                nn.Conv2d(in_channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
             )
 
     def forward(self, x):
@@ -60,6 +60,9 @@ class SnnTorchResNet(nn.Module):
             raise UserError(
                 f"the snnTorch baseline is written for resnet18, not {network.name}; set network.name"
             )
+        import snntorch as snn  # takes seconds to import, and other methods do not need it
+        from snntorch import surrogate
+
         neuron = preset(network.neuron, **network.neuron_options)
 
         def leaky():
@@ -91,7 +94,7 @@ class SnnTorchResNet(nn.Module):
         """``[T, B, classes]``: the network called T times on the same images."""
         # snntorch.utils.reset looks at direct children only (snntorch#438); these neurons are nested.
         for module in self.net.modules():
-            if isinstance(module, snn.Leaky):
+            if hasattr(module, "reset_mem"):
                 module.reset_mem()
         return torch.stack([self.net(images) for _ in range(self.num_steps)])
 

@@ -147,6 +147,32 @@ def find(run_id: str) -> tuple[Table, Row]:
     return table, table.row(row)
 
 
+def merged(
+    table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
+) -> Sections:
+    """The row's sections as they are written, merged; for the arguments see :func:`settings`.
+
+    Raises:
+        UserError: an unknown profile, mode or section.
+    """
+    modes = ["paper", *table.recipes, *row.recipes]
+    if recipe not in modes:
+        raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
+    if profile not in table.profiles:
+        raise UserError(
+            f"table {table.id} has no profile {profile!r}; {config.nearest(profile, table.profiles)}"
+        )
+    return _merge(
+        table.base,
+        table.profiles[profile],
+        table.recipes.get(recipe, {}),
+        row.sections,
+        row.profiles.get(profile, {}),
+        row.recipes.get(recipe, {}),
+        override_sections(overrides),
+    )
+
+
 def settings(
     table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
 ) -> Settings:
@@ -167,21 +193,8 @@ def settings(
     from snnbook.trainers import METHODS
     from snnbook.trainers.recipe import Recipe
 
-    merged = _merge(
-        table.base,
-        _chosen(table.profiles, profile, f"profile in table {table.id}"),
-        table.recipes.get(recipe, {}),
-        row.sections,
-        row.profiles.get(profile, {}),
-        row.recipes.get(recipe, {}),
-        override_sections(overrides),
-    )
-    known = [*table.recipes, *row.recipes]
-    if recipe not in known and recipe != "paper":
-        raise UserError(
-            f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, ['paper', *known])}"
-        )
-    method = dict(merged.get("method", {}))
+    sections = merged(table, row, profile, recipe, overrides)
+    method = dict(sections.get("method", {}))
     name = method.pop("name", None)
     if name is None:
         raise UserError(
@@ -190,11 +203,11 @@ def settings(
     if name.value not in METHODS:
         raise UserError(f"{name.where}: no method {name.value!r}; {config.nearest(name.value, METHODS)}")
     return Settings(
-        data=config.fill(DataConfig, merged.get("data", {}), "data"),
-        network=config.fill(NetworkConfig, merged.get("network", {}), "network"),
+        data=config.fill(DataConfig, sections.get("data", {}), "data"),
+        network=config.fill(NetworkConfig, sections.get("network", {}), "network"),
         name=name.value,
         method=config.fill(METHODS[name.value].Config, method, "method"),
-        recipe=config.fill(Recipe, merged.get("recipe", {}), "recipe"),
+        recipe=config.fill(Recipe, sections.get("recipe", {}), "recipe"),
     )
 
 
@@ -206,7 +219,7 @@ def check(table: Table) -> None:
     """
     for row in table.rows:
         for profile in table.profiles:
-            for recipe in {"paper", *table.recipes, *row.recipes}:
+            for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
                 settings(table, row, profile, recipe)
         if row.baseline:
             find(row.baseline)
@@ -234,16 +247,21 @@ def override_sections(overrides: Iterable[str]) -> Sections:
     return sections
 
 
+def plain(sections: Sections) -> dict[str, dict]:
+    """Sections without the places they were written at, ready for JSON."""
+    return {name: {key: item.plain() for key, item in section.items()} for name, section in sections.items()}
+
+
 def _merge(*layers: Sections) -> Sections:
-    merged: Sections = {}
+    result: Sections = {}
     for layer in layers:
         for name, section in layer.items():
-            standing = merged.get(name, {})
+            standing = result.get(name, {})
             if name == "method" and "name" in section and "name" in standing:
                 fresh = section["name"].value != standing["name"].value
                 standing = {} if fresh else standing
-            merged[name] = {**standing, **section}
-    return merged
+            result[name] = {**standing, **section}
+    return result
 
 
 def _row(setting: Setting) -> Row:
@@ -277,12 +295,6 @@ def _variants(setting: Setting | None, what: str, known: Sequence[str]) -> dict[
         return {}
     found = config.mapping(setting, what, known)
     return {name: _sections(sections, f"{what}: {name}") for name, sections in found.items()}
-
-
-def _chosen(variants: dict[str, Sections], name: str, what: str) -> Sections:
-    if name not in variants:
-        raise UserError(f"no {what} named {name!r}; {config.nearest(name, variants)}")
-    return variants[name]
 
 
 def _required(keys: dict[str, Setting], key: str, owner: Setting) -> Setting:

@@ -10,7 +10,7 @@ from statistics import median
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from snnbook.data import Dataset, batches, test_batches
 from snnbook.errors import UserError

@@ -1,0 +1,7 @@
+"""``python -m snnbook``."""
+
+import sys
+
+from snnbook.cli import main
+
+sys.exit(main())

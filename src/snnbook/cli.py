@@ -1,0 +1,229 @@
+"""The command line.  What imports torch is imported when a command needs it, so that help answers at once."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import dedent
+
+from snnbook import __version__
+from snnbook.errors import UserError
+
+PROFILES = ("quick", "lab", "paper")
+RECIPES = ("paper", "official")
+
+EXAMPLES = dedent("""\
+    examples:
+      snnbook list                                  every table, its rows, and which of them have been run
+      snnbook run joint-table4/snn                  train one row in the quick profile, seed 0
+      snnbook run joint-table4/snn --seed 1         another seed
+      snnbook run joint-table4/snn --set recipe.epochs=2
+                                                    try something; it never passes for the table's row
+      snnbook run joint-table4/all --profile lab --data data
+                                                    on CIFAR-10 in the folder data, for one GPU
+      snnbook report joint-table4                   the paper's numbers beside ours
+      snnbook doctor                                what is installed, which device, where data is read
+
+    A run that was interrupted or killed goes on where it was when the same command is given again.
+    Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 and 143 interrupted.
+    Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of your own tables.
+    """)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as everything here does."""
+
+    def error(self, message: str):
+        print(f"snnbook: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser() -> Parser:
+    """All commands and their options."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = Parser(
+        prog="snnbook",
+        description="Rerun the tables of papers on spiking neural networks, and trace every number to its run.",
+        epilog=EXAMPLES,
+        formatter_class=raw,
+    )
+    top.add_argument("--version", action="version", version=f"snnbook {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+
+    listing = commands.add_parser("list", help="the tables, their rows, and what has been run")
+    listing.add_argument("table", nargs="?", help="one table; all by default")
+    listing.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    listing.set_defaults(command=list_tables)
+
+    running = commands.add_parser(
+        "run",
+        help="train one row of a table and write its record",
+        description="Train one row of a table; do nothing if its record stands, go on if it was interrupted.",
+        formatter_class=raw,
+    )
+    running.add_argument("run_id", metavar="ID", help="<table>/<row>, see 'snnbook list'")
+    running.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
+    _profile(running)
+    _recipe(running)
+    running.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets that are not bundled")
+    running.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="overrides",
+        help="change a setting of data, network, method or recipe; may be repeated",
+    )
+    running.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    running.add_argument(
+        "--results", type=Path, metavar="DIR", help="folder the record is written to (results)"
+    )
+    running.add_argument("--work", type=Path, metavar="DIR", help="folder of checkpoints and weights (runs)")
+    running.add_argument("--bare", action="store_true", help="without the notebook, where Jupyter is missing")
+    running.add_argument("--quiet", action="store_true", help="no progress bar")
+    running.set_defaults(command=run)
+
+    reporting = commands.add_parser("report", help="a table of a paper beside ours")
+    reporting.add_argument("table", nargs="?", help="one table; all by default")
+    _profile(reporting)
+    _recipe(reporting)
+    reporting.add_argument("--best", action="store_true", help="accuracy of the best epoch, not of the last")
+    reporting.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="(text)")
+    reporting.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    reporting.set_defaults(command=report)
+
+    checking = commands.add_parser("doctor", help="what is installed, what will be used, what is missing")
+    checking.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets")
+    checking.set_defaults(command=doctor)
+    return top
+
+
+def _profile(command: argparse.ArgumentParser) -> None:
+    text = "quick: minutes on a CPU, small data; lab: one GPU; paper: the full recipe (quick)"
+    command.add_argument("--profile", choices=PROFILES, default="quick", help=text)
+
+
+def _recipe(command: argparse.ArgumentParser) -> None:
+    text = "paper: what its text says; official: what its public code does (paper)"
+    command.add_argument("--recipe", choices=RECIPES, default="paper", help=text)
+
+
+def list_tables(arguments: argparse.Namespace) -> None:
+    """Every row with its label and, by profile, how many of the table's seeds have a record."""
+    from snnbook.experiments import tables
+    from snnbook.experiments.record import records
+
+    chosen = [arguments.table] if arguments.table else tables.names()
+    if not chosen:
+        raise UserError(f"no tables in {tables.folder()}; expected *.yaml files there")
+    for name in chosen:
+        table = tables.load(name)
+        print(f"{table.id}: {table.title} ({table.source})")
+        width = max(len(f"{table.id}/{row.id}") for row in table.rows)
+        for row in table.rows:
+            run_id = f"{table.id}/{row.id}"
+            done = []
+            for profile in table.profiles:
+                count = len(records(run_id, profile, table.seeds, arguments.results))
+                done.append(f"{profile} {count}/{len(table.seeds)}")
+            print(f"  {run_id.ljust(width)}  {row.label}  [{', '.join(done)} seeds run]")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """One run, by its notebook or bare."""
+    from snnbook import experiments
+    from snnbook.experiments import notebook, record
+    from snnbook.experiments.job import plan
+
+    a = arguments
+    job = plan(a.run_id, a.seed, a.profile, a.recipe, a.overrides, a.results, a.work)
+    stood = job.record_path.is_file()
+    if not stood and not a.bare:
+        try:
+            executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
+        except notebook.NotebookFailed as error:
+            sys.exit(f"snnbook: {error}")
+        print(f"notebook: {_short(executed)}")
+        made = record.read(job.record_path)  # it alone proves that the run is done
+    else:
+        made = experiments.run(
+            a.run_id,
+            seed=a.seed,
+            profile=a.profile,
+            recipe=a.recipe,
+            data=a.data,
+            overrides=a.overrides,
+            device=a.device,
+            results=a.results,
+            work=a.work,
+            progress=not a.quiet,
+        )
+    for name, metrics in made.metrics.items():
+        best = f"best {metrics['best']:.2f} % after epoch {metrics['best_epoch']}"
+        print(f"{name.upper()}: {metrics['last']:.2f} % of the test images ({best})")
+    print(f"record: {_short(job.record_path)}")
+    if stood:
+        print(f"It stands since {made.created}; to compute it again, choose another --results.")
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """One table or all, paper vs ours."""
+    from snnbook import experiments
+    from snnbook.experiments import tables
+
+    for index, name in enumerate([arguments.table] if arguments.table else tables.names()):
+        which = "best" if arguments.best else "last"
+        made = experiments.report(
+            name, arguments.profile, recipe=arguments.recipe, which=which, results=arguments.results
+        )
+        print("\n" if index and arguments.format != "csv" else "", end="")
+        print(getattr(made, arguments.format)(), end="" if arguments.format == "csv" else "\n")
+
+
+def doctor(arguments: argparse.Namespace) -> None:
+    """One screen on this installation."""
+    from snnbook.doctor import screen
+
+    text, works = screen(arguments.data)
+    print(text)
+    if not works:
+        sys.exit(1)
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder if it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    stopped = []
+
+    def stop(number, _frame):
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    # Both signals unwind, so that a notebook's kernel is ended with us.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        parsed = parser().parse_args(arguments)
+        parsed.command(parsed)
+    except UserError as error:
+        print(f"snnbook: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output closed it, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (Exception, KeyboardInterrupt):  # an interrupt may come out as the error of what it interrupted
+        if not stopped:
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if stopped:
+        print(
+            "\nsnnbook: interrupted; the same command goes on from the last finished epoch", file=sys.stderr
+        )
+        return 128 + stopped[0]
+    return 0

@@ -1,0 +1,83 @@
+"""Data sets as bytes on the device, split once and for all, and batches of them, augmented there.
+
+The rest of the library needs :class:`DataConfig`, :func:`load`, :func:`batches` and :func:`test_batches`.
+"""
+
+from pathlib import Path
+
+from snnbook.data import cifar, digits, folder, split
+from snnbook.data.augment import AUGMENTATIONS
+from snnbook.data.batches import batches, test_batches
+from snnbook.data.dataset import DataConfig, Dataset, Images, assemble, standard_error
+from snnbook.data.location import default_root
+from snnbook.errors import UserError
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DataConfig",
+    "Dataset",
+    "batches",
+    "default_root",
+    "load",
+    "standard_error",
+    "test_batches",
+]
+
+
+def load(config: DataConfig, root: Path | None = None) -> Dataset:
+    """The data set that ``config`` describes, on the CPU.
+
+    Args:
+        config: which data, and how much of it.
+        root: the data folder.  ``folder`` needs it, to hold ``train/<class>/*.png`` and
+            ``test/<class>/*.png``; CIFAR may be such a tree, in ``root`` or ``root/<name>``, or torchvision's
+            files, and takes :func:`default_root` for None; ``digits`` needs no folder.
+
+    Training images keep the order of the source.  Test images stand in a stratified order: any number of the
+    first ones holds the classes in proportion.
+
+    Raises:
+        UserError: a folder that is missing or empty, a corrupt image, classes that differ between training
+            and test, a download that failed, more training images asked for than a class has.
+    """
+    if config.name == "digits":
+        classes, everything = digits.load(config.size)
+        train, test = _divide(everything, classes, config)
+    else:
+        if config.name == "folder":
+            if root is None:
+                raise UserError(
+                    "data name 'folder' reads your own images; say where they are with --data DIR"
+                )
+            classes, train, test = folder.load(Path(root), config.size)
+        else:
+            place = Path(root) if root is not None else default_root()
+            classes, train, test = cifar.load(config.name, place, config.size, config.download)
+        if config.train_per_class is not None:
+            _check_enough(train, classes, config.train_per_class, "training images")
+            kept, _ = split.divide(train.labels, config.train_per_class, config.split_seed)
+            train = train.take(kept)
+    order = split.stratified_order(test.labels, config.split_seed)
+    return assemble(config.name, classes, train, test.take(order[: config.test_limit]))
+
+
+def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tuple[Images, Images]:
+    """Training and test images of a source that comes in one piece."""
+    if config.train_per_class is None:
+        order = split.stratified_order(images.labels, config.split_seed)
+        cut = min(max(1, round(config.test_fraction * len(order))), len(order) - 1)
+        test, train = order[:cut].sort().values, order[cut:].sort().values
+    else:
+        spare = config.train_per_class + 1
+        _check_enough(images, classes, spare, "images, one of them to be tested on")
+        train, test = split.divide(images.labels, config.train_per_class, config.split_seed)
+    return images.take(train), images.take(test)
+
+
+def _check_enough(images: Images, classes: tuple[str, ...], wanted: int, of_what: str) -> None:
+    for name, count in zip(classes, images.labels.bincount(minlength=len(classes)).tolist(), strict=True):
+        if count < wanted:
+            raise UserError(
+                f"train_per_class asks class {name!r} for {wanted} {of_what}, but it has {count}; "
+                "ask for fewer"
+            )

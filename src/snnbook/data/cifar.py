@@ -1,0 +1,90 @@
+"""CIFAR-10 and CIFAR-100, from torchvision's files or from a tree of images."""
+
+import contextlib
+import http.client
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from snnbook.data import folder
+from snnbook.data.dataset import Images
+from snnbook.errors import UserError
+
+COUNTS = {"cifar10": 10, "cifar100": 100}
+
+
+def _source(name: str) -> type:
+    """Torchvision's class for the data set."""
+    from torchvision import datasets  # takes seconds to import, and other data do not need it
+
+    return {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+
+
+def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, ...], Images, Images]:
+    """Class names, training and test images ``[N, 3, size, size]``, grouped by class.
+
+    Looks for a tree of images in ``root`` and ``root/<name>``, then for torchvision's files in ``root``, and
+    downloads those (170 MB, checksums verified) if allowed.
+
+    Raises:
+        UserError: the data is not there and cannot be had, or is not this data set.
+    """
+    count = COUNTS[name]
+    for place in (root, root / name):
+        if (place / "train").is_dir():
+            classes, train, test = folder.load(place, size)
+            if len(classes) != count:
+                raise UserError(
+                    f"{place} has {len(classes)} classes, {name} has {count}; "
+                    "for your own images set data name to 'folder'"
+                )
+            return classes, train, test
+    source = _source(name)
+    try:
+        train = source(root, train=True)
+    except RuntimeError:  # torchvision's word for files that are missing or damaged
+        if not download:
+            raise UserError(
+                f"no {name} in {root}; allow its download, or name a folder that has it with --data DIR"
+            ) from None
+        _download(name, root)
+        train = source(root, train=True)
+    return tuple(train.classes), _grouped(train, size), _grouped(source(root, train=False), size)
+
+
+def _download(name: str, root: Path) -> None:
+    source = _source(name)
+    advice = (
+        "fetch it elsewhere and name its folder with --data DIR, or use data name 'digits', which needs none"
+    )
+    try:
+        with _alone(root / f".{name}.lock"):
+            source(root, download=True)
+    except RuntimeError:
+        raise UserError(
+            f"the {name} archive in {root} has a wrong checksum; delete it and try again"
+        ) from None
+    except (OSError, http.client.HTTPException) as error:  # a URLError is an OSError
+        raise UserError(f"cannot download {name} to {root} ({error}); {advice}") from None
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Let one process download; the others wait, and then find the files."""
+    import fcntl  # not on Windows, where nothing else here would miss it
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _grouped(source, size: int) -> Images:
+    """Sorted by class as a tree of images is."""
+    order = np.argsort(source.targets, kind="stable")
+    pixels = np.stack([np.asarray(folder.fit(Image.fromarray(source.data[i]), size)) for i in order])
+    labels = torch.tensor(source.targets)[torch.from_numpy(order)]
+    return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels)

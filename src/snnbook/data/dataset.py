@@ -1,0 +1,152 @@
+"""What to load, and what was loaded."""
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from snnbook.errors import UserError
+
+NAMES = ("digits", "cifar10", "cifar100", "folder")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data, and how much of it.
+
+    Args:
+        name: ``digits`` (8x8 scans bundled with scikit-learn), ``cifar10``, ``cifar100``, or ``folder`` for
+            your own images.
+        size: side of an image in pixels; images of another size are resized (bilinear).
+        train_per_class: keep this many training images a class; None keeps all.  Digits are tested on all
+            the others.
+        test_fraction: share of the digits held out for the test, stratified, if ``train_per_class`` is None.
+        test_limit: keep at most so many test images, stratified; None keeps all.
+        split_seed: draws the images that are kept.  The split belongs to the data, not to a run's seed.
+        download: fetch CIFAR if it is not there.
+
+    Raises:
+        UserError: an unknown name, or a number out of range.
+    """
+
+    name: str = "digits"
+    size: int = 32
+    train_per_class: int | None = None
+    test_fraction: float = 0.2
+    test_limit: int | None = None
+    split_seed: int = 0
+    download: bool = True
+
+    def __post_init__(self):
+        if self.name not in NAMES:
+            near = get_close_matches(self.name, NAMES, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(NAMES)}"
+            raise UserError(f"unknown data name {self.name!r}; {hint}")
+        for key in ("size", "train_per_class", "test_limit"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise UserError(f"{key} is {value}; expected at least 1")
+        if not 0 < self.test_fraction < 1:
+            raise UserError(f"test_fraction is {self.test_fraction}; expected a share between 0 and 1")
+        if not 0 <= self.split_seed < 2**32:
+            raise UserError(f"split_seed is {self.split_seed}; expected 0 to 2**32 - 1")
+
+
+class Images(NamedTuple):
+    """Images, uint8 ``[N, C, H, W]``, and the class of each, int64 ``[N]``."""
+
+    images: Tensor
+    labels: Tensor
+
+    def take(self, chosen: Tensor) -> "Images":
+        """The images at the indices ``chosen``, in that order."""
+        return Images(self.images[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test images, whole, on one device.
+
+    Attributes:
+        classes: their names; a label is an index into them.
+        train_images, test_images: uint8 ``[N, C, H, W]``.
+        train_labels, test_labels: int64 ``[N]``.
+        mean, std: of the training pixels, scaled to [0, 1], one number a channel.
+        fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data with its tensors on ``device``."""
+        tensors = {key: value.to(device) for key, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **tensors)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: channels, height, width."""
+        return tuple(self.train_images.shape[1:])
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    def describe(self) -> dict:
+        """For the record of a run, ready for JSON.
+
+        ``standard_error_at_90`` is the sampling error of this test set, in percentage points, for a network
+        that is right on 90 %; see :func:`standard_error`.
+        """
+        return {
+            "name": self.name,
+            "classes": self.num_classes,
+            "shape": list(self.shape),
+            "train": len(self.train_labels),
+            "test": len(self.test_labels),
+            "standard_error_at_90": standard_error(90, len(self.test_labels)),
+            "fingerprint": self.fingerprint,
+        }
+
+
+def standard_error(accuracy: float, count: int) -> float:
+    """Sampling error of an accuracy measured on ``count`` test images, both in percent.
+
+    The standard deviation of a binomial share, ``sqrt(p (1 - p) / n)``: how far the number would scatter had
+    other images been drawn for the test.
+    """
+    return math.sqrt(accuracy * (100 - accuracy) / count)
+
+
+def assemble(name: str, classes: tuple[str, ...], train: Images, test: Images) -> Dataset:
+    """A :class:`Dataset`, with what is computed from its pixels."""
+    mean, std = _statistics(train.images)
+    digest = hashlib.sha256(repr(classes).encode())
+    for tensor in (*train, *test):
+        digest.update(repr(tuple(tensor.shape)).encode())
+        digest.update(memoryview(tensor.contiguous().numpy()))
+    return Dataset(name, classes, *train, *test, mean, std, digest.hexdigest()[:16])
+
+
+def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation a channel, from exact counts of the 256 grey levels."""
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean, std = [], []
+    for channel in images.unbind(1):
+        share = channel.flatten().bincount(minlength=256).double() / channel.numel()
+        mean.append(float(share @ levels))
+        variance = float(share @ (levels - mean[-1]) ** 2)
+        # A channel that never changes would be divided by zero; one grey level is the least that can differ.
+        std.append(max(math.sqrt(variance), 1 / 255))
+    return tuple(mean), tuple(std)

@@ -1,0 +1,139 @@
+"""What is installed, what will be used, what is missing and how to get it: one screen."""
+
+import os
+import platform
+import re
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from snnbook import __version__
+
+# What each optional part is for, and the import names that show it is there.
+EXTRAS = {
+    "run": ("run experiments as notebooks", ("papermill", "nbclient", "ipykernel", "snakemake")),
+    "book": ("build the book", ("jupyter_book", "nbclient", "sphinx_exercise", "sphinx_proof")),
+    "events": ("event data, and the comparison with SpikingJelly", ("spikingjelly",)),
+    "dev": ("tests and lint", ("pytest", "hypothesis", "ruff")),
+}
+
+
+def screen(data: Path | None = None) -> tuple[str, bool]:
+    """The report as text, and whether the base install works.
+
+    Args:
+        data: folder of data sets, as given to ``snnbook run --data``.
+    """
+    missing = _missing()
+    sections = {
+        "snnbook": _snnbook(),
+        "packages": _packages(missing),
+        "extras": _extras(),
+        "device": ["unknown without the packages above"] if missing else _device(),
+        "data": ["unknown without the packages above"] if missing else _data(data),
+        "memory": _allocator(),
+    }
+    lines = []
+    for name, texts in sections.items():
+        lines += [
+            f"{label:<10}{text}" for label, text in zip([name] + [""] * len(texts), texts, strict=False)
+        ]
+    return "\n".join(lines), not missing
+
+
+def _base() -> list[str]:
+    """Names of the packages the base install needs, from this package's own metadata."""
+    try:
+        lines = requires("snnbook") or []
+    except PackageNotFoundError:  # run from a source folder that was never installed
+        return ["snnbook"]
+    return [re.match(r"[\w.-]+", line)[0] for line in lines if "extra ==" not in line]
+
+
+def _missing() -> list[str]:
+    return [name for name in _base() if _version(name) is None]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _snnbook() -> list[str]:
+    from snnbook.experiments import record, tables
+
+    return [
+        f"{__version__}, Python {platform.python_version()} ({sys.executable})",
+        f"tables from {tables.folder()}; records in {record.folder().absolute()}",
+    ]
+
+
+def _packages(missing: list[str]) -> list[str]:
+    found = [f"{name} {_version(name)}" for name in _base() if name not in missing]
+    lines = [", ".join(found[start : start + 5]) for start in range(0, len(found), 5)]
+    return lines + (
+        [f"MISSING {', '.join(missing)}; get it: pip install {' '.join(missing)}"] if missing else []
+    )
+
+
+def _extras() -> list[str]:
+    lines = []
+    for name, (purpose, modules) in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        state = (
+            f"missing {', '.join(missing)}; get it: pip install 'snnbook[{name}]'" if missing else "installed"
+        )
+        lines.append(f"{name} ({purpose}): {state}")
+    return lines
+
+
+def _device() -> list[str]:
+    import torch
+
+    from snnbook.experiments.provenance import device_name, pick_device
+    from snnbook.kernels import kernel_name
+
+    device = pick_device()
+    lines = [f"{device} ({device_name(device)}), kernel {kernel_name()}, {torch.get_num_threads()} threads"]
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        lines.append(f"GPU memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+    elif device.type == "cpu":
+        lines.append("no GPU: the quick profile is made for this; lab and paper want one")
+    return lines
+
+
+def _data(chosen: Path | None) -> list[str]:
+    from snnbook.data import default_root
+
+    folder = (chosen or default_root()).absolute()
+    lines = [
+        "digits: bundled with scikit-learn, nothing to download",
+        f"others from {folder} (--data or SNNBOOK_DATA)",
+    ]
+    for name, places in {
+        "cifar10": ("cifar10/train", "train", "cifar-10-batches-py"),
+        "cifar100": ("cifar100/train", "cifar-100-python"),
+    }.items():
+        there = [place for place in places if (folder / place).exists()]
+        lines.append(
+            f"{name}: " + (f"found {there[0]}" if there else "not there; downloaded when first used")
+        )
+    existing = next(place for place in [folder, *folder.parents] if place.exists())
+    lines.append(f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB")
+    return lines
+
+
+def _allocator() -> list[str]:
+    from snnbook.allocator import keep_freed_memory
+
+    kept = keep_freed_memory()
+    named = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("MALLOC_")]
+    state = "kept while training, so that the CPU need not fetch them again at each step"
+    if not kept:
+        state = "given back to the system, since this C library or SNNBOOK_MALLOC says so"
+    return [f"freed blocks are {state}", f"environment: {', '.join(named) or 'no MALLOC_* set, none needed'}"]

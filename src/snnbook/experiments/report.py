@@ -1,0 +1,238 @@
+"""A table of a paper beside ours: for the terminal, for Markdown, for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from snnbook.errors import UserError
+from snnbook.experiments import config, record, tables
+from snnbook.experiments.record import Record, Statistic
+from snnbook.experiments.tables import PaperNumbers
+
+NOT_RUN = "not run"
+NETWORKS = ("snn", "ann")
+CSV_COLUMNS = (
+    *("run", "label", "network", "paper", "paper_std", "ours", "ours_std", "n", "difference"),
+    *("snntorch", "snntorch_std", "seconds", "seconds_per_epoch", "paper_seconds_per_epoch"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One network of one row.  ``ours``, ``baseline``, ``seconds``: None where no record is there yet."""
+
+    run: str
+    label: str
+    network: str
+    paper: float | None
+    paper_std: float | None
+    paper_seconds: float | None
+    ours: Statistic | None
+    baseline_run: str | None
+    baseline: Statistic | None
+    seconds: Statistic | None
+    seconds_per_epoch: Statistic | None
+    note: str
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less the paper's, in percentage points."""
+        return None if self.paper is None or self.ours is None else self.ours.mean - self.paper
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table, paper and ours.  ``which`` accuracy ours is: of the last epoch, or the best one's."""
+
+    table: str
+    title: str
+    source: str
+    profile: str
+    recipe: str
+    which: str
+    lines: tuple[Line, ...]
+
+    def columns(self) -> dict[str, Callable[[Line], str]]:
+        """Headings, and how each shows a line; columns that say nothing in this table are left out."""
+        columns = {
+            "row": lambda line: line.label,
+            "network": lambda line: line.network.upper(),
+            "paper": _paper,
+            "ours": lambda line: _statistic(line.ours),
+            "difference": lambda line: "n/a" if line.difference is None else f"{line.difference:+.1f}",
+        }
+        if any(line.baseline_run for line in self.lines):
+            columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
+        columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
+        columns["seconds"] = lambda line: _statistic(line.seconds, spread=False)
+        columns["s/epoch"] = lambda line: _statistic(line.seconds_per_epoch, spread=False)
+        if any(line.paper_seconds is not None for line in self.lines):
+            columns["paper s/epoch"] = lambda line: _number(line.paper_seconds)
+        return columns
+
+    def cells(self) -> list[list[str]]:
+        """Headings and rows as they are shown; no cell is blank."""
+        columns = self.columns()
+        return [list(columns), *([show(line) for show in columns.values()] for line in self.lines)]
+
+    def caption(self) -> str:
+        """What the numbers are: profile, data, device, sampling error."""
+        mode = "" if self.recipe == "paper" else f", {self.recipe} mode"
+        text = (
+            f"{self.title} ({self.source}). Test accuracy of the {self.which} epoch in percent, mean ± standard "
+            f"deviation over n seeds; {self.profile} profile{mode}"
+        )
+        made = [made for line in self.lines if line.ours for made in line.ours.records]
+        if made:
+            text += f", {_joined(_data(one) for one in made)}, on {_joined(_machine(one) for one in made)}"
+        return text + (
+            "." if self.profile == "paper" else ". Not the paper's data or schedule, so not its numbers."
+        )
+
+    def text(self) -> str:
+        """For the terminal."""
+        cells = self.cells()
+        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+        lines = [
+            "  ".join(_pad(cell, width, i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+            for row in cells
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join([*wrap(self.caption(), 110), "", *(line.rstrip() for line in lines)])
+
+    def markdown(self) -> str:
+        """A pipe table, headings first."""
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in self.cells()]
+        rule = ["---" if i < 2 else "---:" for i in range(len(cells[0]))]
+        return "\n".join("| " + " | ".join(row) + " |" for row in [cells[0], rule, *cells[1:]])
+
+    def csv(self) -> str:
+        """Unrounded, one number a cell; what was not run is empty here."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for line in self.lines:
+            ours, baseline = _parts(line.ours), _parts(line.baseline)
+            count = line.ours.n if line.ours else 0
+            costs = [_parts(line.seconds)[0], _parts(line.seconds_per_epoch)[0], line.paper_seconds]
+            writer.writerow(
+                [
+                    line.run,
+                    line.label,
+                    line.network,
+                    line.paper,
+                    line.paper_std,
+                    *ours,
+                    count,
+                    line.difference,
+                    *baseline,
+                    *costs,
+                ]
+            )
+        return out.getvalue()
+
+
+def report(
+    table: str,
+    profile: str = "quick",
+    *,
+    recipe: str = "paper",
+    which: str = "last",
+    results: Path | None = None,
+) -> Report:
+    """The table ``table``, the paper's numbers beside ours.
+
+    Args:
+        table: its id, see ``snnbook list``.
+        profile: whose records.
+        recipe: ``"paper"`` or ``"official"``.
+        which: accuracy of the ``"last"`` or of the ``"best"`` epoch.
+        results: folder of records; the project's by default.
+
+    Raises:
+        UserError: no such table, profile or mode; or a damaged record.
+    """
+    for value, known, what in (
+        (profile, tables.PROFILES, "profile"),
+        (recipe, tables.RECIPES, "recipe mode"),
+        (which, ("last", "best"), "accuracy"),
+    ):
+        if value not in known:
+            raise UserError(f"no {what} {value!r}; {config.nearest(value, known)}")
+    content = tables.load(table)
+    mode = "" if recipe == "paper" else f"+{recipe}"
+
+    def made(run: str) -> list[Record]:
+        owner, _ = tables.find(run)
+        return record.records(f"{run}{mode}", profile, owner.seeds, results)
+
+    lines = []
+    for row in content.rows:
+        ours = made(f"{table}/{row.id}")
+        theirs = made(row.baseline) if row.baseline else []
+        for network in _networks(row.paper, ours):
+            key = f"{network}.{which}"
+            lines.append(
+                Line(
+                    run=f"{table}/{row.id}{mode}",
+                    label=row.label,
+                    network=network,
+                    paper=getattr(row.paper, network),
+                    paper_std=getattr(row.paper, f"{network}_std"),
+                    paper_seconds=row.paper.seconds_per_epoch,
+                    ours=record.statistic(ours, key),
+                    baseline_run=row.baseline if network == "snn" else None,
+                    baseline=record.statistic(theirs, key) if network == "snn" else None,
+                    seconds=record.statistic(ours, "cost.seconds"),
+                    seconds_per_epoch=record.statistic(ours, "cost.seconds_per_epoch"),
+                    note=row.note,
+                )
+            )
+    return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
+
+
+def _networks(paper: PaperNumbers, ours: list[Record]) -> list[str]:
+    """Those the records hold; without records those the paper prints, or else the SNN."""
+    if ours:
+        return [name for name in NETWORKS if all(name in one.metrics for one in ours)]
+    return [name for name in NETWORKS if getattr(paper, name) is not None] or ["snn"]
+
+
+def _paper(line: Line) -> str:
+    if line.paper is None:
+        return "n/a"
+    return _number(line.paper) + ("" if line.paper_std is None else f" ± {_number(line.paper_std)}")
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:g}"
+
+
+def _statistic(value: Statistic | None, spread: bool = True) -> str:
+    if value is None:
+        return NOT_RUN
+    return value.text() if spread else f"{value.mean:.1f}"
+
+
+def _parts(value: Statistic | None) -> tuple[float | None, float | None]:
+    return (value.mean, value.std) if value else (None, None)
+
+
+def _data(made: Record) -> str:
+    error = f"sampling error {made.data['standard_error_at_90']:.1f} points at 90 %"
+    return f"{made.data['name']} ({made.data['test']} test images, {error})"
+
+
+def _machine(made: Record) -> str:
+    return f"{made.environment['device']}, {made.environment['threads']} threads"
+
+
+def _joined(texts) -> str:
+    return " and ".join(dict.fromkeys(texts))
+
+
+def _pad(cell: str, width: int, column: int) -> str:
+    return cell.ljust(width) if column < 2 else cell.rjust(width)

@@ -1,0 +1,52 @@
+"""The one entry: compute, resume after any kill, do nothing when the record stands."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from snnbook.experiments import tables
+from snnbook.experiments.job import plan
+from snnbook.experiments.record import Record
+
+
+def run(
+    run_id: str,
+    *,
+    seed: int = 0,
+    profile: str = "quick",
+    recipe: str = "paper",
+    data: Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    results: Path | None = None,
+    work: Path | None = None,
+    progress: bool = True,
+) -> Record:
+    """Train and measure one row of a table, or return its record if that stands.
+
+    A run that was killed goes on from its last finished epoch and ends with the same metrics and curve as one
+    that was not.  Rows it ``needs`` are trained first.
+
+    Args:
+        run_id: ``<table>/<row>``, see ``snnbook list``.
+        seed: of weights, order and augmentation.
+        profile: ``"quick"``, ``"lab"`` or ``"paper"``.
+        recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
+        data: folder of data sets that are not bundled; see ``snnbook doctor``.
+        overrides: ``section.key=value`` each; they mark the run's id, so that it never passes for the row.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        results: folder of records; the project's by default.
+        work: folder of checkpoints and weights; ``runs`` beside ``results`` by default.
+        progress: show a bar.
+
+    Raises:
+        UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder.
+    """
+    job = plan(run_id, seed, profile, recipe, overrides, results, work)
+    standing = job.standing()
+    if standing is None:
+        tables.check(job.table)
+        from snnbook.experiments.training import Context, train  # torch takes its time to import
+
+        train(job, Context(device, data, progress))
+        standing = job.standing()
+    return standing

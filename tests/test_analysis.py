@@ -1,0 +1,73 @@
+"""Operations, firing rates and energies, against networks small enough to count by hand and the paper's tables."""
+
+import pytest
+import torch
+from torch import nn
+
+from snnbook import analysis, neurons
+from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
+from snnbook.analysis.firing import Activity, Observation
+from snnbook.backbones import NetworkConfig
+from snnbook.data import DataConfig, load
+from snnbook.trainers import METHODS, build
+
+
+def test_observation_by_hand():
+    """Two neurons, the first always fires and the second never; then a layer that they feed."""
+    first = nn.Linear(1, 2, bias=False)
+    last = nn.Linear(2, 3, bias=False)
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+    lif = neurons.preset("joint_asnn", time_steps=4)
+    lif.repeat = True
+    network = nn.Sequential(first, lif, last)
+    images = torch.full((5, 1), 2.0)
+    seen = analysis.observe(network, lambda: network(images), len(images))
+    assert seen.time_steps == 4
+    assert seen.activations == 2
+    assert seen.spikes == 4
+    assert seen.rates == {"1": 0.5}
+    assert seen.layers["0"] == Activity(operations=4 * 2, used=1.0, binary=False)
+    assert seen.layers["2"] == Activity(operations=4 * 6, used=0.5, binary=True)
+    cost = energy_of_computation(seen)
+    assert (cost.additions, cost.multiplications) == (4 * 2 + 4 * 6 / 2, 4 * 2)
+    assert cost.joules == pytest.approx((0.9 * 20 + 4.6 * 8) * 1e-12)
+    assert energy_of_data_movement(seen).volume == 2 * 4 * 2 * 4 + 4 / 8
+
+
+def test_tables_of_the_paper_once_units_are_put_right():
+    """Table 5 in microjoules instead of millijoules; Table 6 with its factor of eight."""
+
+    def paper(additions, multiplications):
+        layers = {
+            "spikes": Activity(additions - multiplications, 1.0, True),
+            "stem": Activity(multiplications, 1.0, False),
+        }
+        return 1e6 * energy_of_computation(Observation(layers, 1, {}, 0, 1)).joules
+
+    assert paper(73.4e6, 3.52e6) == pytest.approx(82.2, rel=2e-3)
+    assert paper(187e6, 187e6) == pytest.approx(1030, rel=2e-3)
+    assert paper(142e6, 8.8e6) == pytest.approx(168, rel=2e-3)
+    ann = Observation({}, activations=6.234 * 2**20 / 8, rates={}, spikes=0, time_steps=1)
+    moved = energy_of_data_movement(ann)
+    assert 1e6 * moved.least == pytest.approx(8 * 1.022, rel=2e-3)
+    assert 1e6 * moved.most == pytest.approx(8 * 10.22, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ["joint", "snntorch"])
+def test_measure_of_a_method(name):
+    data = load(DataConfig(name="digits", size=8, train_per_class=5, test_limit=50), None)
+    method = build(name, METHODS[name].Config(), NetworkConfig("resnet18", width=4, time_steps=3), data)
+    result = analysis.measure(method, data)
+    snn = result["snn"]
+    assert snn["time_steps"] == 3
+    assert 0 < snn["firing_rate"] < 1
+    assert len(snn["firing_rates"]) == 17
+    assert snn["multiplications"] < snn["additions"]
+    if name == "joint":
+        ann = result["ann"]
+        assert ann["additions"] == ann["multiplications"]
+        assert "firing_rate" not in ann
+        assert ann["parameters"] == snn["parameters"]
+        # Potentials move at each of three steps, and spikes besides.
+        assert 3 * ann["movement_mb"] < snn["movement_mb"] < 3.1 * ann["movement_mb"]

@@ -1,0 +1,166 @@
+"""The loop: resumed equals uninterrupted, seeds repeat, methods learn, damaged files are refused."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from snnbook.backbones import NetworkConfig
+from snnbook.data import DataConfig, load
+from snnbook.errors import UserError
+from snnbook.trainers import METHODS, build, checkpoint
+from snnbook.trainers.fit import fit
+from snnbook.trainers.recipe import Recipe
+
+TINY = NetworkConfig("resnet18", width=4, time_steps=2)
+RECIPE = Recipe(epochs=3, batch_size=20, augment=("crop",))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load(DataConfig(name="digits", size=8, train_per_class=6, test_limit=100), None)
+
+
+def method(data, name="direct", network=TINY, needs=(), **options):
+    torch.manual_seed(0)
+    return build(name, METHODS[name].Config(**options), network, data, needs)
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(epochs):
+    def on_epoch(history):
+        if history.epochs == epochs:
+            raise Killed
+
+    return on_epoch
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, dataclasses.replace(RECIPE, optimizer="sgd", momentum=0.9)])
+def test_resumed_run_equals_an_uninterrupted_one(data, tmp_path, recipe):
+    whole = method(data, "joint")
+    expected = fit(whole, data, recipe, seed=3, progress=False)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        fit(
+            method(data, "joint"),
+            data,
+            recipe,
+            seed=3,
+            checkpoint=path,
+            progress=False,
+            on_epoch=kill_after(1),
+        )
+    torch.manual_seed(99)  # a new process starts anywhere
+    resumed = method(data, "joint")
+    history = fit(resumed, data, recipe, seed=3, checkpoint=path, progress=False)
+    assert history.losses == expected.losses
+    assert history.accuracy == expected.accuracy
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(data):
+    losses = [fit(method(data), data, RECIPE, seed=s, progress=False).losses for s in (1, 1, 2)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("name", ["direct", "joint", "snntorch"])
+def test_methods_learn(name):
+    data = load(DataConfig(name="digits", size=8, train_per_class=40, test_limit=200), None)
+    recipe = dataclasses.replace(RECIPE, epochs=6, learning_rate=5e-3)
+    network = NetworkConfig("resnet18", width=8, time_steps=2)
+    history = fit(method(data, name, network), data, recipe, seed=0, progress=False)
+    assert sum(losses[-1] for losses in history.losses.values()) < sum(
+        losses[0] for losses in history.losses.values()
+    )
+    assert max(history.accuracy["snn"]) > 50  # chance is 10
+
+
+def test_distillation_learns_from_a_teacher_that_stands_still(data, tmp_path):
+    teacher = method(data, train="ann")
+    fit(teacher, data, RECIPE, seed=0, progress=False)
+    checkpoint.save(tmp_path / "model.pt", teacher.state_dict())
+    student = method(data, "distillation", needs=[tmp_path / "model.pt"])
+    before = {n: v.clone() for n, v in student.teacher.state_dict().items()}
+    assert all(torch.equal(v, teacher.network.state_dict()[n]) for n, v in before.items())
+    history = fit(student, data, RECIPE, seed=0, progress=False)
+    assert all(torch.equal(v, before[n]) for n, v in student.teacher.state_dict().items())
+    assert history.losses["kld"][-1] > 0
+
+
+def test_distillation_without_a_teacher_is_refused(data, tmp_path):
+    with pytest.raises(UserError, match="needs 1 trained networks"):
+        method(data, "distillation")
+    with pytest.raises(UserError, match="train that run first"):
+        method(data, "distillation", needs=[tmp_path / "none.pt"])
+
+
+def test_weights_of_another_network_are_refused(data, tmp_path):
+    wider = NetworkConfig("resnet18", width=8, time_steps=2)
+    checkpoint.save(tmp_path / "model.pt", method(data, network=wider, train="ann").state_dict())
+    with pytest.raises(UserError, match="do not fit the network"):
+        method(data, "distillation", needs=[tmp_path / "model.pt"])
+
+
+def test_a_truncated_checkpoint_is_refused_and_kept(data, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(method(data), data, recipe, seed=0, checkpoint=path, progress=False)
+    damaged = path.read_bytes()[:1000]
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="delete it to start again"):
+        fit(method(data), data, RECIPE, seed=0, checkpoint=path, progress=False)
+    assert path.read_bytes() == damaged
+
+
+def test_another_runs_checkpoint_is_refused_and_kept(data, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(method(data), data, recipe, seed=0, checkpoint=path, identity="a/b", progress=False)
+    content = path.read_bytes()
+    with pytest.raises(UserError, match=r"belongs to another experiment \(a/b\); expected c/d"):
+        fit(method(data), data, RECIPE, seed=0, checkpoint=path, identity="c/d", progress=False)
+    assert path.read_bytes() == content
+
+
+def test_precisions_agree_roughly(data):
+    losses = {
+        p: fit(method(data), data, dataclasses.replace(RECIPE, precision=p), seed=0, progress=False).losses[
+            "ce"
+        ]
+        for p in ("float32", "bfloat16")
+    }
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
+
+
+def test_an_exploding_loss_stops_with_a_clear_line(data):
+    with pytest.raises(UserError, match="no longer finite in epoch 1"):
+        fit(_Exploding(), data, RECIPE, seed=0, progress=False)
+
+
+class _Exploding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images, labels):
+        return {"ce": self.weight.sum() * float("inf")}
+
+    def predict(self, images):
+        return {"snn": torch.zeros(len(images), 10)}
+
+
+def test_a_training_set_smaller_than_a_batch_is_refused(data):
+    with pytest.raises(UserError, match="fewer than recipe"):
+        fit(method(data), data, dataclasses.replace(RECIPE, batch_size=1000), seed=0, progress=False)
+
+
+@pytest.mark.parametrize("wrong", [dict(optimizer="adamw"), dict(epochs=0), dict(precision="half")])
+def test_senseless_recipes_are_refused(wrong):
+    with pytest.raises(UserError, match="expected"):
+        Recipe(**wrong)
