@@ -1,0 +1,194 @@
+"""Numbers with a source: pages cite run records and the papers' tables, never a typed-in figure.
+
+``{record}`` prints a number of our runs, mean ± standard deviation over seeds; pointing at it shows which::
+
+    {record}`joint-table4/snn:snn.last`                    the quick profile, one decimal
+    {record}`joint-table4/all:cost.seconds_per_epoch profile=lab digits=2`
+    {record}`joint-table4/all:measure.snn.firing_rate scale=100`    0.12 as 12.0
+
+``{paper}`` prints what the paper has in that row: ``{paper}`joint-table4/all:snn```.
+
+``{results}`` shows a whole table, the paper's numbers beside ours, or, without an argument, all of them::
+
+    ```{results} joint-table4
+    :profile: quick
+    ```
+
+A row that has no record yet reads "not run".  An unknown row, key or option is a warning, and those are errors.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from snnbook.errors import UserError
+from snnbook.experiments import lookup, report, tables
+from snnbook.experiments.config import nearest
+from snnbook.experiments.record import Record, folder
+from snnbook.experiments.report import NOT_RUN, Line
+
+OPTIONS = {"profile": str, "digits": int, "scale": float}
+
+
+def parse(text: str) -> tuple[str, dict]:
+    """``table/row:key option=value ...`` as the reference and its options.
+
+    Raises:
+        UserError: no reference, an unknown option or a value of the wrong kind.
+    """
+    reference, *words = text.split() or [""]
+    options = {"profile": "quick", "digits": 1, "scale": 1.0}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in OPTIONS:
+            raise UserError(f"unknown option {word!r}; {nearest(name, OPTIONS)}")
+        try:
+            options[name] = OPTIONS[name](value)
+        except ValueError:
+            raise UserError(f"option {word!r}: {value!r} is no {OPTIONS[name].__name__}") from None
+    return reference, options
+
+
+def provenance(records: Iterable[Record]) -> str:
+    """Which runs a number comes from, in one line: shown when a reader points at it."""
+    records = list(records)
+    seeds = ", ".join(str(record.seed) for record in records)
+    devices = " and ".join(dict.fromkeys(record.environment["device"] for record in records))
+    days = sorted({record.created[:10] for record in records})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    first = records[0]
+    plural = "seeds" if len(records) > 1 else "seed"
+    return f"{first.run}, {first.profile} profile, {plural} {seeds}, on {devices}, {when}"
+
+
+def number(text: str, records: Iterable[Record]) -> nodes.Node:
+    """``text`` that shows its provenance."""
+    return nodes.abbreviation(text, text, explanation=provenance(records), classes=["record"])
+
+
+def not_run() -> nodes.Node:
+    return nodes.inline(NOT_RUN, NOT_RUN, classes=["not-run"])
+
+
+def watch(env, run_id: str, profile: str) -> None:
+    """Read the page again when the run's table or one of its records changes, or comes into being."""
+    table = tables.find(run_id.partition("+")[0])[0]
+    env.note_dependency(str(tables.folder() / f"{table.id}.yaml"))
+    for seed in table.seeds:
+        env.note_dependency(str(folder() / profile / run_id / f"seed{seed}.json"))
+
+
+class RecordRole(SphinxRole):
+    """A number of our runs."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        try:
+            reference, options = parse(self.text)
+            found = lookup(reference, options["profile"])
+            watch(self.env, reference.partition(":")[0], options["profile"])
+        except UserError as error:
+            return refuse(self, f"record: {error}")
+        if found is None:
+            return [not_run()], []
+        spread = None if found.std is None else found.std * options["scale"]
+        shown = replace(found, mean=found.mean * options["scale"], std=spread)
+        return [number(shown.text(options["digits"]), found.records)], []
+
+
+class PaperRole(SphinxRole):
+    """A number of the paper's table."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        try:
+            reference, options = parse(self.text)
+            run_id, _, key = reference.partition(":")
+            table, row = tables.find(run_id)
+            value = getattr(row.paper, key, None) if key else None
+            if not isinstance(value, int | float):
+                known = [name for name, held in vars(row.paper).items() if held is not None]
+                raise UserError(f"the paper's row {run_id} has no {key!r}; {nearest(key, known)}")
+            self.env.note_dependency(str(tables.folder() / f"{table.id}.yaml"))
+        except UserError as error:
+            return refuse(self, f"paper: {error}")
+        text = f"{value * options['scale']:g}"
+        return [nodes.abbreviation(text, text, explanation=table.source, classes=["paper"])], []
+
+
+def refuse(role: SphinxRole, message: str) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """A warning with its place, which fails the build; the text stands on the page meanwhile."""
+    told = role.inliner.reporter.warning(message, line=role.lineno)
+    return [role.inliner.problematic(role.rawtext, role.rawtext, told)], [told]
+
+
+class ResultsDirective(SphinxDirective):
+    """A table, the paper's numbers beside ours; without an argument all tables, a section each."""
+
+    optional_arguments = 1
+    option_spec = {  # noqa: RUF012  (docutils wants a plain dict)
+        "profile": directives.unchanged,
+        "recipe": directives.unchanged,
+        "which": directives.unchanged,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            if self.arguments:
+                return self.table(self.arguments[0])
+            # A folder counts as changed at every build, so a table that is new to it is found.
+            self.env.note_dependency(str(tables.folder()))
+            return [self.section(name) for name in tables.names()]
+        except UserError as error:
+            raise self.error(f"results: {error}") from None
+
+    def section(self, name: str) -> nodes.Node:
+        title = tables.load(name).title
+        return nodes.section("", nodes.title(title, title), *self.table(name), ids=[name], names=[name])
+
+    def table(self, name: str) -> list[nodes.Node]:
+        options = {"profile": "quick", **self.options}
+        found = report(name, **options)
+        self.env.note_dependency(str(tables.folder() / f"{name}.yaml"))
+        for line in found.lines:
+            for run_id in filter(None, (line.run, line.baseline_run)):
+                watch(self.env, run_id, options["profile"])
+        columns = found.columns()
+        head = row(nodes.paragraph(title, title) for title in columns)
+        body = [row(self.cell(line, title, show) for title, show in columns.items()) for line in found.lines]
+        group = nodes.tgroup("", cols=len(columns))
+        group += [nodes.colspec(colwidth=1) for _ in columns]
+        group += [nodes.thead("", head), nodes.tbody("", *body)]
+        return [
+            self.label(options["profile"]),
+            nodes.table("", group, classes=["results"]),
+            nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
+        ]
+
+    def cell(self, line: Line, title: str, show) -> nodes.Node:
+        """One entry: the row's name with its run id, a number with its provenance, or plain text."""
+        text = show(line)
+        if title == "row":
+            run_id = nodes.literal(line.run, line.run, classes=["run-id"])
+            return nodes.paragraph("", "", nodes.Text(line.label), run_id)
+        source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds}.get(title)
+        if text == NOT_RUN:
+            return nodes.paragraph("", "", not_run())
+        return nodes.paragraph("", "", number(text, source.records) if source else nodes.Text(text))
+
+    def label(self, profile: str) -> nodes.Node:
+        warning = "" if profile == "paper" else ": not the paper's numbers"
+        text = f"{profile} profile{warning}"
+        return nodes.paragraph("", "", nodes.inline(text, text), classes=["profile-label", profile])
+
+
+def row(cells: Iterable[nodes.Node]) -> nodes.Node:
+    return nodes.row("", *(nodes.entry("", cell) for cell in cells))
+
+
+def setup(app) -> dict:
+    app.add_role("record", RecordRole())
+    app.add_role("paper", PaperRole())
+    app.add_directive("results", ResultsDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

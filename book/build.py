@@ -1,0 +1,136 @@
+"""Build the book: execute the chapters, stage them beside the pages, render everything to ``_build/html``.
+
+``python book/build.py`` builds; ``--serve`` shows the result on localhost as well.  What has not changed is not
+done again.  A failing cell, a warning of the renderer or a number without a source ends the build with code 1.
+"""
+
+import argparse
+import http.server
+import shutil
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import execute
+import mathjax
+import yaml
+
+from snnbook import files
+from snnbook.errors import UserError
+from snnbook.experiments import lock
+
+ROOT = files.root()
+BUILD = ROOT / "_build"
+STAGE = BUILD / "stage"
+HTML = BUILD / "html"
+CHAPTERS = "[0-9][0-9]_*.ipynb"
+
+
+def chapters() -> list[Path]:
+    """The chapter notebooks, in the order of their numbers."""
+    return sorted(files.notebooks().glob(CHAPTERS))
+
+
+def stage(math: Path | None) -> None:
+    """Put all that is rendered under ``_build/stage``, touching only files that differ.
+
+    Args:
+        math: folder of MathJax's files, or None to have pages load it from its CDN.
+    """
+    wanted = _tree(ROOT / "book", "book")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    if math:
+        wanted |= _tree(math, "book/_static/mathjax")
+        config["sphinx"]["config"]["mathjax_path"] = "mathjax/" + mathjax.SCRIPT
+    wanted["_config.yml"] = yaml.safe_dump(config).encode()
+    toc = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
+    wanted["book/_toc.yml"] = _existing_parts(toc).encode()
+    for notebook in chapters():
+        wanted[f"notebooks/{notebook.name}"] = execute.executed(notebook, BUILD / "executed").read_bytes()
+    for old in STAGE.rglob("*"):
+        if old.is_file() and old.relative_to(STAGE).as_posix() not in wanted:
+            old.unlink()
+    for name, content in wanted.items():
+        path = STAGE / name
+        if not path.is_file() or path.read_bytes() != content:
+            files.write_bytes(path, content)
+
+
+def _tree(folder: Path, prefix: str) -> dict[str, bytes]:
+    paths = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return {f"{prefix}/{p.relative_to(folder).as_posix()}": p.read_bytes() for p in paths}
+
+
+def _existing_parts(toc: str) -> str:
+    """The table of contents without the parts whose pattern matches no chapter yet."""
+    content = yaml.safe_load(toc)
+
+    def there(entry: dict) -> bool:
+        return "glob" not in entry or any(ROOT.glob(f"{entry['glob']}.ipynb"))
+
+    for part in content["parts"]:
+        part["chapters"] = [entry for entry in part["chapters"] if there(entry)]
+    content["parts"] = [part for part in content["parts"] if part["chapters"]]
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def render() -> None:
+    """Run Jupyter Book over the stage, warnings counting as errors."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", STAGE, "--path-output", ROOT]
+    # A relative path of the table of contents would be looked up in two places.
+    command += ["--toc", STAGE / "book" / "_toc.yml", "--quiet", "-W", "--keep-going"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if finished.returncode or not (HTML / "book" / "index.html").is_file():
+        shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)  # a page that warned must be read again
+        said = (finished.stdout + finished.stderr).splitlines()
+        told = [line.strip() for line in said if "WARNING" in line or "ERROR" in line] or said[-20:]
+        raise UserError("\n  ".join(["the pages have warnings, which count as errors:", *told]))
+
+
+def serve(port: int) -> None:
+    """Serve the pages on localhost until interrupted."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=HTML)
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise UserError(f"cannot serve on port {port}: {error.strerror}; choose another with --port") from None
+    with server:
+        say(f"http://localhost:{port}/ (Ctrl-C ends it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def say(text: str) -> None:
+    print(f"book: {text}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--serve", action="store_true", help="show the book on localhost when it is built")
+    parser.add_argument("--port", type=int, default=8000, help="where --serve listens (8000)")
+    options = parser.parse_args()
+    started = time.monotonic()
+    try:
+        BUILD.mkdir(exist_ok=True)
+        with lock.hold(BUILD / ".lock", patience=600):
+            math = mathjax.fetch(BUILD / "mathjax")
+            say("MathJax: local copy" if math else "MathJax: npm gave no copy; pages load it from its CDN")
+            stage(math)
+            say(f"rendering {len(chapters())} chapters and the pages around them")
+            render()
+        index = (HTML / "index.html").relative_to(ROOT)
+        say(f"{index} is ready ({time.monotonic() - started:.0f} s)")
+        if options.serve:
+            serve(options.port)
+    except UserError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,128 @@
+"""Keep notebooks clean: no outputs, stable cell ids, one kernel name, the Colab badge and the install cell.
+
+``python book/notebooks.py`` rewrites what differs; ``--check`` only says what differs, and exits with code 1.
+Chapters (``notebooks/NN_title.ipynb``) get the badge and the install cell, from the address in ``_config.yml``;
+other notebooks are cleaned alone.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from snnbook import files
+from snnbook.errors import UserError
+
+CHAPTER = re.compile(r"\d\d_\w+\.ipynb")
+# What a cell may carry: tags (parameters, hide-input, ...) and how its figure is shown.
+CELL_METADATA = ("tags", "mystnb")
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+BADGE, INSTALL = "colab-badge", "install"
+
+
+def address(root: Path) -> tuple[str, str]:
+    """The repository's address and branch: they stand in ``_config.yml`` and nowhere else."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    return config["url"], config["branch"]
+
+
+def header(name: str, url: str, branch: str) -> list[nbformat.NotebookNode]:
+    """The first two cells of a chapter.  The book's pages leave them out: they have a button of their own."""
+    place = url.removeprefix("https://github.com/")
+    target = f"https://colab.research.google.com/github/{place}/blob/{branch}/notebooks/{name}"
+    image = "https://colab.research.google.com/assets/colab-badge.svg"
+    install = (
+        "import importlib.util\n\n"
+        "if importlib.util.find_spec(\"snnbook\") is None:  # on Colab, for instance\n"
+        f"    %pip install -q git+{url}@{branch}"
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell(f"[![Open in Colab]({image})]({target})", id=BADGE),
+        nbformat.v4.new_code_cell(install, id=INSTALL),
+    ]
+    for cell in cells:
+        cell.metadata["tags"] = ["remove-cell"]
+    return cells
+
+
+def normalize(text: str, name: str, url: str, branch: str) -> str:
+    """The notebook ``text`` as it should be; applying it twice changes nothing more.
+
+    Raises:
+        UserError: not a notebook of format 4.
+    """
+    try:
+        notebook = nbformat.reads(text, as_version=4)
+    except Exception as error:  # nbformat raises several kinds, all meaning the same
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{name} is no notebook ({reason}); restore it from git") from None
+    cells = [cell for cell in notebook.cells if cell.get("id") not in (BADGE, INSTALL)]
+    if CHAPTER.fullmatch(name):
+        cells = header(name, url, branch) + cells
+    seen: set[str] = set()
+    for index, cell in enumerate(cells):
+        cell["id"] = _identity(cell.get("id"), index, seen)
+        cell["metadata"] = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
+        if cell.cell_type == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    clean = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+    clean["nbformat_minor"] = 5
+    return nbformat.writes(clean) + "\n"
+
+
+def _identity(identity: str | None, index: int, seen: set[str]) -> str:
+    """A cell's own id where it has a proper one, else a name from its place; never one twice."""
+    if not identity or identity in seen or not re.fullmatch(r"[\w-]{1,64}", identity):
+        identity = f"cell-{index}"
+        while identity in seen:
+            identity += "x"
+    seen.add(identity)
+    return identity
+
+
+def differences(old: str, new: str) -> list[str]:
+    """What normalizing changed, in words."""
+    before, after = nbformat.reads(old, as_version=4), nbformat.reads(new, as_version=4)
+    code = [cell for cell in before.cells if cell.cell_type == "code"]
+    ids = {cell.get("id") for cell in before.cells}
+    found = {
+        "outputs": any(cell.outputs for cell in code),
+        "execution counts": any(cell.execution_count is not None for cell in code),
+        "kernel or notebook metadata": before.metadata != after.metadata,
+        "badge or install cell": [c.source for c in before.cells] != [c.source for c in after.cells],
+        "cell ids": not {cell.id for cell in after.cells} - {BADGE, INSTALL} <= ids,
+    }
+    return [what for what, differs in found.items() if differs] or ["cell metadata or formatting"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, say what differs")
+    check = parser.parse_args().check
+    root, dirty = files.root(), 0
+    try:
+        for path in sorted(files.notebooks().rglob("*.ipynb")):
+            old = path.read_text(encoding="utf-8")
+            new = normalize(old, path.name, *address(root))
+            if new == old:
+                continue
+            dirty += 1
+            if not check:
+                files.write_text(path, new)
+            print(f"{path.relative_to(root)}: {', '.join(differences(old, new))}{'' if check else ' (fixed)'}")
+    except UserError as error:
+        print(f"notebooks: {error}", file=sys.stderr)
+        return 1
+    if check and dirty:
+        print(f"notebooks: {dirty} to be cleaned; run: make notebooks", file=sys.stderr)
+    return int(check and dirty > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
