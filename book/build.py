@@ -6,6 +6,7 @@ done again.  A failing cell, a warning of the renderer or a number without a sou
 
 import argparse
 import http.server
+import re
 import shutil
 import subprocess
 import sys
@@ -13,10 +14,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-import execute
-import mathjax
 import yaml
 
+import execute
+import mathjax
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments import lock
@@ -49,9 +50,11 @@ def stage(math: Path | None) -> None:
     wanted["book/_toc.yml"] = _existing_parts(toc).encode()
     for notebook in chapters():
         wanted[f"notebooks/{notebook.name}"] = execute.executed(notebook, BUILD / "executed").read_bytes()
-    for old in STAGE.rglob("*"):
-        if old.is_file() and old.relative_to(STAGE).as_posix() not in wanted:
-            old.unlink()
+    gone = [p for p in STAGE.rglob("*") if p.is_file() and p.relative_to(STAGE).as_posix() not in wanted]
+    for path in gone:
+        path.unlink()
+    if gone:  # or the pages made from them would stay
+        shutil.rmtree(HTML, ignore_errors=True)
     for name, content in wanted.items():
         path = STAGE / name
         if not path.is_file() or path.read_bytes() != content:
@@ -84,7 +87,7 @@ def render() -> None:
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if finished.returncode or not (HTML / "book" / "index.html").is_file():
         shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)  # a page that warned must be read again
-        said = (finished.stdout + finished.stderr).splitlines()
+        said = re.sub(r"\x1b\[[0-9;]*m", "", finished.stdout + finished.stderr).splitlines()
         told = [line.strip() for line in said if "WARNING" in line or "ERROR" in line] or said[-20:]
         raise UserError("\n  ".join(["the pages have warnings, which count as errors:", *told]))
 
@@ -95,7 +98,9 @@ def serve(port: int) -> None:
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
-        raise UserError(f"cannot serve on port {port}: {error.strerror}; choose another with --port") from None
+        raise UserError(
+            f"cannot serve on port {port}: {error.strerror}; choose another with --port"
+        ) from None
     with server:
         say(f"http://localhost:{port}/ (Ctrl-C ends it)")
         try:

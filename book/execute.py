@@ -37,6 +37,7 @@ def executed(notebook: Path, folder: Path) -> Path:
     content = nbformat.read(notebook, as_version=4)
     try:
         _execute(content, notebook)
+        _check_alt(content, notebook)
     except UserError:
         print("failed", flush=True)
         raise
@@ -50,12 +51,25 @@ def _key(notebook: Path) -> str:
     """Changes with anything the outputs depend on."""
     root = files.root()
     digest = hashlib.sha256(f"{platform.python_version()} {version('torch')} {version('snntorch')}".encode())
-    sources = [notebook]
+    digest.update(notebook.read_bytes())
+    sources: list[Path] = []
     for folder, pattern in (("src/snnbook", "*.py"), ("experiments", "*.yaml"), ("results", "*.json")):
         sources += sorted((root / folder).rglob(pattern))
     for path in sources:
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _check_alt(content, notebook: Path) -> None:
+    """Every figure must say in words what it shows."""
+    for number, cell in enumerate(content.cells, 1):
+        shown = [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+        if any(kind.startswith("image/") for kind in shown) and not alt:
+            raise UserError(
+                f"{notebook.name}, cell {number}: its figure has no alternative text; "
+                'add "mystnb": {"image": {"alt": "..."}} to the cell\'s metadata'
+            )
 
 
 class _ThisPython(KernelSpecManager):
@@ -92,7 +106,7 @@ def _execute(content, notebook: Path) -> None:
         # Progress bars are for people who wait; a page shows their last state at best.
         environment = {**os.environ, "TQDM_DISABLE": "1"}
         try:
-            asyncio.run(client.async_execute(env=environment))
+            asyncio.run(client.async_execute(env=environment, cleanup_kc=True))
         except CellExecutionError as error:
             reason = f"{error.ename}: {error.evalue}".splitlines()[0]
         except CellTimeoutError:

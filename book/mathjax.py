@@ -12,7 +12,8 @@ from snnbook import files
 from snnbook.errors import UserError
 
 VERSION = "3.2.2"
-INTEGRITY = "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw=="  # SHA-512
+# SHA-512, as npm writes it.
+INTEGRITY = "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw=="
 SCRIPT = "tex-mml-chtml.js"
 # The script finds its fonts by their place below its own.
 PARTS = (SCRIPT, "output/chtml/fonts/woff-v2/")

@@ -6,6 +6,7 @@ other notebooks are cleaned alone.
 """
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def header(name: str, url: str, branch: str) -> list[nbformat.NotebookNode]:
     image = "https://colab.research.google.com/assets/colab-badge.svg"
     install = (
         "import importlib.util\n\n"
-        "if importlib.util.find_spec(\"snnbook\") is None:  # on Colab, for instance\n"
+        'if importlib.util.find_spec("snnbook") is None:  # on Colab, for instance\n'
         f"    %pip install -q git+{url}@{branch}"
     )
     cells = [
@@ -58,16 +59,21 @@ def normalize(text: str, name: str, url: str, branch: str) -> str:
         UserError: not a notebook of format 4.
     """
     try:
-        notebook = nbformat.reads(text, as_version=4)
-    except Exception as error:  # nbformat raises several kinds, all meaning the same
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{name} is no notebook ({reason}); restore it from git") from None
+        content = json.loads(text)
+        seen: set[str] = set()
+        # Before nbformat reads them: it gives bad ids random names, so each run would give others.
+        for index, cell in enumerate(content["cells"]):
+            cell["id"] = _identity(cell.get("id"), index, seen)
+        notebook = nbformat.reads(json.dumps({**content, "nbformat_minor": 5}), as_version=4)
+        nbformat.validate(notebook)
+    except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        raise UserError(
+            f"{name} is no notebook of format 4 ({type(error).__name__}); restore it from git"
+        ) from None
     cells = [cell for cell in notebook.cells if cell.get("id") not in (BADGE, INSTALL)]
     if CHAPTER.fullmatch(name):
         cells = header(name, url, branch) + cells
-    seen: set[str] = set()
-    for index, cell in enumerate(cells):
-        cell["id"] = _identity(cell.get("id"), index, seen)
+    for cell in cells:
         cell["metadata"] = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
         if cell.cell_type == "code":
             cell["outputs"], cell["execution_count"] = [], None
@@ -88,17 +94,21 @@ def _identity(identity: str | None, index: int, seen: set[str]) -> str:
 
 def differences(old: str, new: str) -> list[str]:
     """What normalizing changed, in words."""
-    before, after = nbformat.reads(old, as_version=4), nbformat.reads(new, as_version=4)
+    before, after = nbformat.from_dict(json.loads(old)), nbformat.from_dict(json.loads(new))
     code = [cell for cell in before.cells if cell.cell_type == "code"]
     ids = {cell.get("id") for cell in before.cells}
     found = {
         "outputs": any(cell.outputs for cell in code),
         "execution counts": any(cell.execution_count is not None for cell in code),
         "kernel or notebook metadata": before.metadata != after.metadata,
-        "badge or install cell": [c.source for c in before.cells] != [c.source for c in after.cells],
-        "cell ids": not {cell.id for cell in after.cells} - {BADGE, INSTALL} <= ids,
+        "badge or install cell": _header(before) != _header(after),
+        "cell ids": {cell.id for cell in after.cells} - {BADGE, INSTALL} != ids - {BADGE, INSTALL},
     }
     return [what for what, differs in found.items() if differs] or ["cell metadata or formatting"]
+
+
+def _header(notebook: nbformat.NotebookNode) -> list[str]:
+    return ["".join(c.source) for c in notebook.cells if c.get("id") in (BADGE, INSTALL)]
 
 
 def main() -> int:
@@ -115,7 +125,9 @@ def main() -> int:
             dirty += 1
             if not check:
                 files.write_text(path, new)
-            print(f"{path.relative_to(root)}: {', '.join(differences(old, new))}{'' if check else ' (fixed)'}")
+            print(
+                f"{path.relative_to(root)}: {', '.join(differences(old, new))}{'' if check else ' (fixed)'}"
+            )
     except UserError as error:
         print(f"notebooks: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@
 
     ```{results} joint-table4
     :profile: quick
+    :columns: network paper ours difference
     ```
 
 A row that has no record yet reads "not run".  An unknown row, key or option is a warning, and those are errors.
@@ -131,6 +132,7 @@ class ResultsDirective(SphinxDirective):
         "profile": directives.unchanged,
         "recipe": directives.unchanged,
         "which": directives.unchanged,
+        "columns": directives.unchanged,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -149,12 +151,18 @@ class ResultsDirective(SphinxDirective):
 
     def table(self, name: str) -> list[nodes.Node]:
         options = {"profile": "quick", **self.options}
+        chosen = options.pop("columns", "").split()
         found = report(name, **options)
         self.env.note_dependency(str(tables.folder() / f"{name}.yaml"))
         for line in found.lines:
             for run_id in filter(None, (line.run, line.baseline_run)):
                 watch(self.env, run_id, options["profile"])
         columns = found.columns()
+        for title in chosen:
+            if title not in columns:
+                raise UserError(f"no column {title!r}; {nearest(title, columns)}")
+        if chosen:
+            columns = {title: columns[title] for title in ("row", *chosen)}
         head = row(nodes.paragraph(title, title) for title in columns)
         body = [row(self.cell(line, title, show) for title, show in columns.items()) for line in found.lines]
         group = nodes.tgroup("", cols=len(columns))
@@ -170,8 +178,10 @@ class ResultsDirective(SphinxDirective):
         """One entry: the row's name with its run id, a number with its provenance, or plain text."""
         text = show(line)
         if title == "row":
-            run_id = nodes.literal(line.run, line.run, classes=["run-id"])
-            return nodes.paragraph("", "", nodes.Text(line.label), run_id)
+            parts = [nodes.Text(line.label), nodes.literal(line.run, line.run, classes=["run-id"])]
+            if line.note:
+                parts.append(nodes.inline(line.note, line.note, classes=["note"]))
+            return nodes.paragraph("", "", *parts)
         source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds}.get(title)
         if text == NOT_RUN:
             return nodes.paragraph("", "", not_run())

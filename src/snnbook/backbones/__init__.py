@@ -3,7 +3,7 @@
 A backbone is an ordinary module that never mentions time.  Its parts have the same names everywhere:
 
 * ``stem``: first convolution and BatchNorm; ``encode``: the activation after it;
-* ``stages``: four of them; ``channels``: the width each puts out; ``reductions``: how many times larger its
+* ``stages``: four of them in the papers' networks; ``channels``: the width each puts out; ``reductions``: how many times larger its
   map is than the last stage's;
 * ``pool`` and ``head``: global average pooling and the classifier;
 * ``features(x)``: what ``encode`` and each stage put out; ``forward(x)``: logits.
@@ -17,6 +17,7 @@ from functools import partial
 from torch import nn
 
 from snnbook import neurons
+from snnbook.backbones.convnet import ConvNet
 from snnbook.backbones.exits import MultiExit
 from snnbook.backbones.resnet import ResNet
 from snnbook.backbones.vgg import VGG
@@ -27,6 +28,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet18": partial(ResNet, blocks=(2, 2, 2, 2)),
     "resnet34": partial(ResNet, blocks=(3, 4, 6, 3)),
     "vgg16": VGG,
+    "convnet": ConvNet,
 }
 
 __all__ = ["BACKBONES", "VGG", "MultiExit", "NetworkConfig", "ResNet", "build", "build_ann", "build_snn"]

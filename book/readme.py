@@ -1,0 +1,52 @@
+"""Write the result table of README.md from the run records; ``--check`` only says whether it is up to date."""
+
+import argparse
+import sys
+
+from snnbook import files
+from snnbook.experiments import report
+from snnbook.experiments.report import NOT_RUN
+
+TABLE = "joint-table4"
+START, END = "<!-- results: written by book/readme.py -->", "<!-- end of results -->"
+
+
+def table() -> str:
+    """The paper's numbers, ours, and the command of each row."""
+    found = report(TABLE, "quick")
+    lines = ["| row | network | paper | ours, quick | command |", "|---|---|---:|---:|---|"]
+    for line in found.lines:
+        ours = f"{line.ours.text()} (n = {line.ours.n})" if line.ours else NOT_RUN
+        paper = "n/a" if line.paper is None else f"{line.paper:g}"
+        cells = (line.label, line.network.upper(), paper, ours, f"`snnbook run {line.run}`")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", found.caption()])
+
+
+def updated(text: str) -> str:
+    """README's ``text`` with the table between its two marks as it should be now."""
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n\n{table()}\n\n{END}{after}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is old")
+    check = parser.parse_args().check
+    path = files.root() / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = updated(old)
+    if new != old and check:
+        print(
+            "README.md: its result table is old; run: python book/readme.py",
+            file=sys.stderr,
+        )
+        return 1
+    if new != old:
+        files.write_text(path, new)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,51 @@
+"""The first network of the book: three convolutions, small enough to train while one watches."""
+
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """Convolutions of 16, 32 and 64 channels (times ``width / 16``), each with BatchNorm and an activation.
+
+    After the second and third, max-pooling halves the map (of spikes it makes spikes again); pooling to 2x2
+    positions and a linear layer follow (chapter 3).
+
+    Args:
+        num_classes: outputs of the classifier.
+        in_channels: channels of the images.
+        activation: factory of activation modules.
+        width: channels of the first convolution.
+
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W of at least 8.
+    """
+
+    reductions = (2, 1)
+
+    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16):
+        super().__init__()
+        self.channels = (2 * width, 4 * width)
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.encode = activation()
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, 2 * before, 3, padding=1, bias=False),
+                nn.BatchNorm2d(2 * before),
+                activation(),
+                nn.MaxPool2d(2),
+            )
+            for before in (width, 2 * width)
+        )
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.head = nn.Linear(4 * self.channels[-1], num_classes)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Outputs of the first activation and of both stages, ``[N, C, H, W]`` each."""
+        features = [self.encode(self.stem(x))]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.features(x)[-1]))

@@ -1,0 +1,9 @@
+"""Every figure of the book: one call gives one ``matplotlib`` figure, in one style and one width.
+
+A function returns its figure and shows nothing; a notebook shows it when it is the last expression of a cell.
+"""
+
+from snnbook.plots.lines import lines
+from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
+
+__all__ = ["compare_traces", "firing_rates", "lines", "potentials", "surrogates", "trace"]

@@ -1,0 +1,67 @@
+"""How all figures look: one width, calm axes, colours that colour-blind readers tell apart."""
+
+from collections.abc import Callable
+from functools import wraps
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+WIDTH, HEIGHT = 7.0, 3.2  # inches, of every figure; a function may stretch the height, never the width
+
+PALETTE = seaborn.color_palette("colorblind").as_hex()
+CURRENT, POTENTIAL, SPIKE, THRESHOLD = PALETTE[1], PALETTE[0], PALETTE[3], "#555555"
+
+# Series differ in dashes as well as in colour, so that they can be told apart in print.
+SERIES = cycler(color=[PALETTE[i] for i in (0, 1, 2, 4, 3, 5)]) + cycler(
+    linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2))]
+)
+
+SETTINGS = {
+    **seaborn.axes_style("ticks"),
+    **seaborn.plotting_context("notebook", font_scale=0.9),
+    "axes.prop_cycle": SERIES,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.titlesize": "medium",
+    "grid.color": "#e8e8e8",
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "figure.dpi": 120,
+}
+
+
+def styled(plot: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw ``plot`` in the book's style, leaving the caller's own matplotlib settings alone."""
+
+    @wraps(plot)
+    def draw(*arguments, **options) -> Figure:
+        with plt.rc_context(SETTINGS):
+            return plot(*arguments, **options)
+
+    return draw
+
+
+def panels(rows: int = 1, columns: int = 1, height: float = HEIGHT, **options) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes, row by row.  It is closed for pyplot, so that a notebook shows it once."""
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False, **options
+    )
+    plt.close(figure)
+    return figure, list(axes.flat)
+
+
+def legend(axes: Axes) -> None:
+    """To the right of the axes, where it hides nothing."""
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def numbers(x) -> np.ndarray:
+    """Values of a tensor on any device, or of a list, as numpy's."""
+    return x.detach().float().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x, dtype=float)

@@ -1,0 +1,86 @@
+"""Each plotting function gives one figure of the book's width, with named axes, and shows what it was given."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from snnbook import plots, surrogates
+from snnbook.errors import UserError
+from snnbook.plots.style import WIDTH
+
+T = 8
+CURRENT = torch.full((T,), 0.4)
+POTENTIAL = torch.tensor([0.4, 0.5] * (T // 2))
+SPIKES = torch.tensor([0.0, 1.0] * (T // 2))
+
+FIGURES = {
+    "trace": lambda: plots.trace(CURRENT, POTENTIAL, SPIKES, 0.5),
+    "trace with reset": lambda: plots.trace(CURRENT, POTENTIAL, SPIKES, 0.5, after=POTENTIAL * (1 - SPIKES)),
+    "compare_traces": lambda: plots.compare_traces(
+        {"a": POTENTIAL, "b": CURRENT}, {"a": SPIKES, "b": 0 * SPIKES}, 0.5
+    ),
+    "firing_rates": lambda: plots.firing_rates(torch.arange(4.0), {"LIF": torch.arange(4.0)}, 1.5),
+    "surrogates": lambda: plots.surrogates([surrogates.Triangle(), surrogates.ATan()]),
+    "potentials": lambda: plots.potentials({"layer": torch.randn(4, 10)}, surrogates.Rectangle()),
+    "lines": lambda: plots.lines(range(3), {"loss": [3, 2, 1]}, "update", "cross-entropy", markers=True),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_has_labelled_axes_and_the_books_width(name):
+    before, open_figures = dict(plt.rcParams), plt.get_fignums()
+    figure = FIGURES[name]()
+    figure.canvas.draw()
+    assert isinstance(figure, Figure)
+    assert figure.get_figwidth() == WIDTH
+    assert all(axes.get_ylabel() for axes in figure.axes)
+    bottom = [axes for axes in figure.axes if axes.get_subplotspec().is_last_row()]
+    assert any(axes.get_xlabel() for axes in bottom)
+    # A notebook shows the figure once, and the reader's own settings stay theirs.
+    assert plt.get_fignums() == open_figures
+    assert dict(plt.rcParams) == before
+
+
+def test_every_function_is_tested():
+    assert {name.split()[0] for name in FIGURES} == set(plots.__all__)
+
+
+def test_trace_draws_a_tick_for_each_spike():
+    raster = FIGURES["trace"]().axes[-1]
+    assert raster.collections[0].get_positions() == [2, 4, 6, 8]
+
+
+def test_lines_draw_the_values():
+    (line,) = FIGURES["lines"]().axes[0].lines
+    assert list(line.get_ydata()) == [3, 2, 1]
+
+
+def test_series_differ_in_more_than_colour():
+    series = {str(i): [0, i] for i in range(6)}
+    drawn = plots.lines([0, 1], series, "x", "y").axes[0].lines
+    assert len({line.get_color() for line in drawn}) == len({str(line._dash_pattern) for line in drawn}) == 6
+
+
+def test_shares_of_potentials_sum_to_one():
+    axes = FIGURES["potentials"]().axes[0]
+    heights = [patch.get_height() for patch in axes.patches if hasattr(patch, "get_height")]
+    assert sum(heights) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.trace(CURRENT, POTENTIAL[:-1], SPIKES, 0.5),
+        lambda: plots.trace(CURRENT[:, None], POTENTIAL, SPIKES, 0.5),
+        lambda: plots.compare_traces({"a": POTENTIAL}, {"b": SPIKES}, 0.5),
+        lambda: plots.lines(range(3), {"loss": [1, 2]}, "update", "loss"),
+    ],
+)
+def test_shapes_that_do_not_fit(draw):
+    with pytest.raises(UserError, match="expected"):
+        draw()
