@@ -23,6 +23,7 @@ EXAMPLES = dedent("""\
                                                     try something; it never passes for the table's row
       snnbook run joint-table4/all --profile lab --data data
                                                     on CIFAR-10 in the folder data, for one GPU
+      snnbook reproduce --dry-run                   every row and seed that has no record yet
       snnbook report joint-table4                   the paper's numbers beside ours
       snnbook doctor                                what is installed, which device, where data is read
 
@@ -85,6 +86,23 @@ def parser() -> Parser:
     running.add_argument("--quiet", action="store_true", help="no progress bar")
     running.set_defaults(command=run)
 
+    reproducing = commands.add_parser(
+        "reproduce",
+        help="train every row of every table that has no record yet",
+        description="Train every row and seed that has no record yet, one after another; list those that failed.",
+        formatter_class=raw,
+    )
+    reproducing.add_argument("tables", nargs="*", metavar="TABLE", help="only these; all by default")
+    _profile(reproducing)
+    reproducing.add_argument("--seeds", type=int, nargs="+", help="instead of each table's own")
+    reproducing.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of data sets that are not bundled"
+    )
+    reproducing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    reproducing.add_argument("--bare", action="store_true", help="without notebooks")
+    reproducing.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    reproducing.set_defaults(command=reproduce)
+
     reporting = commands.add_parser("report", help="a table of a paper beside ours")
     reporting.add_argument("table", nargs="?", help="one table; all by default")
     _profile(reporting)
@@ -93,6 +111,19 @@ def parser() -> Parser:
     reporting.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="(text)")
     reporting.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
     reporting.set_defaults(command=report)
+
+    benching = commands.add_parser(
+        "bench",
+        help="training speed against the limit and other libraries",
+        description="Ratios of interleaved measurements on this machine, printed and written as a record.",
+        formatter_class=raw,
+    )
+    benching.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    benching.add_argument(
+        "--rounds", type=int, default=5, help="interleaved measurements of each variant (5)"
+    )
+    benching.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    benching.set_defaults(command=bench)
 
     checking = commands.add_parser("doctor", help="what is installed, what will be used, what is missing")
     checking.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets")
@@ -166,6 +197,35 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"record: {_short(job.record_path)}")
     if stood:
         print(f"It stands since {made.created}; to compute it again, choose another --results.")
+
+
+def reproduce(arguments: argparse.Namespace) -> None:
+    """The matrix of runs, one after another."""
+    from snnbook.experiments.reproduce import matrix
+    from snnbook.experiments.reproduce import reproduce as run_all
+
+    a = arguments
+    tasks = matrix(a.profile, a.tables, a.seeds or (), a.results)
+    waiting = [task for task in tasks if not task.done]
+    print(
+        f"{len(tasks)} runs in the {a.profile} profile, {len(tasks) - len(waiting)} done, {len(waiting)} to do"
+    )
+    if a.dry_run:
+        print("\n".join(f"  {task.run}, seed {task.seed}" for task in waiting))
+        return
+    options = ["--bare"] if a.bare else []
+    for name, folder in (("--data", a.data), ("--results", a.results)):
+        options += [name, str(folder)] if folder else []
+    failed = run_all(tasks, a.profile, options)
+    if failed:
+        sys.exit("snnbook: failed: " + "; ".join(f"{task.run}, seed {task.seed}" for task in failed))
+
+
+def bench(arguments: argparse.Namespace) -> None:
+    """Speed, as ratios."""
+    from snnbook import bench as benchmark
+
+    benchmark.main(arguments.device, arguments.rounds, arguments.results)
 
 
 def report(arguments: argparse.Namespace) -> None:

@@ -3,8 +3,8 @@
 A backbone is an ordinary module that never mentions time.  Its parts have the same names everywhere:
 
 * ``stem``: first convolution and BatchNorm; ``encode``: the activation after it;
-* ``stages``: four of them in the papers' networks; ``channels``: the width each puts out; ``reductions``: how many times larger its
-  map is than the last stage's;
+* ``stages``: four of them in the papers' networks; ``channels``: the width each puts out; ``reductions``:
+  how many times larger its map is than the last stage's;
 * ``pool`` and ``head``: global average pooling and the classifier;
 * ``features(x)``: what ``encode`` and each stage put out; ``forward(x)``: logits.
 """

@@ -5,5 +5,15 @@ A function returns its figure and shows nothing; a notebook shows it when it is 
 
 from snnbook.plots.lines import lines
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
+from snnbook.plots.tables import energies, table
 
-__all__ = ["compare_traces", "firing_rates", "lines", "potentials", "surrogates", "trace"]
+__all__ = [
+    "compare_traces",
+    "energies",
+    "firing_rates",
+    "lines",
+    "potentials",
+    "surrogates",
+    "table",
+    "trace",
+]

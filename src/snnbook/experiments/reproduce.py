@@ -1,0 +1,56 @@
+"""Every row of every table, one run after another, each in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnbook.errors import UserError
+from snnbook.experiments import record, tables
+from snnbook.experiments.config import nearest
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of the matrix."""
+
+    run: str
+    seed: int
+    done: bool
+
+
+def matrix(profile: str, chosen: Sequence[str] = (), seeds: Sequence[int] = (), results: Path | None = None):
+    """The runs of ``chosen`` tables (all by default) for ``seeds`` (each table's own by default), as tasks.
+
+    Raises:
+        UserError: no such table.
+    """
+    for name in chosen:
+        if name not in tables.names():
+            raise UserError(f"no table {name!r}; {nearest(name, tables.names())}")
+    found = []
+    for name in chosen or tables.names():
+        table = tables.load(name)
+        for seed in seeds or table.seeds:
+            for row in table.rows:
+                run = f"{table.id}/{row.id}"
+                found.append(Task(run, seed, bool(record.records(run, profile, [seed], results))))
+    return found
+
+
+def reproduce(tasks: Sequence[Task], profile: str, options: Sequence[str] = ()) -> list[Task]:
+    """Run the tasks that are not done; ``options`` go to ``snnbook run``.  Returns those that failed.
+
+    One failing run does not stop the others.
+    """
+    waiting, failed = [task for task in tasks if not task.done], []
+    for number, task in enumerate(waiting, 1):
+        print(f"[{number}/{len(waiting)}] {task.run}, seed {task.seed}", flush=True)
+        command = ["run", task.run, "--seed", str(task.seed), "--profile", profile, *options]
+        code = subprocess.run([sys.executable, "-m", "snnbook", *command]).returncode
+        if code in (130, 143):
+            raise KeyboardInterrupt
+        if code:
+            failed.append(task)
+    return failed

@@ -1,0 +1,67 @@
+"""Figures of the papers' tables, from run records."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from snnbook.experiments import Report
+from snnbook.plots.style import PALETTE, panels, styled
+
+
+@styled
+def table(report: Report, network: str = "snn") -> Figure:
+    """Accuracies of one network over a table's rows: ours with every seed, and the paper's in a panel beside.
+
+    Args:
+        report: from :func:`snnbook.experiments.report`; rows without a record show the paper's number alone.
+        network: ``"snn"`` or ``"ann"``.
+    """
+    lines = [line for line in report.lines if line.network == network]
+    figure, (ours, paper) = panels(1, 2, height=0.8 + 0.36 * len(lines), sharey=True)
+    for y, line in enumerate(lines):
+        if line.ours is not None:
+            seeds = [record.value(f"{network}.{report.which}") for record in line.ours.records]
+            ours.plot(seeds, [y] * len(seeds), "o", color=PALETTE[0], alpha=0.35, markersize=5)
+            ours.plot([line.ours.mean], [y], "D", color=PALETTE[0], markersize=7)
+        if line.paper is not None:
+            paper.plot([line.paper], [y], "D", color=PALETTE[1], markersize=7)
+    ours.set(
+        yticks=range(len(lines)),
+        yticklabels=[line.label for line in lines],
+        ylim=(len(lines) - 0.5, -0.5),
+        xlabel="accuracy, %",
+        title=f"ours, {report.profile} profile",
+    )
+    paper.set(xlabel="accuracy, %", title="paper, its own data")
+    return figure
+
+
+@styled
+def energies(computation: Mapping[str, float], movement: Mapping[str, tuple[float, float]]) -> Figure:
+    """Energy of one inference: of the arithmetic (a bar), and of moving data (a range), on one logarithmic axis.
+
+    Args:
+        computation: microjoules by network.
+        movement: least and most microjoules by network, the same names.
+    """
+    figure, (axes,) = panels(height=0.8 + 0.6 * len(computation))
+    for y, (name, energy) in enumerate(computation.items()):
+        least, most = movement[name]
+        axes.barh(y - 0.18, energy, height=0.3, color=PALETTE[0], label="arithmetic" if y == 0 else None)
+        axes.barh(
+            y + 0.18,
+            most - least,
+            left=least,
+            height=0.3,
+            color=PALETTE[1],
+            label="moving data" if y == 0 else None,
+        )
+    axes.set(
+        xscale="log",
+        yticks=range(len(computation)),
+        yticklabels=list(computation),
+        ylim=(len(computation) - 0.5, -0.5),
+        xlabel="energy of one inference, µJ",
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
