@@ -164,7 +164,9 @@ def statistic(found: Sequence[Record], key: str) -> Statistic | None:
     if not found:
         return None
     values = [record.value(key) for record in found]
-    return Statistic(mean(values), stdev(values) if len(values) > 1 else None, len(values), tuple(found))
+    setting = key.startswith(("config.", "data."))  # the same for every seed: no spread to speak of
+    spread = stdev(values) if len(values) > 1 and not setting else None
+    return Statistic(mean(values), spread, len(values), tuple(found))
 
 
 def lookup(reference: str, profile: str = "quick", results: Path | None = None) -> Statistic | None:
