@@ -62,7 +62,7 @@ class Report:
             "network": lambda line: line.network.upper(),
             "paper": _paper,
             "ours": lambda line: _statistic(line.ours),
-            "difference": lambda line: "n/a" if line.difference is None else f"{line.difference:+.1f}",
+            "difference": lambda line: _signed(line.difference),
         }
         if any(line.baseline_run for line in self.lines):
             columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
@@ -227,7 +227,7 @@ def _data(made: Record) -> str:
 
 
 def _machine(made: Record) -> str:
-    return f"{made.environment['device']}, {made.environment['threads']} threads"
+    return f"{made.environment['device']}, {_count(made.environment['threads'], 'thread')}"
 
 
 def _joined(texts) -> str:
@@ -236,3 +236,12 @@ def _joined(texts) -> str:
 
 def _pad(cell: str, width: int, column: int) -> str:
     return cell.ljust(width) if column < 2 else cell.rjust(width)
+
+
+def _signed(value: float | None) -> str:
+    """``+1.2``; what rounds to zero has no sign of its own."""
+    return "n/a" if value is None else f"{round(value, 1) + 0.0:+.1f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -38,27 +38,20 @@ def table(report: Report, network: str = "snn") -> Figure:
 
 @styled
 def energies(computation: Mapping[str, float], movement: Mapping[str, tuple[float, float]]) -> Figure:
-    """Energy of one inference: of the arithmetic (a bar), and of moving data (a range), on one logarithmic axis.
+    """Energy of one inference: of the arithmetic (a diamond), and of moving data (a range), on a logarithmic axis.
 
     Args:
         computation: microjoules by network.
         movement: least and most microjoules by network, the same names.
     """
-    figure, (axes,) = panels(height=0.8 + 0.6 * len(computation))
-    for y, (name, energy) in enumerate(computation.items()):
-        least, most = movement[name]
-        axes.barh(y - 0.18, energy, height=0.3, color=PALETTE[0], label="arithmetic" if y == 0 else None)
-        axes.barh(
-            y + 0.18,
-            most - least,
-            left=least,
-            height=0.3,
-            color=PALETTE[1],
-            label="moving data" if y == 0 else None,
-        )
+    figure, (axes,) = panels(height=0.9 + 0.45 * len(computation))
+    rows = range(len(computation))
+    axes.plot(list(computation.values()), rows, "D", color=PALETTE[0], label="arithmetic")
+    least, most = zip(*(movement[name] for name in computation), strict=True)
+    axes.hlines(rows, least, most, color=PALETTE[1], linewidth=5, alpha=0.6, label="moving data")
     axes.set(
         xscale="log",
-        yticks=range(len(computation)),
+        yticks=rows,
         yticklabels=list(computation),
         ylim=(len(computation) - 0.5, -0.5),
         xlabel="energy of one inference, µJ",
