@@ -1,12 +1,7 @@
 """Networks written once and built with an activation factory: ``nn.ReLU`` gives the ANN, a neuron the SNN.
 
-A backbone is an ordinary module that never mentions time.  Its parts have the same names everywhere:
-
-* ``stem``: first convolution and BatchNorm; ``encode``: the activation after it;
-* ``stages``: four of them in the papers' networks; ``channels``: the width each puts out; ``reductions``:
-  how many times larger its map is than the last stage's;
-* ``pool`` and ``head``: global average pooling and the classifier;
-* ``features(x)``: what ``encode`` and each stage put out; ``forward(x)``: logits.
+A backbone is an ordinary module that never mentions time; its parts have the same names everywhere, see
+:class:`snnbook.backbones.backbone.Backbone`.
 """
 
 from collections.abc import Callable
@@ -17,6 +12,7 @@ from functools import partial
 from torch import nn
 
 from snnbook import neurons
+from snnbook.backbones.backbone import Backbone
 from snnbook.backbones.convnet import ConvNet
 from snnbook.backbones.exits import MultiExit
 from snnbook.backbones.resnet import ResNet
@@ -31,7 +27,18 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "convnet": ConvNet,
 }
 
-__all__ = ["BACKBONES", "VGG", "MultiExit", "NetworkConfig", "ResNet", "build", "build_ann", "build_snn"]
+__all__ = [
+    "BACKBONES",
+    "VGG",
+    "Backbone",
+    "ConvNet",
+    "MultiExit",
+    "NetworkConfig",
+    "ResNet",
+    "build",
+    "build_ann",
+    "build_snn",
+]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The first network of the book: three convolutions, small enough to train while one watches."""
 
-from torch import Tensor, nn
+from torch import nn
+
+from snnbook.backbones.backbone import Backbone
 
 
-class ConvNet(nn.Module):
+class ConvNet(Backbone):
     """Convolutions of 16, 32 and 64 channels (times ``width / 16``), each with BatchNorm and an activation.
 
     After the second and third, max-pooling halves the map (of spikes it makes spikes again); pooling to 2x2
@@ -39,13 +41,3 @@ class ConvNet(nn.Module):
         )
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
         self.head = nn.Linear(4 * self.channels[-1], num_classes)
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        """Outputs of the first activation and of both stages, ``[N, C, H, W]`` each."""
-        features = [self.encode(self.stem(x))]
-        for stage in self.stages:
-            features.append(stage(features[-1]))
-        return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.pool(self.features(x)[-1]))

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from snnbook.backbones.resnet import init_convolutions
+from snnbook.backbones.backbone import init_convolutions
 from snnbook.errors import UserError
 
 

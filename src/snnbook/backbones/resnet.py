@@ -2,12 +2,7 @@
 
 from torch import Tensor, nn
 
-
-def init_convolutions(module: nn.Module) -> None:
-    """Kaiming-normal convolutions (fan out, ReLU gain), as the public code of Joint A-SNN."""
-    for m in module.modules():
-        if isinstance(m, nn.Conv2d):
-            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+from snnbook.backbones.backbone import Backbone, init_convolutions
 
 
 class BasicBlock(nn.Module):
@@ -36,7 +31,7 @@ class BasicBlock(nn.Module):
         return self.act2(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """ResNet-18 (``blocks=(2, 2, 2, 2)``) or ResNet-34 (``(3, 4, 6, 3)``).
 
     Args:
@@ -70,13 +65,3 @@ class ResNet(nn.Module):
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(self.channels[-1], num_classes)
         init_convolutions(self)
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        """Outputs of the first activation and of each of the four stages, ``[N, C, H, W]`` each."""
-        features = [self.encode(self.stem(x))]
-        for stage in self.stages:
-            features.append(stage(features[-1]))
-        return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.pool(self.features(x)[-1]))

@@ -4,9 +4,9 @@ Average pooling, BatchNorm after each convolution and a single linear layer behi
 networks use it.  The fifth pooling of the original would only come before global pooling, which it equals.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
-from snnbook.backbones.resnet import init_convolutions
+from snnbook.backbones.backbone import Backbone, init_convolutions
 
 
 def convolution(in_channels: int, channels: int, activation) -> list[nn.Module]:
@@ -17,7 +17,7 @@ def convolution(in_channels: int, channels: int, activation) -> list[nn.Module]:
     ]
 
 
-class VGG(nn.Module):
+class VGG(Backbone):
     """VGG-16: 13 convolutions of widths 64, 128, 256, 512, 512 (times ``width / 64``).
 
     The stages end with the 64-, 128-, 256- and last 512-channel block; each but the first begins by pooling.
@@ -54,13 +54,3 @@ class VGG(nn.Module):
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(d, num_classes)
         init_convolutions(self)
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        """Outputs of the first activation and of each of the four stages, ``[N, C, H, W]`` each."""
-        features = [self.encode(self.stem(x))]
-        for stage in self.stages:
-            features.append(stage(features[-1]))
-        return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.pool(self.features(x)[-1]))
