@@ -23,6 +23,7 @@ from snnbook.folding import SpikingNetwork, check_time_steps
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet18": partial(ResNet, blocks=(2, 2, 2, 2)),
     "resnet34": partial(ResNet, blocks=(3, 4, 6, 3)),
+    "resnet19": partial(ResNet, blocks=(3, 3, 2), multipliers=(2, 4, 8), strides=(1, 2, 2), hidden_head=True),
     "vgg16": VGG,
     "convnet": ConvNet,
 }

@@ -1,5 +1,7 @@
 """ResNet for small images (He et al. 2016; Guo et al. 2023, Sec. 4.2): 3x3 stem, no max-pooling, four stages."""
 
+from math import prod
+
 from torch import Tensor, nn
 
 from snnbook.backbones.backbone import Backbone, init_convolutions
@@ -32,23 +34,35 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(Backbone):
-    """ResNet-18 (``blocks=(2, 2, 2, 2)``) or ResNet-34 (``(3, 4, 6, 3)``).
+    """ResNet-18 (``blocks=(2, 2, 2, 2)``), ResNet-34 (``(3, 4, 6, 3)``) and the ResNet-19 of TET.
 
     Args:
         num_classes: outputs of the classifier.
         in_channels: channels of the images.
         activation: factory of activation modules.
-        width: channels of the first stage; each later stage doubles them and halves the map.
+        width: channels of the stem.
         blocks: basic blocks in each stage.
+        multipliers: width of each stage, in stems.
+        strides: how much each stage shrinks the map.
+        hidden_head: put ``4 * width`` hidden units with an activation before the classifier.
 
-    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of 8.
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of the product of strides.
     """
 
-    reductions = (8, 4, 2, 1)
-
-    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64, blocks=(2, 2, 2, 2)):
+    def __init__(
+        self,
+        num_classes,
+        in_channels=3,
+        activation=nn.ReLU,
+        width=64,
+        blocks=(2, 2, 2, 2),
+        multipliers=(1, 2, 4, 8),
+        strides=(1, 2, 2, 2),
+        hidden_head=False,
+    ):
         super().__init__()
-        self.channels = tuple(width * 2**i for i in range(4))
+        self.channels = tuple(width * m for m in multipliers)
+        self.reductions = tuple(prod(strides[i + 1 :]) for i in range(len(strides)))
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, width, 3, 1, 1, bias=False),
             nn.BatchNorm2d(width),
@@ -60,8 +74,11 @@ class ResNet(Backbone):
                 BasicBlock(before, after, stride, activation),
                 *(BasicBlock(after, after, 1, activation) for _ in range(count - 1)),
             )
-            for before, after, stride, count in zip(inputs, self.channels, (1, 2, 2, 2), blocks, strict=True)
+            for before, after, stride, count in zip(inputs, self.channels, strides, blocks, strict=True)
         )
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(self.channels[-1], num_classes)
+        if hidden_head:
+            hidden = nn.Linear(self.channels[-1], 4 * width)
+            self.head = nn.Sequential(hidden, activation(), nn.Linear(4 * width, num_classes))
         init_convolutions(self)

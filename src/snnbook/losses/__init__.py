@@ -2,6 +2,16 @@
 
 from snnbook.losses.distillation import kl_divergence
 from snnbook.losses.joint import be_your_own_teacher, cross_entropy, kld_loss, norm_loss
-from snnbook.losses.temporal import sdt
+from snnbook.losses.temporal import every_moment, mse_regularizer, sdt, tet
 
-__all__ = ["be_your_own_teacher", "cross_entropy", "kl_divergence", "kld_loss", "norm_loss", "sdt"]
+__all__ = [
+    "be_your_own_teacher",
+    "cross_entropy",
+    "every_moment",
+    "kl_divergence",
+    "kld_loss",
+    "mse_regularizer",
+    "norm_loss",
+    "sdt",
+    "tet",
+]

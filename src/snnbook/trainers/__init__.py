@@ -18,15 +18,17 @@ from snnbook.errors import UserError
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
 from snnbook.trainers.joint import JointASNN
+from snnbook.trainers.tet import TET
 
 METHODS: dict[str, type[nn.Module]] = {
     "direct": Direct,
     "distillation": Distillation,
     "joint": JointASNN,
+    "tet": TET,
     "snntorch": SnnTorchResNet,
 }
 
-__all__ = ["METHODS", "Direct", "Distillation", "JointASNN", "SnnTorchResNet", "build"]
+__all__ = ["METHODS", "TET", "Direct", "Distillation", "JointASNN", "SnnTorchResNet", "build"]
 
 
 def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Sequence[Path] = ()) -> nn.Module:

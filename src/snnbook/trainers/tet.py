@@ -1,0 +1,43 @@
+"""Temporal efficient training (Deng et al. 2022): a loss at every time step."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from snnbook.backbones import NetworkConfig, build_snn
+from snnbook.losses.temporal import check_lambda, every_moment, mse_regularizer
+
+
+@dataclass(frozen=True)
+class TETConfig:
+    """``lam``: share of the regularizer, in [0, 1]; ``phi``: what it draws outputs to (the threshold)."""
+
+    lam: float = 0.05
+    phi: float = 1.0
+
+    def __post_init__(self):
+        check_lambda(self.lam)
+
+
+class TET(nn.Module):
+    """An SNN whose readout is asked for the label at every time step; prediction is the usual mean."""
+
+    Config = TETConfig
+
+    def __init__(self, config: TETConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
+        super().__init__()
+        self.config = config
+        self.network = build_snn(network, num_classes, in_channels)
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        outputs, lam = self.network(images), self.config.lam
+        terms = {"tet": (1 - lam) * every_moment(outputs, labels)}
+        if lam:
+            terms["mse"] = lam * mse_regularizer(outputs, self.config.phi)
+        return terms
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        return {"snn": self.network(images).mean(0)}
+
+    def backbones(self) -> dict[str, nn.Module]:
+        return {"snn": self.network.backbone}
