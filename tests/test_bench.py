@@ -9,7 +9,7 @@ def test_ratios_are_taken_within_rounds():
     calls = []
     variants = {name: lambda name=name: calls.append(name) for name in ("a", "b")}
     found = bench.ratios(variants, "a", rounds=3, synchronize=lambda: None)
-    assert calls == ["a", "b"] * 4  # one round to warm up, then in turn
+    assert calls == ["a", "b"] * (bench.WARM_UP + 3)
     assert found["a"]["ratio"] == found["a"]["least"] == found["a"]["most"] == 1
     assert found["b"]["least"] <= found["b"]["ratio"] <= found["b"]["most"]
 

@@ -152,7 +152,7 @@ def test_without_papermill_the_way_out_is_told(here, capsys, monkeypatch):
     assert code == 2
     assert "papermill not installed" in err
     assert "--bare" in err
-    assert "pip install 'snnbook[run]'" in err
+    assert "pip install -e '.[run]'" in err
 
 
 @pytest.mark.parametrize(("number", "bare"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
@@ -201,7 +201,7 @@ def test_doctor_says_how_to_get_what_is_missing(here, capsys, monkeypatch):
     assert code == 1
     assert "MISSING torch; get it: pip install torch" in out
     assert "missing papermill" in out
-    assert "pip install 'snnbook[run]'" in out
+    assert "pip install -e '.[run]'" in out
 
 
 def test_reproduce_runs_what_is_missing_and_names_what_failed(here, capfd):

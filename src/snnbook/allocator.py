@@ -9,7 +9,7 @@ import os
 import sys
 
 # glibc's mallopt parameters, from malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
 
 
 def keep_freed_memory() -> bool:
@@ -21,7 +21,7 @@ def keep_freed_memory() -> bool:
     if not _can_be_told():
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    settings = [(_MMAP_THRESHOLD, 2**31 - 1), (_TRIM_THRESHOLD, 2**31 - 1), (_MMAP_MAX, 0)]
+    settings = [(_MMAP_THRESHOLD, 2**31 - 1), (_TRIM_THRESHOLD, 2**31 - 1), (_MMAP_MAX, 0), (_ARENA_MAX, 1)]
     return all([mallopt(name, value) for name, value in settings])
 
 

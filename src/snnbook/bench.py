@@ -21,19 +21,22 @@ from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
 from snnbook.experiments.provenance import code, environment, pick_device
 from snnbook.trainers import Direct, JointASNN
 
+# Rounds that are not counted: an allocator needs a few until it has settled.
+WARM_UP = 3
+
 Variants = dict[str, Callable[[], None]]
 
 
 def ratios(variants: Variants, base: str, rounds: int, synchronize: Callable[[], None]) -> dict[str, dict]:
-    """Time of each variant relative to ``base``: median and range over rounds, after one to warm up."""
+    """Time of each variant relative to ``base``: median and range over rounds, after some to warm up."""
     times: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(rounds + 1):
+    for turn in range(WARM_UP + rounds):
         for name, step in variants.items():
             synchronize()
             start = time.perf_counter()
             step()
             synchronize()
-            if turn:
+            if turn >= WARM_UP:
                 times[name].append(time.perf_counter() - start)
     result = {}
     for name, seconds in times.items():

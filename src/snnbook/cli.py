@@ -1,6 +1,7 @@
 """The command line.  What imports torch is imported when a command needs it, so that help answers at once."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -263,6 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def stop(number, _frame):
         stopped.append(number)
+        # papermill's event loop would report, after our last line, that the kernel it waited for is gone.
+        logging.getLogger("asyncio").disabled = True
         raise KeyboardInterrupt
 
     # Both signals unwind, so that a notebook's kernel is ended with us.

@@ -48,7 +48,7 @@ def _base() -> list[str]:
     try:
         lines = requires("snnbook") or []
     except PackageNotFoundError:  # run from a source folder that was never installed
-        return ["snnbook"]
+        return ["torch", "numpy", "scikit-learn"]  # enough to train on digits
     return [re.match(r"[\w.-]+", line)[0] for line in lines if "extra ==" not in line]
 
 
@@ -85,7 +85,9 @@ def _extras() -> list[str]:
     for name, (purpose, modules) in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         state = (
-            f"missing {', '.join(missing)}; get it: pip install 'snnbook[{name}]'" if missing else "installed"
+            f"missing {', '.join(missing)}; get it: make setup, or pip install -e '.[{name}]'"
+            if missing
+            else "installed"
         )
         lines.append(f"{name} ({purpose}): {state}")
     return lines

@@ -33,7 +33,7 @@ def execute(job: Job, *, data: Path | None, device: str, progress: bool) -> Path
     if missing:
         raise UserError(
             f"{' and '.join(missing)} not installed, which executes the notebook; "
-            "use --bare to run without it, or: pip install 'snnbook[run]'"
+            "use --bare to run without it, or install it: make setup, or pip install -e '.[run]'"
         )
     import papermill
 
