@@ -12,7 +12,7 @@
 
     ```{results} joint-table4
     :profile: quick
-    :columns: network paper ours difference
+    :columns: network paper ours n
     ```
 
 A row that has no record yet reads "not run".  An unknown row, key or option is a warning, and those are errors.

@@ -62,8 +62,9 @@ class Report:
             "network": lambda line: line.network.upper(),
             "paper": _paper,
             "ours": lambda line: _statistic(line.ours),
-            "difference": lambda line: _signed(line.difference),
         }
+        if self.profile != "quick":  # other data: a difference from the paper's number would mean nothing
+            columns["difference"] = lambda line: _signed(line.difference)
         if any(line.baseline_run for line in self.lines):
             columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
         columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
