@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from snnbook.experiments import Report
-from snnbook.plots.style import PALETTE, panels, styled
+from snnbook.plots.style import PALETTE, legend, panels, styled
 
 
 @styled
@@ -46,7 +46,7 @@ def energies(computation: Mapping[str, float], movement: Mapping[str, tuple[floa
     """
     figure, (axes,) = panels(height=0.9 + 0.45 * len(computation))
     rows = range(len(computation))
-    axes.plot(list(computation.values()), rows, "D", color=PALETTE[0], label="arithmetic")
+    axes.plot(list(computation.values()), rows, "D", color=PALETTE[0], zorder=3, label="arithmetic")
     least, most = zip(*(movement[name] for name in computation), strict=True)
     axes.hlines(rows, least, most, color=PALETTE[1], linewidth=5, alpha=0.6, label="moving data")
     axes.set(
@@ -56,5 +56,5 @@ def energies(computation: Mapping[str, float], movement: Mapping[str, tuple[floa
         ylim=(len(computation) - 0.5, -0.5),
         xlabel="energy of one inference, µJ",
     )
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(axes)
     return figure
