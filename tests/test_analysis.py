@@ -21,14 +21,14 @@ def test_observation_by_hand():
     lif = neurons.preset("joint_asnn", time_steps=4)
     lif.repeat = True
     network = nn.Sequential(first, lif, last)
-    images = torch.full((5, 1), 2.0)
+    images = torch.full((5, 1), 2.3741)
     seen = analysis.observe(network, lambda: network(images), len(images))
     assert seen.time_steps == 4
     assert seen.activations == 2
     assert seen.spikes == 4
     assert seen.rates == {"1": 0.5}
     assert seen.layers["0"] == Activity(operations=4 * 2, used=1.0, binary=False)
-    assert seen.layers["2"] == Activity(operations=4 * 6, used=0.5, binary=True)
+    assert seen.layers["2"] == Activity(4 * 6, used=0.5, binary=True, window=1, spikes=0.5)
     cost = energy_of_computation(seen)
     assert (cost.additions, cost.multiplications) == (4 * 2 + 4 * 6 / 2, 4 * 2)
     assert cost.joules == pytest.approx((0.9 * 20 + 4.6 * 8) * 1e-12)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments import config, tables
+from snnbook.experiments import settings as merging
 
 TABLE = """\
 id: demo
@@ -66,26 +67,26 @@ def message(call, *arguments):
 def test_sections_are_merged_later_winning(write):
     table = write()
     one, two = table.rows
-    quick = tables.settings(table, one)
+    quick = merging.settings(table, one)
     assert (quick.recipe.epochs, quick.recipe.batch_size, quick.recipe.augment) == (2, 10, ("crop",))
     assert (quick.name, quick.method.kld, quick.network.width) == ("joint", 2.0, 4)
-    assert tables.settings(table, one, "lab").recipe.epochs == 9
-    assert tables.settings(table, two).recipe.epochs == 3
-    assert tables.settings(table, one, recipe="official").recipe.optimizer == "sgd"
-    changed = tables.settings(table, one, overrides=["recipe.epochs=1", "recipe.learning_rate=1e-2"])
+    assert merging.settings(table, one, "lab").recipe.epochs == 9
+    assert merging.settings(table, two).recipe.epochs == 3
+    assert merging.settings(table, one, recipe="official").recipe.optimizer == "sgd"
+    changed = merging.settings(table, one, overrides=["recipe.epochs=1", "recipe.learning_rate=1e-2"])
     assert (changed.recipe.epochs, changed.recipe.learning_rate) == (1, 0.01)
 
 
 def test_a_method_of_another_name_starts_afresh(write):
     table = write()
     assert (
-        tables.settings(table, table.rows[1]).name == "direct"
+        merging.settings(table, table.rows[1]).name == "direct"
     )  # kld: 2.0 of the base would be unknown to it
 
 
 def test_settings_become_plain_sections(write):
     table = write()
-    plain = tables.settings(table, table.rows[0]).as_dict()
+    plain = merging.settings(table, table.rows[0]).as_dict()
     assert set(plain) == set(tables.SECTIONS)
     assert plain["method"]["name"] == "joint"
 
@@ -106,7 +107,7 @@ def test_settings_become_plain_sections(write):
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line(write, old, new, line, says):
-    text = message(tables.check, write(old, new))
+    text = message(merging.check, write(old, new))
     assert f"demo.yaml, line {line}:" in text
     assert says in text
 
@@ -136,9 +137,9 @@ def test_a_wrong_table_is_named_with_its_line(write, old, new, line, says):
 
 
 def test_needs_must_exist_and_not_turn_in_a_circle(write):
-    assert "did you mean 'one'" in message(tables.check, write("needs: [demo/one]", "needs: [demo/oen]"))
+    assert "did you mean 'one'" in message(merging.check, write("needs: [demo/one]", "needs: [demo/oen]"))
     circle = write("    recipe: {batch_size: 10}", "    needs: [demo/two]")
-    assert "cannot need itself" in message(tables.check, circle)
+    assert "cannot need itself" in message(merging.check, circle)
 
 
 def test_the_nearest_run_is_named(write):
@@ -164,15 +165,15 @@ def test_the_nearest_run_is_named(write):
 )
 def test_a_wrong_change_on_the_command_line_is_named(write, text, says):
     table = write()
-    found = message(lambda: tables.settings(table, table.rows[0], overrides=[text]))
+    found = message(lambda: merging.settings(table, table.rows[0], overrides=[text]))
     assert says in found
     assert "--set" in found
 
 
 def test_unknown_profile_and_mode(write):
     table = write()
-    assert "did you mean 'quick'" in message(tables.settings, table, table.rows[0], "quik")
-    assert "no recipe mode 'code'" in message(tables.settings, table, table.rows[0], "quick", "code")
+    assert "did you mean 'quick'" in message(merging.settings, table, table.rows[0], "quik")
+    assert "no recipe mode 'code'" in message(merging.settings, table, table.rows[0], "quick", "code")
 
 
 def test_yaml_means_what_it_looks_like():
@@ -216,4 +217,4 @@ def test_every_table_of_the_project_is_sound():
     names = tables.names()
     assert names == sorted(path.stem for path in files.experiments().glob("*.yaml"))
     for name in names:
-        tables.check(tables.load(name))
+        merging.check(tables.load(name))

@@ -29,7 +29,7 @@ from snnbook.errors import UserError
 from snnbook.experiments import lookup, report, tables
 from snnbook.experiments.config import nearest
 from snnbook.experiments.record import Record, folder
-from snnbook.experiments.report import NOT_RUN, Line
+from snnbook.experiments.report import NOT_RUN, WAITS, Line
 
 OPTIONS = {"profile": str, "digits": int, "scale": float}
 
@@ -76,10 +76,12 @@ def not_run() -> nodes.Node:
 
 def watch(env, run_id: str, profile: str) -> None:
     """Read the page again when the run's table or one of its records changes, or comes into being."""
-    table = tables.find(run_id.partition("+")[0])[0]
+    row_id, plus, mode = run_id.partition("+")
+    table, row = tables.find(row_id)
     env.note_dependency(str(tables.folder() / f"{table.id}.yaml"))
     for seed in table.seeds:
-        env.note_dependency(str(folder() / profile / run_id / f"seed{seed}.json"))
+        record = folder() / profile / f"{table.id}/{row.id}{plus}{mode}" / f"seed{seed}.json"
+        env.note_dependency(str(record))
 
 
 class RecordRole(SphinxRole):
@@ -106,7 +108,10 @@ class PaperRole(SphinxRole):
         try:
             reference, options = parse(self.text)
             run_id, _, key = reference.partition(":")
-            table, row = tables.find(run_id)
+            name, _, row_id = run_id.partition("/")
+            tables.find(run_id)
+            table = tables.load(name)  # the row as this table shows it, even if another trains it
+            row = table.row(row_id)
             value = getattr(row.paper, key, None) if key else None
             if not isinstance(value, int | float):
                 known = [name for name, held in vars(row.paper).items() if held is not None]
@@ -183,8 +188,8 @@ class ResultsDirective(SphinxDirective):
                 parts.append(nodes.inline(line.note, line.note, classes=["note"]))
             return nodes.paragraph("", "", *parts)
         source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds}.get(title)
-        if text == NOT_RUN:
-            return nodes.paragraph("", "", not_run())
+        if text in (NOT_RUN, WAITS):
+            return nodes.paragraph("", "", nodes.inline(text, text, classes=["not-run"]))
         return nodes.paragraph("", "", number(text, source.records) if source else nodes.Text(text))
 
     def label(self, profile: str) -> nodes.Node:

@@ -155,12 +155,18 @@ def list_tables(arguments: argparse.Namespace) -> None:
         print(f"{table.id}: {table.title} ({table.source})")
         width = max(len(f"{table.id}/{row.id}") for row in table.rows)
         for row in table.rows:
-            run_id = f"{table.id}/{row.id}"
+            owner, trained = tables.find(f"{table.id}/{row.id}")
             done = []
-            for profile in table.profiles:
-                count = len(records(run_id, profile, table.seeds, arguments.results))
-                done.append(f"{profile} {count}/{len(table.seeds)}")
-            print(f"  {run_id.ljust(width)}  {row.label}  [{', '.join(done)} seeds run]")
+            for profile in owner.profiles:
+                count = len(records(f"{owner.id}/{trained.id}", profile, owner.seeds, arguments.results))
+                waits = profile in trained.waits and not count
+                done.append(f"{profile} {'waits' if waits else f'{count}/{len(owner.seeds)}'}")
+            same = f" (= {row.same})" if row.same else ""
+            print(
+                f"  {f'{table.id}/{row.id}'.ljust(width)}  {row.label}{same}  [{', '.join(done)} seeds run]"
+            )
+            for reason in dict.fromkeys(trained.waits.values()):
+                print(f"  {' ' * width}  waits: {reason}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -207,10 +213,12 @@ def reproduce(arguments: argparse.Namespace) -> None:
 
     a = arguments
     tasks = matrix(a.profile, a.tables, a.seeds or (), a.results)
-    waiting = [task for task in tasks if not task.done]
-    print(
-        f"{len(tasks)} runs in the {a.profile} profile, {len(tasks) - len(waiting)} done, {len(waiting)} to do"
-    )
+    blocked = [task for task in tasks if task.waits and not task.done]
+    waiting = [task for task in tasks if not (task.done or task.waits)]
+    done = len(tasks) - len(waiting) - len(blocked)
+    print(f"{len(tasks)} runs in the {a.profile} profile, {done} done, {len(waiting)} to do")
+    for run, reason in dict.fromkeys((task.run, task.waits) for task in blocked):
+        print(f"  waits: {run}: {reason}")
     if a.dry_run:
         print("\n".join(f"  {task.run}, seed {task.seed}" for task in waiting))
         return

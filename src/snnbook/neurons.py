@@ -11,10 +11,12 @@ Networks fold time into the batch, so a neuron takes ``[T*B, ...]``, unfolds it 
 recurrence from a potential of zero, and folds the spikes again.  It holds no state between calls.
 """
 
+import inspect
+
 import torch
 from torch import Tensor, nn
 
-from snnbook import kernels
+from snnbook import kernels, surrogates
 from snnbook.errors import UserError
 from snnbook.folding import fold, unfold
 from snnbook.kernels import Dynamics
@@ -31,6 +33,8 @@ class LIF(nn.Module):
         strict: fire at ``u > threshold`` (True) or ``u >= threshold`` (False).
         reset: ``"hard"`` (to 0) or ``"soft"`` (minus the threshold).
         detach_reset: leave the reset out of the gradient.
+        smooth: put out the surrogate's own integral instead of a spike: no longer a spiking neuron, but one whose
+            gradient is true (the ablation of Deng et al. 2022, Table 2).
         time_steps: T, how many steps are folded into the leading axis.
 
     Attributes:
@@ -51,6 +55,7 @@ class LIF(nn.Module):
         strict: bool = True,
         reset: str = "hard",
         detach_reset: bool = False,
+        smooth: bool = False,
         time_steps: int = 1,
     ):
         super().__init__()
@@ -62,7 +67,7 @@ class LIF(nn.Module):
             raise UserError(f"threshold is {threshold}; expected a number above 0")
         if reset not in ("hard", "soft"):
             raise UserError(f"reset is {reset!r}; expected 'hard' (to 0) or 'soft' (minus the threshold)")
-        self.dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset)
+        self.dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset, smooth)
         self.decay = decay
         self.time_steps = time_steps
         self.repeat = False
@@ -120,7 +125,21 @@ PRESETS = {
 
 
 def preset(name: str, **changes) -> LIF:
-    """The LIF neuron of a paper: ``joint_asnn``, ``tet`` or ``sastc``, with ``changes`` to single settings."""
+    """The LIF neuron of a paper, with changes to single settings.
+
+    Args:
+        name: ``joint_asnn``, ``tet`` or ``sastc``.
+        changes: arguments of :class:`LIF`; a surrogate may be written as ``{"name": "sigmoid", "k": 10}``.
+
+    Raises:
+        UserError: no such preset, setting or surrogate.
+    """
     if name not in PRESETS:
         raise UserError(f"no neuron preset {name!r}; expected one of {', '.join(PRESETS)}")
+    known = inspect.signature(LIF).parameters
+    for key in changes:
+        if key not in known:
+            raise UserError(f"a neuron has no setting {key!r}; expected one of {', '.join(known)}")
+    if isinstance(changes.get("surrogate"), dict):
+        changes["surrogate"] = surrogates.named(**changes["surrogate"])
     return LIF(**{**PRESETS[name], **changes})

@@ -10,10 +10,12 @@ almost everywhere, so the backward pass uses another function's.  Each surrogate
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from snnbook.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,22 @@ class DSpike:
 
 
 Surrogate = Rectangle | Triangle | RelativeTriangle | Sigmoid | ATan | DSpike
+
+
+def named(name: str = "", **parameters: float) -> Surrogate:
+    """A surrogate by its name in lower case: ``named("sigmoid", k=10)``.
+
+    Raises:
+        UserError: no such surrogate, or a parameter it does not have.
+    """
+    known = {cls.__name__.lower(): cls for cls in Surrogate.__args__}
+    if name not in known:
+        raise UserError(f"no surrogate {name!r}; expected one of {', '.join(known)}")
+    own = [item.name for item in fields(known[name])]
+    for key in parameters:
+        if key not in own:
+            raise UserError(f"surrogate {name} has no parameter {key!r}; it has {', '.join(own)}")
+    return known[name](**parameters)
 
 
 class _Spike(torch.autograd.Function):

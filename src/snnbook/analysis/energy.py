@@ -8,6 +8,7 @@ bits); :func:`energy_of_data_movement` therefore returns the volume in bytes as 
 from dataclasses import dataclass
 
 from snnbook.analysis.firing import Observation
+from snnbook.errors import UserError
 
 PICOJOULE = 1e-12
 
@@ -46,17 +47,34 @@ class Movement:
     most: float
 
 
-def energy_of_computation(network: Observation, constants: Constants = Constants()) -> Computation:
+def energy_of_computation(
+    network: Observation, constants: Constants = Constants(), pooled: str = "multiply"
+) -> Computation:
     """Additions and multiplications of one inference (Table 5).
 
     A layer fed by spikes adds once for each spike and weight: its operations times the share of inputs that
-    fired.  A layer fed by real numbers (an ANN's, the stem, a classifier behind average pooling) multiplies
-    and adds every one.
+    fired.  Fed by sums of spikes (SEW-ResNet's additions), it adds once for each spike in the sum.  Fed by real
+    numbers (an ANN's, the stem), it multiplies and adds every one.
+
+    Average pooling leaves fractions, which the papers count as if they were spikes.  There are two honest ways:
+
+    * ``pooled="multiply"``: they are real numbers, multiplied and added, every one;
+    * ``pooled="fold"``: the division is folded into the weights, and each spike in the window adds once.
+
+    Raises:
+        UserError: another ``pooled``.
     """
-    additions = sum(
-        layer.operations * (layer.used if layer.binary else 1) for layer in network.layers.values()
-    )
-    multiplications = sum(layer.operations for layer in network.layers.values() if not layer.binary)
+    if pooled not in ("multiply", "fold"):
+        raise UserError(f"pooled is {pooled!r}; expected 'multiply' or 'fold'")
+    additions = multiplications = 0.0
+    for layer in network.layers.values():
+        if layer.binary:
+            additions += layer.operations * layer.used
+        elif layer.window == 1 or (layer.window and pooled == "fold"):
+            additions += layer.operations * layer.spikes
+        else:
+            additions += layer.operations
+            multiplications += layer.operations
     picojoules = constants.addition * additions + constants.multiplication * multiplications
     return Computation(additions, multiplications, picojoules * PICOJOULE)
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+# Positions an average pooling may run over: whole sums, then squares up to a 16x16 map.
+WINDOWS = tuple(k * k for k in range(1, 17))
+
 
 @dataclass
 class Activity:
@@ -15,11 +18,16 @@ class Activity:
         operations: multiply-accumulates an image, over all time steps, if every input were used.
         used: the share of inputs that are not zero, in [0, 1].
         binary: all inputs seen were 0 or 1, so a multiplication by them is an addition.
+        window: 1 if all inputs were whole numbers (sums of spikes, as in SEW-ResNet), n if they were whole
+            multiples of 1/n (spikes averaged over n positions), None if they were neither.
+        spikes: mean number of spikes behind one input, ``window`` times its mean; None without a window.
     """
 
     operations: float
     used: float
     binary: bool
+    window: int | None = None
+    spikes: float | None = None
 
 
 @dataclass
@@ -53,14 +61,31 @@ class _Tally:
     rows: int = 0
     entries: int = 0
     nonzero: float = 0.0
+    total: float = 0.0
     operations: int = 0
     binary: bool = True
+    windows: tuple[int, ...] = WINDOWS
 
     def add(self, x: Tensor) -> None:
         self.rows += len(x)
         self.entries += x.numel()
         self.nonzero += float((x != 0).sum())
+        self.total += float(x.sum(dtype=torch.float64))
         self.binary = self.binary and bool(((x == 0) | (x == 1)).all())
+        self.windows = tuple(n for n in self.windows if _whole_multiples(x, n))
+
+    def activity(self, time_steps: int, spiking: bool) -> Activity:
+        """An image's share, each layer counted once a time step; only spiking networks have spikes to count."""
+        window = min(self.windows, default=None) if spiking else None
+        spikes = None if window is None else window * self.total / self.entries
+        operations = self.operations * time_steps / self.rows
+        return Activity(operations, self.nonzero / self.entries, self.binary, window, spikes)
+
+
+def _whole_multiples(x: Tensor, window: int) -> bool:
+    """All entries are whole, not negative, multiples of ``1 / window``, up to rounding."""
+    scaled = x.float() * window
+    return bool((scaled >= 0).all()) and bool(((scaled - scaled.round()).abs() < 1e-3).all())
 
 
 @torch.no_grad()
@@ -106,12 +131,7 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
 
     time_steps = max(tally.rows for tally in sites.values()) // images
     return Observation(
-        layers={
-            name: Activity(
-                tally.operations * time_steps / tally.rows, tally.nonzero / tally.entries, tally.binary
-            )
-            for name, tally in layers.items()
-        },
+        layers={name: tally.activity(time_steps, spiking) for name, tally in layers.items()},
         activations=sum(tally.entries for tally in sites.values()) / images / time_steps,
         rates={name: tally.nonzero / tally.entries for name, tally in sites.items()} if spiking else {},
         spikes=sum(tally.nonzero for tally in sites.values()) / images if spiking else 0.0,

@@ -3,25 +3,36 @@
 import torch
 from torch import nn
 
+from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import observe
-from snnbook.data import Dataset, test_batches
+from snnbook.analysis.landscape import landscape
+from snnbook.analysis.scalability import scalability, spiking_network
+from snnbook.data import Dataset, batches, test_batches
+from snnbook.folding import SpikingNetwork
+from snnbook.losses import every_moment, sdt
 
 # Enough images that a firing rate is known to a fraction of a percent.
 IMAGES = 256
 
+NOTHING_ELSE = AnalysisConfig()
+
 
 @torch.no_grad()
-def measure(method: nn.Module, data: Dataset) -> dict:
+def measure(method: nn.Module, data: Dataset, analyses: AnalysisConfig = NOTHING_ELSE, seed: int = 0) -> dict:
     """Firing rates and energies of each network of a trained method, JSON-ready.
 
     Args:
         method: in evaluation mode after this call.
         data: its first test images are used, at most ``IMAGES``; on the method's device.
+        analyses: what else to measure on the SNN: ``scalability`` (see there), and ``landscape``, the losses SDT
+            and TET around the minimum on unaugmented training images, with their ``rise`` in its inner half.
+        seed: of the landscape's directions.
 
     Returns:
         For each network: ``firing_rate`` (mean share of neurons that fire at a step), ``firing_rates`` by
         layer, ``additions``, ``multiplications`` and ``energy_uj`` of one inference (microjoules),
+        ``energy_folded_uj`` if the division of average pooling is folded into weights,
         ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``, ``parameters`` of
         the network deployed alone, and ``time_steps``.  An ANN has no firing rates.
     """
@@ -35,6 +46,7 @@ def measure(method: nn.Module, data: Dataset) -> dict:
             "additions": computation.additions,
             "multiplications": computation.multiplications,
             "energy_uj": 1e6 * computation.joules,
+            "energy_folded_uj": 1e6 * energy_of_computation(seen, pooled="fold").joules,
             "movement_mb": movement.volume / 1e6,
             "movement_least_uj": 1e6 * movement.least,
             "movement_most_uj": 1e6 * movement.most,
@@ -43,7 +55,33 @@ def measure(method: nn.Module, data: Dataset) -> dict:
         }
         if seen.rates:
             result[name] |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
+    if analyses.time_steps:
+        result["snn"]["scalability"] = scalability(
+            spiking_network(method), data, analyses.time_steps, analyses.moments or max(analyses.time_steps)
+        )
+    if analyses.landscape:
+        result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result
+
+
+def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig, seed: int) -> dict:
+    count = min(analyses.images, len(data.train_labels))
+    images, labels = next(batches(data, count, seed=0, epoch=0))
+    found = landscape(
+        network,
+        images,
+        labels,
+        {"sdt": sdt, "tet": every_moment},
+        points=analyses.landscape,
+        radius=analyses.radius,
+        seed=seed,
+    )
+    return {
+        "images": count,
+        "steps": found.steps.tolist(),
+        "rise": {name: found.rise(name, analyses.radius / 2) for name in found.losses},
+        **{name: [[round(x, 5) for x in row] for row in z.tolist()] for name, z in found.losses.items()},
+    }
 
 
 def _deployed_parameters(network: nn.Module) -> int:

@@ -4,6 +4,7 @@ A backbone is an ordinary module that never mentions time; its parts have the sa
 :class:`snnbook.backbones.backbone.Backbone`.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,29 +14,63 @@ from torch import nn
 
 from snnbook import neurons
 from snnbook.backbones.backbone import Backbone
+from snnbook.backbones.bottleneck_resnet import BottleneckResNet
 from snnbook.backbones.convnet import ConvNet
 from snnbook.backbones.exits import MultiExit
-from snnbook.backbones.resnet import ResNet
+from snnbook.backbones.plain import SNN5, VGGSNN
+from snnbook.backbones.pyramidnet import PyramidNet
+from snnbook.backbones.resnet import ResNet, SEWBlock
+from snnbook.backbones.strided_vgg import StridedVGG
 from snnbook.backbones.vgg import VGG
+from snnbook.backbones.wide_resnet import WideResNet
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, check_time_steps
+
+
+def sew_resnet34(connect: str = "add", **options) -> ResNet:
+    """SEW-ResNet34 for ImageNet (Fang et al. 2021b); ``connect`` as :class:`SEWBlock`'s."""
+    return ResNet(blocks=(3, 4, 6, 3), large_images=True, block=partial(SEWBlock, connect=connect), **options)
+
+
+# One hidden layer in the head of the SNN; the ANN of SASTC's public code has none.
+RESNET19 = dict(blocks=(3, 3, 2), multipliers=(2, 4, 8), strides=(1, 2, 2))
+SPIKING_RESNET19 = dict(**RESNET19, hidden_head=True, init="torch")
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet18": partial(ResNet, blocks=(2, 2, 2, 2)),
     "resnet34": partial(ResNet, blocks=(3, 4, 6, 3)),
-    "resnet19": partial(ResNet, blocks=(3, 3, 2), multipliers=(2, 4, 8), strides=(1, 2, 2), hidden_head=True),
-    "vgg16": VGG,
+    "resnet19": partial(ResNet, **SPIKING_RESNET19),
+    "resnet19_teacher": partial(ResNet, **RESNET19),
+    "resnet32x4": partial(ResNet, width=32, blocks=(5, 5, 5), multipliers=(2, 4, 8), strides=(1, 2, 2)),
+    "spiking_resnet34": partial(ResNet, blocks=(3, 4, 6, 3), large_images=True),
+    "sew_resnet34": sew_resnet34,
+    "vgg11": partial(VGG, depth=11),
+    "vgg13": partial(VGG, depth=13),
+    "vgg16": partial(VGG, depth=16),
+    "vggsnn": VGGSNN,
+    "snn5": SNN5,
+    "wrn16_2": partial(WideResNet, depth=16, widen_factor=2),
+    "wrn28_4": partial(WideResNet, depth=28, widen_factor=4),
+    "wrn40_2": partial(WideResNet, depth=40, widen_factor=2),
+    "pyramidnet20": PyramidNet,
     "convnet": ConvNet,
+    # The students released with SASTC, under honest names (its "ResNet-18", "WRN-16-2" and "VGG-11").
+    "sastc_resnet19": partial(ResNet, **SPIKING_RESNET19),
+    "sastc_bottleneck16": BottleneckResNet,
+    "sastc_vgg11": StridedVGG,
 }
 
 __all__ = [
     "BACKBONES",
+    "SNN5",
     "VGG",
+    "VGGSNN",
     "Backbone",
     "ConvNet",
     "MultiExit",
     "NetworkConfig",
     "ResNet",
+    "SEWBlock",
     "build",
     "build_ann",
     "build_snn",
@@ -48,21 +83,34 @@ class NetworkConfig:
 
     Attributes:
         name: one of ``BACKBONES``.
-        width: channels of the first stage; the papers' networks have 64.
+        width: channels of the first convolution, which all others are multiples of; None for the paper's network.
+        options: the network's own settings, for instance ``{stem: 128}`` for ResNet-19 or ``{connect: iand}`` for
+            SEW-ResNet34.
         time_steps: T of the spiking network.
         neuron: one of ``snnbook.neurons.PRESETS``.
         neuron_options: changes to the preset, for instance ``{decay: 0.5}``.
     """
 
     name: str = "resnet18"
-    width: int = 64
+    width: int | None = None
+    options: dict = field(default_factory=dict)
     time_steps: int = 4
     neuron: str = "joint_asnn"
     neuron_options: dict = field(default_factory=dict)
 
     def __post_init__(self):
         check_time_steps(self.time_steps)
-        _lookup(self.name)
+        _check_options(self.name, self.options)
+        neurons.preset(self.neuron, **self.neuron_options)
+
+
+def _check_options(name: str, options: dict) -> None:
+    parameters = inspect.signature(_lookup(name)).parameters
+    common = ("num_classes", "in_channels", "activation", "width", "options")
+    known = [key for key in parameters if key not in common]
+    for key in options:
+        if key not in known:
+            raise UserError(f"network {name} has no option {key!r}; it has {', '.join(known) or 'none'}")
 
 
 def _lookup(name: str) -> Callable[..., nn.Module]:
@@ -73,7 +121,7 @@ def _lookup(name: str) -> Callable[..., nn.Module]:
 
 
 def build(
-    name: str, num_classes: int, in_channels: int = 3, activation=nn.ReLU, width: int = 64
+    name: str, num_classes: int, in_channels: int = 3, activation=nn.ReLU, width: int | None = None, **options
 ) -> nn.Module:
     """A backbone by name.
 
@@ -82,21 +130,25 @@ def build(
         num_classes: outputs of the classifier.
         in_channels: channels of the images.
         activation: called once for each activation site; returns a module that keeps shapes.
-        width: channels of the first stage.
+        width: channels of the first convolution; None for the paper's network.
+        options: the network's own settings.
 
     Raises:
-        UserError: no such network; the message names the nearest.
+        UserError: no such network (the message names the nearest), or an option it does not have.
     """
-    return _lookup(name)(num_classes=num_classes, in_channels=in_channels, activation=activation, width=width)
+    _check_options(name, options)
+    if width is not None:
+        options["width"] = width
+    return _lookup(name)(num_classes=num_classes, in_channels=in_channels, activation=activation, **options)
 
 
 def build_ann(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> nn.Module:
     """The network of ``config`` with ReLU: images to logits ``[B, classes]``."""
-    return build(config.name, num_classes, in_channels, nn.ReLU, config.width)
+    return build(config.name, num_classes, in_channels, nn.ReLU, config.width, **config.options)
 
 
 def build_snn(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> SpikingNetwork:
     """The network of ``config`` with spiking neurons: images to logits ``[T, B, classes]``."""
     activation = partial(neurons.preset, config.neuron, **config.neuron_options)
-    backbone = build(config.name, num_classes, in_channels, activation, config.width)
+    backbone = build(config.name, num_classes, in_channels, activation, config.width, **config.options)
     return SpikingNetwork(backbone, config.time_steps)

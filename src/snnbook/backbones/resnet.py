@@ -1,10 +1,16 @@
-"""ResNet for small images (He et al. 2016; Guo et al. 2023, Sec. 4.2): 3x3 stem, no max-pooling, four stages."""
+"""Residual networks (He et al. 2016): for small images with a 3x3 stem, for large ones with 7x7 and max-pooling.
+
+Two kinds of blocks.  In the basic block the shortcut is added before the second activation, so every map is
+spikes.  In the block of SEW-ResNet (Fang et al. 2021b) it joins after the activation, so that a block can be the
+identity; adding then gives whole numbers instead of spikes.
+"""
 
 from math import prod
 
 from torch import Tensor, nn
 
 from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.errors import UserError
 
 
 class BasicBlock(nn.Module):
@@ -18,19 +24,48 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.act2 = activation()
-        self.shortcut = nn.Identity()
-        if stride != 1 or in_channels != channels:
-            # A strided 1x1 convolution reads every second pixel.  Reading them first is the same, and spares
-            # us a heap corruption in torch 2.15's CPU backward pass (channels-last, few channels, odd batches).
-            self.shortcut = nn.Sequential(
-                nn.AvgPool2d(1, stride),
-                nn.Conv2d(in_channels, channels, 1, bias=False),
-                nn.BatchNorm2d(channels),
-            )
+        self.shortcut = shortcut(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.act1(self.bn1(self.conv1(x)))
         return self.act2(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class SEWBlock(BasicBlock):
+    """Two 3x3 convolutions with an activation each, then joined with the shortcut (Fang et al. 2021b).
+
+    Args:
+        connect: how the block's spikes A and the shortcut's S join: ``"add"`` (A + S, whole numbers), ``"and"``
+            (A S) or ``"iand"`` ((1 - A) S).
+    """
+
+    def __init__(self, in_channels, channels, stride, activation, connect="add"):
+        super().__init__(in_channels, channels, stride, activation)
+        if connect not in ("add", "and", "iand"):
+            raise UserError(f"connect is {connect!r}; expected 'add', 'and' or 'iand'")
+        self.connect = connect
+        if not isinstance(self.shortcut, nn.Identity):
+            self.shortcut.append(activation())
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.act2(self.bn2(self.conv2(self.act1(self.bn1(self.conv1(x))))))
+        s = self.shortcut(x)
+        if self.connect == "add":
+            return a + s
+        return a * s if self.connect == "and" else (1 - a) * s
+
+
+def shortcut(in_channels: int, channels: int, stride: int) -> nn.Module:
+    """The identity, or where the shape changes a 1x1 convolution with BatchNorm."""
+    if stride == 1 and in_channels == channels:
+        return nn.Identity()
+    # A strided 1x1 convolution reads every second pixel.  Reading them first is the same, and spares us a heap
+    # corruption in torch 2.15's CPU backward pass (channels-last, few channels, odd batches).
+    return nn.Sequential(
+        nn.AvgPool2d(1, stride),
+        nn.Conv2d(in_channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels),
+    )
 
 
 class ResNet(Backbone):
@@ -40,13 +75,17 @@ class ResNet(Backbone):
         num_classes: outputs of the classifier.
         in_channels: channels of the images.
         activation: factory of activation modules.
-        width: channels of the stem.
-        blocks: basic blocks in each stage.
-        multipliers: width of each stage, in stems.
+        width: the unit that all widths are multiples of.
+        stem: channels of the first convolution; None for ``width``.
+        blocks: residual blocks in each stage.
+        multipliers: channels of each stage, in widths.
         strides: how much each stage shrinks the map.
+        block: a residual block, :class:`BasicBlock` or :class:`SEWBlock`.
+        large_images: ImageNet's stem: 7x7 with stride 2, and max-pooling behind the first activation.
         hidden_head: put ``4 * width`` hidden units with an activation before the classifier.
+        init: ``"fan_out"`` (Kaiming normal) or ``"torch"`` (what torch draws by itself, as TET's code).
 
-    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of the product of strides.
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``.
     """
 
     def __init__(
@@ -55,30 +94,40 @@ class ResNet(Backbone):
         in_channels=3,
         activation=nn.ReLU,
         width=64,
+        stem=None,
         blocks=(2, 2, 2, 2),
         multipliers=(1, 2, 4, 8),
         strides=(1, 2, 2, 2),
+        block=BasicBlock,
+        large_images=False,
         hidden_head=False,
+        init="fan_out",
     ):
         super().__init__()
+        stem = width if stem is None else stem
         self.channels = tuple(width * m for m in multipliers)
         self.reductions = tuple(prod(strides[i + 1 :]) for i in range(len(strides)))
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(width),
+            nn.Conv2d(in_channels, stem, 7, 2, 3, bias=False)
+            if large_images
+            else nn.Conv2d(in_channels, stem, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(stem),
         )
         self.encode = activation()
-        inputs = (width, *self.channels[:-1])
+        inputs = (stem, *self.channels[:-1])
         self.stages = nn.ModuleList(
             nn.Sequential(
-                BasicBlock(before, after, stride, activation),
-                *(BasicBlock(after, after, 1, activation) for _ in range(count - 1)),
+                block(before, after, stride, activation),
+                *(block(after, after, 1, activation) for _ in range(count - 1)),
             )
             for before, after, stride, count in zip(inputs, self.channels, strides, blocks, strict=True)
         )
+        if large_images:
+            self.stages[0].insert(0, nn.MaxPool2d(3, 2, 1))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(self.channels[-1], num_classes)
         if hidden_head:
             hidden = nn.Linear(self.channels[-1], 4 * width)
             self.head = nn.Sequential(hidden, activation(), nn.Linear(4 * width, num_classes))
-        init_convolutions(self)
+        if init == "fan_out":
+            init_convolutions(self)

@@ -1,56 +1,76 @@
-"""VGG-16 for small images (Simonyan & Zisserman 2015, configuration D) in four stages (Guo et al. 2023, Sec. 4.4).
+"""VGG for small images (Simonyan & Zisserman 2015, configurations A, B and D), by stages.
 
-Average pooling, BatchNorm after each convolution and a single linear layer behind global pooling, as spiking
-networks use it.  The fifth pooling of the original would only come before global pooling, which it equals.
+BatchNorm after each convolution and a single linear layer behind global pooling, as these papers use it.  The
+last pooling of the original would only come before global pooling, which it equals.
 """
+
+from math import prod
 
 from torch import nn
 
 from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.errors import UserError
+
+POOL = "pool"
+
+# Stages of each depth behind the first convolution: halve the map, or convolve to so many widths.  VGG-16 as in
+# Guo et al. 2023, Sec. 4.4; the others keep the last four convolutions on one map, as SASTC's teachers do.
+STAGES = {
+    11: ((POOL, 2), (POOL, 4, 4), (POOL, 8, 8), (8, 8)),
+    13: ((1,), (POOL, 2, 2), (POOL, 4, 4), (POOL, 8, 8), (8, 8)),
+    16: ((1,), (POOL, 2, 2), (POOL, 4, 4, 4), (POOL, 8, 8, 8, POOL, 8, 8, 8)),
+}
 
 
-def convolution(in_channels: int, channels: int, activation) -> list[nn.Module]:
+def convolution(in_channels: int, channels: int, activation, stride=1, bias=False) -> list[nn.Module]:
     return [
-        nn.Conv2d(in_channels, channels, 3, 1, 1, bias=False),
+        nn.Conv2d(in_channels, channels, 3, stride, 1, bias=bias),
         nn.BatchNorm2d(channels),
         activation(),
     ]
 
 
 class VGG(Backbone):
-    """VGG-16: 13 convolutions of widths 64, 128, 256, 512, 512 (times ``width / 64``).
+    """VGG-11, VGG-13 or VGG-16: convolutions of widths 64 to 512 (times ``width / 64``).
 
-    The stages end with the 64-, 128-, 256- and last 512-channel block; each but the first begins by pooling.
+    VGG-16 pools by the average and its convolutions have no bias.  VGG-11 and VGG-13 pool by the maximum, which
+    keeps spikes spikes, and their convolutions have a bias.
 
     Args:
         num_classes: outputs of the classifier.
         in_channels: channels of the images.
         activation: factory of activation modules.
-        width: channels of the first stage.
+        width: channels of the first convolution.
+        depth: 11, 13 or 16.
 
-    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of 16.
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of 16 (VGG-16) or 8.
+
+    Raises:
+        UserError: another depth.
     """
 
-    reductions = (16, 8, 4, 1)
-
-    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64):
+    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64, depth=16):
         super().__init__()
-        self.channels = tuple(width * 2**i for i in range(4))
-        a, b, c, d = self.channels
-        self.stem = nn.Sequential(*convolution(in_channels, a, activation)[:2])
+        if depth not in STAGES:
+            raise UserError(f"no VGG of depth {depth}; expected {', '.join(map(str, STAGES))}")
+        plan = STAGES[depth]
+        bias, pooling = depth != 16, nn.AvgPool2d if depth == 16 else nn.MaxPool2d
+        self.channels = tuple(width * stage[-1] for stage in plan)
+        self.reductions = tuple(
+            prod(2 ** stage.count(POOL) for stage in plan[i + 1 :]) for i in range(len(plan))
+        )
+        self.stem = nn.Sequential(*convolution(in_channels, width, activation, bias=bias)[:2])
         self.encode = activation()
-        pool = "pool"
-        plan = ([a], [pool, b, b], [pool, c, c, c], [pool, d, d, d, pool, d, d, d])
-        self.stages, before = nn.ModuleList(), a
-        for widths in plan:
+        self.stages, before = nn.ModuleList(), width
+        for multipliers in plan:
             stage = []
-            for after in widths:
-                if after == pool:
-                    stage.append(nn.AvgPool2d(2))
+            for m in multipliers:
+                if m == POOL:
+                    stage.append(pooling(2))
                 else:
-                    stage += convolution(before, after, activation)
-                    before = after
+                    stage += convolution(before, m * width, activation, bias=bias)
+                    before = m * width
             self.stages.append(nn.Sequential(*stage))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = nn.Linear(d, num_classes)
+        self.head = nn.Linear(before, num_classes)
         init_convolutions(self)

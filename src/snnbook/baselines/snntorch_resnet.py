@@ -1,4 +1,4 @@
-"""ResNet-18 in plain snnTorch, written the way its tutorials write networks.
+"""ResNet-18 and ResNet-19 in plain snnTorch, written the way its tutorials write networks.
 
 Neurons keep their state between calls, so the whole network is called once a time step in a Python loop, and
 BatchNorm sees each step by itself.  The image passes the stem again at every step although it never changes.
@@ -18,7 +18,23 @@ from snnbook.neurons import preset
 
 @dataclass(frozen=True)
 class SnnTorchConfig:
-    """Nothing to set: the network's section says all."""
+    """``loss``: ``"mean"``, cross-entropy of the mean readout, or ``"ce_rate"``, snnTorch's own loss of that name.
+
+    The latter is the mean of the cross-entropies of all steps: TET with lambda 0.
+    """
+
+    loss: str = "mean"
+
+    def __post_init__(self):
+        if self.loss not in ("mean", "ce_rate"):
+            raise UserError(f"method.loss is {self.loss!r}; expected 'mean' or 'ce_rate'")
+
+
+# Blocks, widths in stems, and strides of each stage; ResNet-19 has a hidden layer before its classifier.
+PLANS = {
+    "resnet18": ((2, 2, 2, 2), (1, 2, 4, 8), (1, 2, 2, 2)),
+    "resnet19": ((3, 3, 2), (2, 4, 8), (1, 2, 2)),
+}
 
 
 class Block(nn.Module):
@@ -46,22 +62,26 @@ class Block(nn.Module):
 
 
 class SnnTorchResNet(nn.Module):
-    """ResNet-18 in snnTorch, trained with cross-entropy of the mean readout.
+    """A ResNet in snnTorch.
 
     Raises:
-        UserError: a network other than ``resnet18``.
+        UserError: a network other than those of ``PLANS``.
     """
 
     Config = SnnTorchConfig
 
     def __init__(self, config, network: NetworkConfig, num_classes: int, in_channels: int = 3):
         super().__init__()
-        if network.name != "resnet18":
+        if network.name not in PLANS or network.options:
             raise UserError(
-                f"the snnTorch baseline is written for resnet18, not {network.name}; set network.name"
+                f"the snnTorch baseline is written for {' and '.join(PLANS)} without options, not for "
+                f"{network.name} {network.options or ''}; set network.name"
             )
         import snntorch as snn  # takes seconds to import, and other methods do not need it
+        import snntorch.functional as SF
         from snntorch import surrogate
+
+        self.ce_rate_loss = SF.ce_rate_loss() if config.loss == "ce_rate" else None
 
         neuron = preset(network.neuron, **network.neuron_options)
 
@@ -75,20 +95,19 @@ class SnnTorchResNet(nn.Module):
             )
 
         self.num_steps = network.time_steps
-        widths = [network.width * 2**i for i in range(4)]
-        self.net = nn.Sequential(
-            nn.Conv2d(in_channels, widths[0], 3, 1, 1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            leaky(),
-            *(
-                block
-                for before, after, stride in zip([widths[0], *widths], widths, (1, 2, 2, 2), strict=False)
-                for block in (Block(before, after, stride, leaky), Block(after, after, 1, leaky))
-            ),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(widths[-1], num_classes),
-        )
+        stem = network.width or 64
+        layers = [nn.Conv2d(in_channels, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), leaky()]
+        before = stem
+        for blocks, multiplier, stride in zip(*PLANS[network.name], strict=True):
+            after = multiplier * stem
+            layers.append(Block(before, after, stride, leaky))
+            layers += [Block(after, after, 1, leaky) for _ in range(blocks - 1)]
+            before = after
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        if network.name == "resnet19":
+            layers += [nn.Linear(before, 4 * stem), leaky()]
+            before = 4 * stem
+        self.net = nn.Sequential(*layers, nn.Linear(before, num_classes))
 
     def outputs(self, images: Tensor) -> Tensor:
         """``[T, B, classes]``: the network called T times on the same images."""
@@ -99,7 +118,10 @@ class SnnTorchResNet(nn.Module):
         return torch.stack([self.net(images) for _ in range(self.num_steps)])
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        return {"ce": F.cross_entropy(self.outputs(images).mean(0), labels)}
+        outputs = self.outputs(images)
+        if self.ce_rate_loss is not None:
+            return {"ce": self.ce_rate_loss(outputs, labels)}
+        return {"ce": F.cross_entropy(outputs.mean(0), labels)}
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         return {"snn": self.outputs(images).mean(0)}

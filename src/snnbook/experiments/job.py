@@ -11,8 +11,10 @@ from typing import Any
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments import record, tables
+from snnbook.experiments import settings as merging
 from snnbook.experiments.record import Record
-from snnbook.experiments.tables import Row, Sections, Settings, Table
+from snnbook.experiments.settings import Settings
+from snnbook.experiments.tables import Row, Sections, Table
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,22 @@ class Job:
         return self.folder / "model.pt"
 
     def settings(self) -> Settings:
-        return tables.settings(self.table, self.row, self.profile, self.recipe, self.overrides)
+        return merging.settings(self.table, self.row, self.profile, self.recipe, self.overrides)
 
     @property
     def asked(self) -> str:
         """A hash of the row as the table writes it: tells a record of today's table without loading torch."""
-        return _digest(tables.plain(self.merged()))[:16]
+        return _digest(merging.plain(self.merged()))[:16]
 
     def merged(self) -> Sections:
-        return tables.merged(self.table, self.row, self.profile, self.recipe, self.overrides)
+        return merging.merged(self.table, self.row, self.profile, self.recipe, self.overrides)
 
     def identity(self, settings: Settings, fingerprint: str) -> str:
         """Equal for equal settings on equal data; what a checkpoint must match to be resumed."""
-        digest = _digest([settings.as_dict(), fingerprint])[:12]
+        content = [settings.as_dict(), fingerprint]
+        if parent := self.inherited():
+            content.append(parent.identity(parent.settings(), fingerprint))
+        digest = _digest(content)[:12]
         return f"{self.profile}/{self.run_id}/seed{self.seed}/{digest}"
 
     def standing(self) -> Record | None:
@@ -86,11 +91,19 @@ class Job:
 
     def needs(self) -> list["Job"]:
         """The runs this one starts from: same seed, profile and mode, and the same changes but the method's."""
-        shared = [text for text in self.overrides if not text.strip().startswith("method.")]
-        return [
-            plan(need, self.seed, self.profile, self.recipe, shared, self.results, self.work)
-            for need in self.row.needs
-        ]
+        return [self._other(need, ("method.",)) for need in self.row.needs]
+
+    def inherited(self) -> "Job | None":
+        """The run whose weights this one starts from, if any: as :meth:`needs`, but with its own time steps."""
+        if self.row.inherits is None:
+            return None
+        return self._other(self.row.inherits, ("method.", "network.time_steps"))
+
+    def _other(self, run_id: str, dropped: tuple[str, ...]) -> "Job":
+        shared = [text for text in self.overrides if not text.strip().startswith(dropped)]
+        table, row = tables.find(run_id)
+        mode = self.recipe if self.recipe in ("paper", *table.recipes, *row.recipes) else "paper"
+        return plan(run_id, self.seed, self.profile, mode, shared, self.results, self.work)
 
     def check_folders(self) -> None:
         """Find out now, not after the training, that a folder cannot be written.
@@ -138,7 +151,7 @@ def plan(
 def _mark(overrides: Sequence[str]) -> str:
     if not overrides:
         return ""
-    return "+" + _digest(tables.plain(tables.override_sections(overrides)))[:8]
+    return "+" + _digest(merging.plain(merging.override_sections(overrides)))[:8]
 
 
 def _digest(content: Any) -> str:

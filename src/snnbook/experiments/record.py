@@ -94,7 +94,7 @@ def _paths(content: dict, prefix: str = "") -> list[str]:
 
 def write(record: Record, path: Path) -> None:
     """Put ``record`` at ``path``, whole or not at all, sealed with a checksum."""
-    content = asdict(record)
+    content = json.loads(json.dumps(asdict(record), allow_nan=False))  # as it will be read: keys are text
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # A curve on one line: records are read in diffs.
@@ -188,5 +188,6 @@ def lookup(reference: str, profile: str = "quick", results: Path | None = None) 
         )
     if profile not in tables.PROFILES:
         raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
-    table, _ = tables.find(run_id.partition("+")[0])
-    return statistic(records(run_id, profile, table.seeds, results), key)
+    row_id, plus, mode = run_id.partition("+")
+    table, row = tables.find(row_id)
+    return statistic(records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds, results), key)

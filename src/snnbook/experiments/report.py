@@ -13,6 +13,7 @@ from snnbook.experiments.record import Record, Statistic
 from snnbook.experiments.tables import PaperNumbers
 
 NOT_RUN = "not run"
+WAITS = "waits"
 NETWORKS = ("snn", "ann")
 CSV_COLUMNS = (
     *("run", "label", "network", "paper", "paper_std", "ours", "ours_std", "n", "difference"),
@@ -36,6 +37,7 @@ class Line:
     seconds: Statistic | None
     seconds_per_epoch: Statistic | None
     note: str
+    waits: str | None = None
 
     @property
     def difference(self) -> float | None:
@@ -61,15 +63,17 @@ class Report:
             "row": lambda line: line.label,
             "network": lambda line: line.network.upper(),
             "paper": _paper,
-            "ours": lambda line: _statistic(line.ours),
+            "ours": lambda line: WAITS if line.waits else _statistic(line.ours),
         }
         if self.profile != "quick":  # other data: a difference from the paper's number would mean nothing
             columns["difference"] = lambda line: _signed(line.difference)
         if any(line.baseline_run for line in self.lines):
             columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
         columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
-        columns["seconds"] = lambda line: _statistic(line.seconds, spread=False)
-        columns["s/epoch"] = lambda line: _statistic(line.seconds_per_epoch, spread=False)
+        columns["seconds"] = lambda line: WAITS if line.waits else _statistic(line.seconds, spread=False)
+        columns["s/epoch"] = lambda line: (
+            WAITS if line.waits else _statistic(line.seconds_per_epoch, spread=False)
+        )
         if any(line.paper_seconds is not None for line in self.lines):
             columns["paper s/epoch"] = lambda line: _number(line.paper_seconds)
         return columns
@@ -167,18 +171,19 @@ def report(
     mode = "" if recipe == "paper" else f"+{recipe}"
 
     def made(run: str) -> list[Record]:
-        owner, _ = tables.find(run)
-        return record.records(f"{run}{mode}", profile, owner.seeds, results)
+        owner, row = tables.find(run)
+        return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds, results)
 
     lines = []
     for row in content.rows:
+        owner, trained = tables.find(f"{table}/{row.id}")
         ours = made(f"{table}/{row.id}")
         theirs = made(row.baseline) if row.baseline else []
         for network in _networks(row.paper, ours):
             key = f"{network}.{which}"
             lines.append(
                 Line(
-                    run=f"{table}/{row.id}{mode}",
+                    run=f"{owner.id}/{trained.id}{mode}",
                     label=row.label,
                     network=network,
                     paper=getattr(row.paper, network),
@@ -189,7 +194,8 @@ def report(
                     baseline=record.statistic(theirs, key) if network == "snn" else None,
                     seconds=record.statistic(ours, "cost.seconds"),
                     seconds_per_epoch=record.statistic(ours, "cost.seconds_per_epoch"),
-                    note=row.note,
+                    note=" ".join(filter(None, (row.note, _waiting(trained, profile)))),
+                    waits=trained.waits.get(profile),
                 )
             )
     return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
@@ -200,6 +206,10 @@ def _networks(paper: PaperNumbers, ours: list[Record]) -> list[str]:
     if ours:
         return [name for name in NETWORKS if all(name in one.metrics for one in ours)]
     return [name for name in NETWORKS if getattr(paper, name) is not None] or ["snn"]
+
+
+def _waiting(row: tables.Row, profile: str) -> str:
+    return f"Waits: {row.waits[profile]}." if profile in row.waits else ""
 
 
 def _paper(line: Line) -> str:

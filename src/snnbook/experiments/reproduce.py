@@ -13,11 +13,12 @@ from snnbook.experiments.config import nearest
 
 @dataclass(frozen=True)
 class Task:
-    """One run of the matrix."""
+    """One run of the matrix.  ``waits``: what must be there first, if it cannot be run now."""
 
     run: str
     seed: int
     done: bool
+    waits: str | None = None
 
 
 def matrix(profile: str, chosen: Sequence[str] = (), seeds: Sequence[int] = (), results: Path | None = None):
@@ -34,17 +35,19 @@ def matrix(profile: str, chosen: Sequence[str] = (), seeds: Sequence[int] = (), 
         table = tables.load(name)
         for seed in seeds or table.seeds:
             for row in table.rows:
-                run = f"{table.id}/{row.id}"
-                found.append(Task(run, seed, bool(record.records(run, profile, [seed], results))))
-    return found
+                owner, trained = tables.find(f"{table.id}/{row.id}")
+                run = f"{owner.id}/{trained.id}"
+                done = bool(record.records(run, profile, [seed], results))
+                found.append(Task(run, seed, done, trained.waits.get(profile)))
+    return list(dict.fromkeys(found))  # a row shown in two tables is one run
 
 
 def reproduce(tasks: Sequence[Task], profile: str, options: Sequence[str] = ()) -> list[Task]:
-    """Run the tasks that are not done; ``options`` go to ``snnbook run``.  Returns those that failed.
+    """Run the tasks that are neither done nor wait for something; returns those that failed.
 
-    One failing run does not stop the others.
+    One failing run does not stop the others; ``options`` go to ``snnbook run``.
     """
-    waiting, failed = [task for task in tasks if not task.done], []
+    waiting, failed = [task for task in tasks if not (task.done or task.waits)], []
     for number, task in enumerate(waiting, 1):
         print(f"[{number}/{len(waiting)}] {task.run}, seed {task.seed}", flush=True)
         command = ["run", task.run, "--seed", str(task.seed), "--profile", profile, *options]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from snnbook.experiments import tables
 from snnbook.experiments.job import plan
 from snnbook.experiments.record import Record
+from snnbook.experiments.settings import check
 
 
 def run(
@@ -24,7 +24,7 @@ def run(
     """Train and measure one row of a table, or return its record if that stands.
 
     A run that was killed goes on from its last finished epoch and ends with the same metrics and curve as one
-    that was not.  Rows it ``needs`` are trained first.
+    that was not.  Rows it ``needs`` or ``inherits`` are trained first.
 
     Args:
         run_id: ``<table>/<row>``, see ``snnbook list``.
@@ -44,7 +44,7 @@ def run(
     job = plan(run_id, seed, profile, recipe, overrides, results, work)
     standing = job.standing()
     if standing is None:
-        tables.check(job.table)
+        check(job.table)
         from snnbook.experiments.training import Context, train  # torch takes its time to import
 
         train(job, Context(device, data, progress))

@@ -1,15 +1,9 @@
-"""The tables of the papers, one YAML file each: what a row trains, and what the paper got.
-
-A section (``data``, ``network``, ``method``, ``recipe``) is merged key by key, later winning:
-``base``, the table's profile, the table's recipe mode, the row, the row's profile, the row's recipe mode, the
-command line.  A ``method`` of another name starts afresh, since the keys of one method mean nothing to another.
-"""
+"""The tables of the papers, one YAML file each: what a row trains, and what the paper got."""
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from snnbook import files
 from snnbook.errors import UserError
@@ -18,25 +12,42 @@ from snnbook.experiments.config import Setting
 
 PROFILES = ("quick", "lab", "paper")
 RECIPES = ("paper", "official")
-SECTIONS = ("data", "network", "method", "recipe")
+SECTIONS = ("data", "network", "method", "recipe", "analysis")
 
 Sections = dict[str, dict[str, Setting]]
 
 
 @dataclass(frozen=True)
 class PaperNumbers:
-    """What the paper prints: accuracies and their spread in percent, and seconds of one epoch."""
+    """What the paper prints: accuracies and their spread in percent, and seconds of one epoch.
+
+    ``moments``: the SNN's accuracy from the readout of each time step alone.
+    """
 
     snn: float | None = None
     ann: float | None = None
     snn_std: float | None = None
     ann_std: float | None = None
     seconds_per_epoch: float | None = None
+    moments: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table.  ``needs``: runs whose weights it starts from; ``baseline``: its snnTorch twin."""
+    """One row of a table.
+
+    Attributes:
+        id, label: its name in commands, and in tables.
+        sections, profiles, recipes: what it sets, always, in a profile, in a recipe mode.
+        paper: what the paper prints.
+        needs: runs whose weights its method takes, a teacher's for instance.
+        inherits: the run whose weights and statistics of BatchNorm it starts from, with a fresh optimizer; it
+            has no more time steps (time inheritance, Deng et al. 2022, Sec. 4.3).
+        same: the row of another table that this one is; it is trained once and shown in both.
+        waits: by profile, what has to be there before it can be run.
+        baseline: its snnTorch twin.
+        note: shown below the label.
+    """
 
     id: str
     label: str
@@ -45,6 +56,9 @@ class Row:
     recipes: dict[str, Sections] = field(default_factory=dict)
     paper: PaperNumbers = PaperNumbers()
     needs: tuple[str, ...] = ()
+    inherits: str | None = None
+    same: str | None = None
+    waits: dict[str, str] = field(default_factory=dict)
     baseline: str | None = None
     note: str = ""
     where: str = ""
@@ -71,22 +85,6 @@ class Table:
         raise UserError(
             f"no row {name!r} in table {self.id}; {config.nearest(name, [r.id for r in self.rows])}"
         )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """A row's sections as the dataclasses of their packages; ``name`` is the method's."""
-
-    data: Any
-    network: Any
-    name: str
-    method: Any
-    recipe: Any
-
-    def as_dict(self) -> dict[str, dict]:
-        sections = {key: asdict(getattr(self, key)) for key in SECTIONS}
-        sections["method"] = {"name": self.name, **sections["method"]}
-        return sections
 
 
 def folder() -> Path:
@@ -134,7 +132,7 @@ def load(name: str) -> Table:
 
 
 def find(run_id: str) -> tuple[Table, Row]:
-    """Table and row of a run ``<table>/<row>``.
+    """Table and row of a run ``<table>/<row>``; of a row that is the same as another's, that one's.
 
     Raises:
         UserError: there is none; the message names the nearest.
@@ -144,131 +142,21 @@ def find(run_id: str) -> tuple[Table, Row]:
         runs = [f"{table}/{row.id}" for table in names() for row in load(table).rows]
         raise UserError(f"no experiment {run_id!r}; {config.nearest(run_id, runs)}")
     table = load(name)
-    return table, table.row(row)
-
-
-def merged(
-    table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
-) -> Sections:
-    """The row's sections as they are written, merged; for the arguments see :func:`settings`.
-
-    Raises:
-        UserError: an unknown profile, mode or section.
-    """
-    modes = ["paper", *table.recipes, *row.recipes]
-    if recipe not in modes:
-        raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
-    if profile not in table.profiles:
-        raise UserError(
-            f"table {table.id} has no profile {profile!r}; {config.nearest(profile, table.profiles)}"
-        )
-    return _merge(
-        table.base,
-        table.profiles[profile],
-        table.recipes.get(recipe, {}),
-        row.sections,
-        row.profiles.get(profile, {}),
-        row.recipes.get(recipe, {}),
-        override_sections(overrides),
-    )
-
-
-def settings(
-    table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
-) -> Settings:
-    """Everything a run is made of, merged and typed.
-
-    Args:
-        table: holds the row.
-        row: what to train.
-        profile: one of the table's profiles.
-        recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
-        overrides: ``section.key=value`` each, merged last.
-
-    Raises:
-        UserError: an unknown profile, mode, section or key, or a mistyped value, with its place.
-    """
-    from snnbook.backbones import NetworkConfig
-    from snnbook.data import DataConfig
-    from snnbook.trainers import METHODS
-    from snnbook.trainers.recipe import Recipe
-
-    sections = merged(table, row, profile, recipe, overrides)
-    method = dict(sections.get("method", {}))
-    name = method.pop("name", None)
-    if name is None:
-        raise UserError(
-            f"{row.where}: row {row.id!r} has no method.name; expected one of {', '.join(METHODS)}"
-        )
-    if name.value not in METHODS:
-        raise UserError(f"{name.where}: no method {name.value!r}; {config.nearest(name.value, METHODS)}")
-    return Settings(
-        data=config.fill(DataConfig, sections.get("data", {}), "data"),
-        network=config.fill(NetworkConfig, sections.get("network", {}), "network"),
-        name=name.value,
-        method=config.fill(METHODS[name.value].Config, method, "method"),
-        recipe=config.fill(Recipe, sections.get("recipe", {}), "recipe"),
-    )
-
-
-def check(table: Table) -> None:
-    """Try every row in every profile and mode, so that a typo is found before an hour of training.
-
-    Raises:
-        UserError: as :func:`settings`; or a row needs one that does not exist, or itself.
-    """
-    for row in table.rows:
-        for profile in table.profiles:
-            for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
-                settings(table, row, profile, recipe)
-        if row.baseline:
-            find(row.baseline)
-        _check_needs(f"{table.id}/{row.id}", ())
-
-
-def _check_needs(run_id: str, path: tuple[str, ...]) -> None:
-    if run_id in path:
-        raise UserError(f"{' needs '.join([*path, run_id])}: a run cannot need itself; remove one 'needs'")
-    for need in find(run_id)[1].needs:
-        _check_needs(need, (*path, run_id))
-
-
-def override_sections(overrides: Iterable[str]) -> Sections:
-    """``section.key=value`` of the command line as sections; the value is read as YAML."""
-    sections: Sections = {}
-    for text in overrides:
-        name, equals, value = text.partition("=")
-        section, dot, key = name.strip().partition(".")
-        if not (equals and dot and key):
-            raise UserError(f"--set {text}: expected section.key=value, for instance recipe.epochs=3")
-        if section not in SECTIONS:
-            raise UserError(f"--set {text}: unknown section {section!r}; {config.nearest(section, SECTIONS)}")
-        sections.setdefault(section, {})[key] = config.parse(value, f"--set {text}")
-    return sections
-
-
-def plain(sections: Sections) -> dict[str, dict]:
-    """Sections without the places they were written at, ready for JSON."""
-    return {name: {key: item.plain() for key, item in section.items()} for name, section in sections.items()}
-
-
-def _merge(*layers: Sections) -> Sections:
-    result: Sections = {}
-    for layer in layers:
-        for name, section in layer.items():
-            standing = result.get(name, {})
-            if name == "method" and "name" in section and "name" in standing:
-                fresh = section["name"].value != standing["name"].value
-                standing = {} if fresh else standing
-            result[name] = {**standing, **section}
-    return result
+    found = table.row(row)
+    return (table, found) if found.same is None else find(found.same)
 
 
 def _row(setting: Setting) -> Row:
-    extra = ("id", "label", "paper", "profiles", "recipes", "needs", "baseline", "note")
-    keys = config.mapping(setting, "a row", (*extra, *SECTIONS))
+    shown = ("id", "label", "paper", "baseline", "note")
+    trained = ("profiles", "recipes", "needs", "inherits", "waits", *SECTIONS)
+    keys = config.mapping(setting, "a row", (*shown, "same", *trained))
     row_id = _text(keys, "id", setting)
     empty = Setting(None, setting.where)
+    extra = [key for key in trained if key in keys]
+    if "same" in keys and extra:
+        raise UserError(
+            f"{keys[extra[0]].where}: row {row_id!r} is another's, so {extra[0]!r} belongs there; remove it"
+        )
     return Row(
         id=row_id,
         label=_text(keys, "label", setting),
@@ -277,6 +165,9 @@ def _row(setting: Setting) -> Row:
         recipes=_variants(keys.get("recipes"), f"recipes of row {row_id!r}", RECIPES),
         paper=config.fill(PaperNumbers, config.mapping(keys.get("paper", empty), "paper"), "paper"),
         needs=config.convert(keys.get("needs", Setting([], setting.where)), tuple[str, ...], "needs"),
+        inherits=config.convert(keys.get("inherits", empty), str | None, "inherits"),
+        same=config.convert(keys.get("same", empty), str | None, "same"),
+        waits=_waits(keys.get("waits", empty)),
         baseline=config.convert(keys.get("baseline", empty), str | None, "baseline"),
         note=_text(keys, "note", setting) if "note" in keys else "",
         where=setting.where,
@@ -295,6 +186,14 @@ def _variants(setting: Setting | None, what: str, known: Sequence[str]) -> dict[
         return {}
     found = config.mapping(setting, what, known)
     return {name: _sections(sections, f"{what}: {name}") for name, sections in found.items()}
+
+
+def _waits(setting: Setting) -> dict[str, str]:
+    """By profile; one text stands for all of them."""
+    if isinstance(setting.value, str):
+        return dict.fromkeys(PROFILES, setting.value)
+    found = config.mapping(setting, "waits", PROFILES)
+    return {profile: config.convert(item, str, f"waits.{profile}") for profile, item in found.items()}
 
 
 def _required(keys: dict[str, Setting], key: str, owner: Setting) -> Setting:

@@ -46,6 +46,8 @@ def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
     data = context.load(settings.data)
     identity = job.identity(settings, data.fingerprint)
     weights = [weights_of(need, context) for need in job.needs()]
+    parent = job.inherited()
+    start = weights_of(parent, context) if parent else None
     job.check_folders()
     with hold(job.folder / "lock", patience):
         if _trained(job, identity) and job.record_path.is_file():
@@ -54,6 +56,8 @@ def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
         keep_freed_memory()
         torch.manual_seed(job.seed)
         method = trainers.build(settings.name, settings.method, settings.network, data, needs=weights)
+        if start is not None:
+            checkpoint.load_weights(method, start)
         history = fit(
             method,
             data,
@@ -78,7 +82,7 @@ def weights_of(job: Job, context: Context) -> Path:
     """The trained weights of a run another needs.  They are not kept in git: trained again if they are missing."""
     settings = job.settings()
     identity = job.identity(settings, context.load(settings.data).fingerprint)
-    if not _trained(job, identity):
+    if not (_trained(job, identity) and job.record_path.is_file()):
         context.say(f"training {job.run_id} first, which is needed here")
         train(job, context, patience=float("inf"))
     return job.weights
@@ -99,18 +103,38 @@ def _record(job: Job, settings, data: Dataset, method: nn.Module, history: Histo
         config=json.loads(json.dumps(settings.as_dict())),
         data=data.describe(),
         metrics={name: _metrics(values) for name, values in history.accuracy.items()},
-        curve={"loss": history.losses, "accuracy": history.accuracy},
-        measure=measure(method, data.to(device)),
-        cost={
-            "seconds": sum(history.seconds),
-            "seconds_per_epoch": median(history.seconds),
-            "images_per_second": history.images_per_second,
-            "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
-        },
+        curve=_curve(history),
+        measure=measure(method, data.to(device), settings.analysis, job.seed),
+        cost=_cost(job, settings, method, history),
         environment=provenance.environment(device, settings.recipe.precision),
         code=provenance.code(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _curve(history: History) -> dict:
+    curve = {"loss": history.losses, "accuracy": history.accuracy}
+    return curve | ({"test_loss": history.test_losses} if history.test_losses else {})
+
+
+def _cost(job: Job, settings, method: nn.Module, history: History) -> dict:
+    """What the run took, and with ``total_`` what it and the runs it inherits from took together.
+
+    ``epoch_steps`` is the paper's unit of time, epochs times T (Deng et al. 2022, Sec. 4.3), free of any machine.
+    """
+    steps = settings.network.time_steps if "snn" in history.accuracy else 1
+    own = {"seconds": sum(history.seconds), "epoch_steps": history.epochs * steps}
+    parent = job.inherited()
+    before = parent.standing().cost if parent else {}
+    return {
+        "seconds": own["seconds"],
+        "seconds_per_epoch": median(history.seconds),
+        "images_per_second": history.images_per_second,
+        "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
+        "epoch_steps": own["epoch_steps"],
+        "total_seconds": own["seconds"] + before.get("total_seconds", 0),
+        "total_epoch_steps": own["epoch_steps"] + before.get("total_epoch_steps", 0),
+    }
 
 
 def _metrics(accuracy: list[float]) -> dict:

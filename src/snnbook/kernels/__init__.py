@@ -30,5 +30,10 @@ def kernel_name() -> str:
 
 
 def lif(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
-    """Spikes ``[T, ...]`` of integrate-and-fire neurons driven by ``current`` ``[T, ...]``."""
+    """Spikes ``[T, ...]`` of integrate-and-fire neurons driven by ``current`` ``[T, ...]``.
+
+    Smooth dynamics have no spikes, which the fast kernels are written for: the reference computes them.
+    """
+    if dynamics.smooth:
+        return lif_reference(current, dynamics, decay)
     return KERNELS[kernel_name()](current, dynamics, decay)

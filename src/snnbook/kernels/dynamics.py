@@ -15,6 +15,7 @@ class Dynamics:
         strict: fire at ``u > threshold`` (True) or at ``u >= threshold`` (False).
         hard_reset: after a spike the potential goes to 0 (True) or loses one threshold (False).
         detach_reset: leave the reset out of the gradient.  The three papers keep it in (False).
+        smooth: put out ``surrogate.smooth`` instead of a spike, so that the gradient is the function's own.
     """
 
     threshold: float = 1.0
@@ -22,3 +23,4 @@ class Dynamics:
     strict: bool = True
     hard_reset: bool = True
     detach_reset: bool = False
+    smooth: bool = False

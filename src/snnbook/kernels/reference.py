@@ -16,12 +16,16 @@ def lif_reference(current: Tensor, dynamics: Dynamics, decay: Tensor | float) ->
         decay: factor kept of the potential from one step to the next; a number or a 0-d tensor.
 
     Returns:
-        Spikes, 0 or 1, shaped and typed as ``current``.
+        Spikes, 0 or 1 (anything between for smooth dynamics), shaped and typed as ``current``.
     """
     u, spikes = torch.zeros_like(current[0]), []
     for c in current:
         u = decay * u + c
-        s = spike(u - dynamics.threshold, dynamics.surrogate, dynamics.strict)
+        x = u - dynamics.threshold
+        if dynamics.smooth:
+            s = dynamics.surrogate.smooth(x)
+        else:
+            s = spike(x, dynamics.surrogate, dynamics.strict)
         spikes.append(s)
         fired = s.detach() if dynamics.detach_reset else s
         u = u * (1 - fired) if dynamics.hard_reset else u - dynamics.threshold * fired

@@ -3,7 +3,8 @@
 A method is a module that owns everything that learns.  ``method(images, labels)`` returns its loss terms by
 name, weights included, and the loop minimizes their sum; ``method.predict(images)`` returns the logits
 ``[B, classes]`` of each of its networks, ``{"snn": ..., "ann": ...}``; ``method.backbones()`` gives those networks
-for inspection.
+for inspection.  Two hooks are optional: ``begin_epoch(epoch)`` is called before each epoch, counted from 0, and
+``test_losses(images, labels)`` names losses to be followed on the test set.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from snnbook.errors import UserError
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
 from snnbook.trainers.joint import JointASNN
+from snnbook.trainers.switch import Switch
 from snnbook.trainers.tet import TET
 
 METHODS: dict[str, type[nn.Module]] = {
@@ -25,10 +27,11 @@ METHODS: dict[str, type[nn.Module]] = {
     "distillation": Distillation,
     "joint": JointASNN,
     "tet": TET,
+    "switch": Switch,
     "snntorch": SnnTorchResNet,
 }
 
-__all__ = ["METHODS", "TET", "Direct", "Distillation", "JointASNN", "SnnTorchResNet", "build"]
+__all__ = ["METHODS", "TET", "Direct", "Distillation", "JointASNN", "SnnTorchResNet", "Switch", "build"]
 
 
 def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Sequence[Path] = ()) -> nn.Module:

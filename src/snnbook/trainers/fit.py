@@ -30,10 +30,12 @@ class History:
         accuracy: each network's accuracy on the test set, in percent.
         seconds: time of the epoch's training steps, without the test.
         images: training images seen in the epoch.
+        test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
     """
 
     losses: dict[str, list[float]] = field(default_factory=dict)
     accuracy: dict[str, list[float]] = field(default_factory=dict)
+    test_losses: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
 
@@ -46,11 +48,11 @@ class History:
         """Median over epochs: the first one pays for warming up."""
         return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
 
-    def append(self, losses: dict, accuracy: dict, seconds: float, images: int) -> None:
-        for name, value in losses.items():
-            self.losses.setdefault(name, []).append(value)
-        for name, value in accuracy.items():
-            self.accuracy.setdefault(name, []).append(value)
+    def append(self, losses: dict, accuracy: dict, test_losses: dict, seconds: float, images: int) -> None:
+        pairs = ((self.losses, losses), (self.accuracy, accuracy), (self.test_losses, test_losses))
+        for curves, values in pairs:
+            for name, value in values.items():
+                curves.setdefault(name, []).append(value)
         self.seconds.append(seconds)
         self.images.append(images)
 
@@ -128,7 +130,9 @@ def fit(
                     f"the loss is no longer finite in epoch {epoch + 1} ({losses}); "
                     "lower recipe.learning_rate or use recipe.precision: float32"
                 )
-            history.append(losses, evaluate(method, data, recipe), seconds, images)
+            history.append(
+                losses, evaluate(method, data, recipe), test_losses(method, data, recipe), seconds, images
+            )
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
             if checkpoint is not None:
                 state = {
@@ -149,6 +153,8 @@ def fit(
 def _train_epoch(method, data, recipe, optimizer, scaler, seed, epoch, device, bar):
     """One pass; returns the mean of each loss term, seconds and images seen."""
     method.train()
+    if hasattr(method, "begin_epoch"):
+        method.begin_epoch(epoch)
     torch.manual_seed(seed * 1_000_003 + epoch)  # for methods that draw numbers of their own
     totals, steps, images_seen, start = {}, 0, 0, time.perf_counter()
     for images, labels in batches(
@@ -187,6 +193,24 @@ def evaluate(method: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, floa
         for name, logits in predictions.items():
             correct[name] = correct.get(name, 0) + (logits.argmax(-1) == labels).sum()
     return {name: 100 * int(value) / len(data.test_labels) for name, value in correct.items()}
+
+
+@torch.no_grad()
+def test_losses(method: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, float]:
+    """Mean over the test set of each loss in ``method.test_losses(images, labels)``; nothing for other methods."""
+    if not hasattr(method, "test_losses"):
+        return {}
+    method.eval()
+    totals = {}
+    for images, labels in test_batches(data, TEST_BATCH):
+        with _autocast(images.device, recipe):
+            losses = method.test_losses(images, labels)
+        for name, value in losses.items():
+            totals[name] = totals.get(name, 0) + float(value) * len(labels)
+    return {name: value / len(data.test_labels) for name, value in totals.items()}
+
+
+test_losses.__test__ = False  # pytest takes any test_* it meets for a test
 
 
 def _autocast(device: torch.device, recipe: Recipe):

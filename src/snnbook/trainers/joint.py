@@ -66,7 +66,9 @@ class JointASNN(nn.Module):
         spiking = partial(neurons.preset, network.neuron, **network.neuron_options)
 
         def multi_exit(activation):
-            backbone = build(network.name, num_classes, in_channels, activation, network.width)
+            backbone = build(
+                network.name, num_classes, in_channels, activation, network.width, **network.options
+            )
             return MultiExit(backbone, config.exits, num_classes, activation)
 
         self.ann = multi_exit(nn.ReLU)

@@ -1,0 +1,34 @@
+"""Which analyses a run adds to its record, beyond firing rates and energy."""
+
+from dataclasses import dataclass
+
+from snnbook.errors import UserError
+
+
+@dataclass(frozen=True)
+class AnalysisConfig:
+    """The section ``analysis`` of an experiment; by default nothing is added.
+
+    Attributes:
+        time_steps: lengths T' at which the trained network is tested without tuning.
+        moments: how many moments' readouts are tested by themselves.
+        landscape: grid points a side of the loss landscape, odd; 0 for none.
+        radius: half the side of the landscape, in norms of the filters.
+        images: training images (the first of the source, in order) under the landscape.
+    """
+
+    time_steps: tuple[int, ...] = ()
+    moments: int = 0
+    landscape: int = 0
+    radius: float = 1.0
+    images: int = 200
+
+    def __post_init__(self):
+        if any(t < 1 for t in self.time_steps):
+            raise UserError(
+                f"analysis.time_steps is {list(self.time_steps)}; expected whole numbers of at least 1"
+            )
+        if self.landscape and (self.landscape < 3 or self.landscape % 2 == 0):
+            raise UserError(f"analysis.landscape is {self.landscape}; expected 0 or an odd number from 3 up")
+        if self.radius <= 0 or self.images < 1:
+            raise UserError("analysis.radius and analysis.images are sizes; expected numbers above 0")

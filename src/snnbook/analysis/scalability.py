@@ -1,0 +1,91 @@
+"""Accuracy over time: of each moment's readout, and of the mean readout of networks run for other lengths."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.data import Dataset, test_batches
+from snnbook.errors import UserError
+from snnbook.folding import SpikingNetwork, set_time_steps
+
+
+@torch.no_grad()
+def scalability(
+    network: SpikingNetwork, data: Dataset, time_steps: Sequence[int], moments: int = 8, batch_size: int = 64
+) -> dict[str, dict[int, float]]:
+    """Test accuracies of a trained network over time, in percent, without tuning (Deng et al. 2022, A.5).
+
+    Neurons know nothing of the future, so one run over the longest time gives every shorter one.
+
+    Args:
+        network: put into evaluation; its ``time_steps`` are as before afterwards.
+        data: its test images are used, on the network's device.
+        time_steps: lengths T' at which the mean of ``O(1) ... O(T')`` is asked (Figure 8).
+        moments: ``O(1)`` to ``O(moments)`` are asked by themselves (Table 4).
+        batch_size: images at a time.
+
+    Returns:
+        ``{"integrated": {T': accuracy}, "moments": {t: accuracy}}``.
+
+    Raises:
+        UserError: no length, or one below 1.
+    """
+    if not time_steps or min(time_steps) < 1 or moments < 1:
+        raise UserError(
+            f"time_steps is {list(time_steps)} and moments {moments}; expected whole numbers of at least 1"
+        )
+    longest, trained = max(*time_steps, moments), network.time_steps
+    network.eval()
+    correct, correct_moments = torch.zeros(longest), torch.zeros(longest)
+    try:
+        set_time_steps(network, longest)
+        for images, labels in test_batches(data, batch_size):
+            outputs = network(images).float()
+            correct += _right(outputs.cumsum(0), labels)
+            correct_moments += _right(outputs, labels)
+    finally:
+        set_time_steps(network, trained)
+    share = 100 / len(data.test_labels)
+    return {
+        "integrated": {t: share * float(correct[t - 1]) for t in time_steps},
+        "moments": {t: share * float(correct_moments[t - 1]) for t in range(1, moments + 1)},
+    }
+
+
+def _right(outputs: Tensor, labels: Tensor) -> Tensor:
+    """How many of ``[T, B, classes]`` are right at each step, ``[T]``."""
+    return (outputs.argmax(-1) == labels).sum(1).cpu()
+
+
+def variance_beyond(moments: dict, trained: int) -> float:
+    """Variance of the accuracies of the moments behind the trained ones, in squared percentage points.
+
+    The paper's text gives 3.81 and 4.04 for SDT and 1.41 and 0.08 for TET: from its Table 4, these are the sample
+    variances over t = T + 1, ..., 8, which it does not say.
+
+    Args:
+        moments: accuracy by moment; the keys are numbers or their strings, as in a record.
+        trained: T of the training.
+
+    Raises:
+        UserError: fewer than two moments are left.
+    """
+    values = torch.tensor([value for t, value in moments.items() if int(t) > trained], dtype=torch.float64)
+    if len(values) < 2:
+        raise UserError(f"{len(values)} moments lie behind T = {trained}; a variance needs two")
+    return float(values.var())
+
+
+def spiking_network(method: nn.Module) -> SpikingNetwork:
+    """The one spiking network of a method.
+
+    Raises:
+        UserError: it has none, or more.
+    """
+    found = [module for module in method.modules() if isinstance(module, SpikingNetwork)]
+    if len(found) != 1:
+        raise UserError(
+            f"{type(method).__name__} has {len(found)} spiking networks; analyses over time need one"
+        )
+    return found[0]

@@ -1,0 +1,87 @@
+"""Plain stacks of convolutions from TET (Deng et al. 2022, Sec. 5): SNN-5, and VGGSNN for event data."""
+
+from torch import nn
+
+from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.errors import UserError
+
+
+def convolution(in_channels: int, channels: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    """A convolution with bias that keeps the map (or divides it by ``stride``), and BatchNorm."""
+    return [nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2), nn.BatchNorm2d(channels)]
+
+
+class SNN5(Backbone):
+    """16C3-64C5-AP2-128C5-AP2-256C5-AP2-512C3-AP2-FC, small enough for many runs (Deng et al. 2022, A.4).
+
+    The paper gives the string alone; BatchNorm and an activation behind each convolution and "same" padding are
+    our reading.
+
+    Args:
+        num_classes: outputs of the classifier.
+        in_channels: channels of the images.
+        activation: factory of activation modules.
+        width: channels of the first convolution.
+
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``.  The classifier reads 2x2 positions, what is left of
+    32x32; other maps are pooled or repeated to that.
+    """
+
+    reductions = (8, 4, 2, 1)
+
+    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16):
+        super().__init__()
+        self.channels = tuple(width * m for m in (4, 8, 16, 32))
+        self.stem = nn.Sequential(*convolution(in_channels, width, 3))
+        self.encode = activation()
+        inputs = (width, *self.channels[:-1])
+        self.stages = nn.ModuleList(
+            nn.Sequential(*convolution(before, after, kernel), activation(), nn.AvgPool2d(2))
+            for before, after, kernel in zip(inputs, self.channels, (5, 5, 5, 3), strict=True)
+        )
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.head = nn.Linear(4 * self.channels[-1], num_classes)
+
+
+class VGGSNN(Backbone):
+    """64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-FC (Deng et al. 2022, Sec. 5).
+
+    Args:
+        num_classes: outputs of the classifier.
+        in_channels: channels of the frames; event frames have 2.
+        activation: factory of activation modules.
+        width: channels of the first convolution.
+        pool: ``"average"``, or ``"stride"``: the second convolution of each pair has stride 2 instead, so that
+            every layer receives spikes (the public code's default until August 2024).
+
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``.  The classifier reads 3x3 positions, what is left of
+    48x48; other maps are pooled or repeated to that.
+
+    Raises:
+        UserError: another ``pool``.
+    """
+
+    reductions = (8, 4, 2, 1)
+
+    def __init__(self, num_classes, in_channels=2, activation=nn.ReLU, width=64, pool="average"):
+        super().__init__()
+        if pool not in ("average", "stride"):
+            raise UserError(f"pool is {pool!r}; expected 'average' or 'stride'")
+        self.channels = tuple(width * m for m in (2, 4, 8, 8))
+        self.stem = nn.Sequential(*convolution(in_channels, width, 3))
+        self.encode = activation()
+        self.stages, before = nn.ModuleList(), width
+        for index, after in enumerate(self.channels):
+            stage = []
+            if index > 0:
+                stage += [*convolution(before, after, 3), activation()]
+                before = after
+            stride = 1 if pool == "average" else 2
+            stage += [*convolution(before, after, 3, stride), activation()]
+            if pool == "average":
+                stage.append(nn.AvgPool2d(2))
+            self.stages.append(nn.Sequential(*stage))
+            before = after
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten())
+        self.head = nn.Linear(9 * self.channels[-1], num_classes)
+        init_convolutions(self)

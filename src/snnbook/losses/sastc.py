@@ -1,0 +1,86 @@
+"""Self-attentive spatio-temporal calibration (SASTC 2025): which teacher layer a student layer learns from.
+
+A batch's similarity matrix says which images a layer takes for alike.  It exists for any layer of any
+network, at any time step, in one shape ``[B, B]``: the common ground on which layers of an SNN and of an ANN
+are compared.  The equations are lost in the paper's text; they follow its public code.
+"""
+
+import torch
+from torch import Tensor
+
+from snnbook.errors import UserError
+
+
+def similarity(features: Tensor, time: bool = False) -> Tensor:
+    """Inner products between the features of each two images of a batch, in float32, not normalized (Eq. 3).
+
+    Args:
+        features: ``[B, ...]`` of a teacher, ``[T, B, ...]`` of a student.
+        time: the first axis is time.
+
+    Returns:
+        ``[B, B]``, or ``[T, B, B]`` with time; a gradient flows through it.
+
+    Raises:
+        UserError: features without an axis behind the batch.
+    """
+    axes = "[T, B, ...]" if time else "[B, ...]"
+    if features.dim() < 2 + time:
+        raise UserError(
+            f"features have shape {list(features.shape)}; expected {axes}, a batch and what it shows"
+        )
+    rows = features.flatten(1 + time)
+    # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
+    with torch.autocast(features.device.type, enabled=False):
+        rows = rows.float()
+        return rows @ rows.mT
+
+
+def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
+    """Share of each teacher layer in what a student layer learns: a softmax over teacher layers (Eq. 5).
+
+    Args:
+        queries: ``[T, B, S, E]``, of S student layers, rows of unit length.
+        keys: ``[B, K, E]``, of K teacher layers, rows of unit length.
+
+    Returns:
+        ``[T, B, S, K]``; sums to 1 over K.  Products of unit rows lie in [-1, 1] and are not scaled, so a
+        weight is never below ``1 / (1 + (K - 1) e**2)`` nor above ``1 / (1 + (K - 1) e**-2)``.
+    """
+    with torch.autocast(queries.device.type, enabled=False):
+        return torch.softmax(queries @ keys.mT, dim=-1)
+
+
+def distance(projected: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of a student's projected features from a teacher's, mean over entries (inside Eq. 6).
+
+    The paper's text names similarity matrices here; its code, and the rest of its text, compare features.
+
+    Args:
+        projected: ``[T, B, C, H, W]``.
+        target: ``[B, C, H, W]``; no gradient flows into it.
+
+    Returns:
+        ``[T, B]``, float32.
+    """
+    return (projected.float() - target.detach().float()).square().flatten(2).mean(-1)
+
+
+def calibration(attention: Tensor, distances: Tensor) -> Tensor:
+    """The loss of SASTC: distances weighted by attention, summed over teacher layers (Eqs. 6-7).
+
+    The mean runs over time steps, images and student layers.
+
+    Args:
+        attention: ``[T, B, S, K]``.
+        distances: ``[T, B, S, K]``.
+
+    Raises:
+        UserError: the shapes differ.
+    """
+    if attention.shape != distances.shape:
+        raise UserError(
+            f"attention has shape {list(attention.shape)} and distances {list(distances.shape)}; "
+            "expected [T, B, S, K] of both"
+        )
+    return (attention * distances).sum(-1).mean()

@@ -1,0 +1,123 @@
+"""SASTC (AAAI 2025): each student layer, at each time step, chooses the teacher layers it learns from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from snnbook.backbones import NetworkConfig
+from snnbook.calibration import CANDIDATES, LayerAttention, Matching, check_attention
+from snnbook.errors import UserError
+from snnbook.losses.sastc import calibration
+from snnbook.trainers.teacher import StudentAndTeacher, check_options
+
+PRESETS = {
+    # What the paper says; where it says nothing (beta, BatchNorm, pooling), what its public code does.
+    "paper": dict(
+        candidates="all",
+        temperature=1.0,
+        beta=100.0,
+        projection="sastc",
+        batchnorm="step",
+        student_pooling="max",
+    ),
+    # The public code's defaults; its one script has beta 800.
+    "official": dict(
+        candidates="inner",
+        temperature=4.0,
+        beta=100.0,
+        projection="sastc",
+        batchnorm="step",
+        student_pooling="max",
+    ),
+    # The method for two ANNs it comes from (Chen et al. 2021), CIFAR-100; it knows no time, hence "merged".
+    "semckd": dict(
+        candidates="inner",
+        temperature=4.0,
+        beta=400.0,
+        projection="semckd",
+        batchnorm="merged",
+        student_pooling="average",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SASTCConfig:
+    """Settings of the calibration; what is None comes from the preset.
+
+    Attributes:
+        preset: ``"paper"``, ``"official"`` (public code) or ``"semckd"``.
+        teacher: its network, ``{name: ..., width: ...}``; empty for the student's, as an ANN.
+        batch_size: images in every training batch (of each process), at least 8: the recipe's ``batch_size``.
+            Take 32 or more: similarities of spikes are positive, so a hidden unit of a query fires for every
+            image or for none, and a small batch has so few that all of them may be silent.
+        candidates: layers that take part, ``"all"`` or ``"inner"`` (all but the stem's).
+        ce, kld, beta: weights of cross-entropy, divergence and calibration (Eq. 8).  With beta 0 nothing is
+            calibrated: plain distillation, for any batch size.
+        temperature: of the divergence.
+        projection: ``"sastc"`` (3x3 and 1x1 convolution) or ``"semckd"`` (1x1, 3x3, 1x1).
+        batchnorm: statistics of the projections ``"step"`` by step, or ``"merged"`` over time steps.
+        student_pooling: ``"max"`` or ``"average"``, where a student's map is larger than a teacher's.
+        embedding: length of a query, at least 2; None for a quarter of the batch.
+    """
+
+    preset: str = "paper"
+    teacher: dict = field(default_factory=dict)
+    batch_size: int = 64
+    candidates: str | None = None
+    ce: float = 1.0
+    kld: float = 1.0
+    beta: float | None = None
+    temperature: float | None = None
+    projection: str | None = None
+    batchnorm: str | None = None
+    student_pooling: str | None = None
+    embedding: int | None = None
+
+    def __post_init__(self):
+        if self.preset not in PRESETS:
+            raise UserError(f"method.preset is {self.preset!r}; expected one of {', '.join(PRESETS)}")
+        for name, value in {**PRESETS[self.preset], "embedding": self.batch_size // 4}.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        check_options(self)
+        check_attention(self.batch_size, self.embedding)
+
+
+class SASTC(StudentAndTeacher):
+    """Cross-entropy, divergence from the teacher's predictions, and calibrated distances between features.
+
+    Attributes:
+        attention: of the last training batch, mean over its images, ``[T, S, K]``, detached; None before the
+            first.
+    """
+
+    Config = SASTCConfig
+
+    def __init__(
+        self,
+        config: SASTCConfig,
+        network: NetworkConfig,
+        num_classes: int,
+        in_channels: int,
+        teacher: Path,
+    ):
+        super().__init__(config, network, num_classes, in_channels, teacher)
+        self.attention: Tensor | None = None
+        if config.beta:
+            self.layers = CANDIDATES[config.candidates]
+            channels = [c[self.layers] for c in self.channels(in_channels)]
+            self.attend = LayerAttention(config.batch_size, *map(len, channels), config.embedding)
+            self.match = Matching(*channels, config.projection, config.batchnorm, config.student_pooling)
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        outputs, student = self.study(images)
+        logits, teacher = self.teach(images)
+        terms = self.label_terms(outputs, logits, labels)
+        if self.config.beta:
+            student, teacher = student[self.layers], teacher[self.layers]
+            attention = self.attend(student, teacher)  # Eqs. 3-5
+            self.attention = attention.detach().mean(1)
+            terms["sastc"] = self.config.beta * calibration(attention, self.match(student, teacher))
+        return terms

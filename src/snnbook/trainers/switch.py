@@ -1,0 +1,46 @@
+"""Standard direct training that turns into TET halfway (Deng et al. 2022, Figure 3)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from snnbook.backbones import NetworkConfig
+from snnbook.errors import UserError
+from snnbook.losses import every_moment, sdt
+from snnbook.trainers.tet import TET, TETConfig
+
+
+@dataclass(frozen=True)
+class SwitchConfig(TETConfig):
+    """As :class:`TETConfig`; ``at``: epochs of standard training before the first with TET's loss."""
+
+    at: int = 200
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.at < 0:
+            raise UserError(f"method.at is {self.at}; expected a number of epochs, 0 or more")
+
+
+class Switch(TET):
+    """One network, one optimizer, two losses one after the other; both are followed on the test set."""
+
+    Config = SwitchConfig
+
+    def __init__(self, config: SwitchConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
+        super().__init__(config, network, num_classes, in_channels)
+        self.epoch = 0
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        if self.epoch >= self.config.at:
+            return super().forward(images, labels)
+        # A term of each name in every epoch, so that curves keep one length.
+        terms = {"tet": sdt(self.network(images), labels)}
+        return terms | ({"mse": terms["tet"].new_zeros(())} if self.config.lam else {})
+
+    def test_losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        outputs = self.network(images)
+        return {"sdt": sdt(outputs, labels), "tet": every_moment(outputs, labels)}
