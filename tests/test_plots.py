@@ -19,6 +19,10 @@ CURRENT = torch.full((T,), 0.4)
 POTENTIAL = torch.tensor([0.4, 0.5] * (T // 2))
 SPIKES = torch.tensor([0.0, 1.0] * (T // 2))
 
+STEPS = torch.linspace(-1, 1, 5)
+BOWL = STEPS[:, None] ** 2 + STEPS[None, :] ** 2
+SURFACES = {"SDT": {"sdt": 2 * BOWL, "tet": 3 * BOWL}, "TET": {"sdt": BOWL, "tet": BOWL}}
+
 FIGURES = {
     "trace": lambda: plots.trace(CURRENT, POTENTIAL, SPIKES, 0.5),
     "trace with reset": lambda: plots.trace(CURRENT, POTENTIAL, SPIKES, 0.5, after=POTENTIAL * (1 - SPIKES)),
@@ -29,6 +33,14 @@ FIGURES = {
     "surrogates": lambda: plots.surrogates([surrogates.Triangle(), surrogates.ATan()]),
     "potentials": lambda: plots.potentials({"layer": torch.randn(4, 10)}, surrogates.Rectangle()),
     "lines": lambda: plots.lines(range(3), {"loss": [3, 2, 1]}, "update", "cross-entropy", markers=True),
+    "lines with bands": lambda: plots.lines(
+        [1, 2, 4], {"SDT": [[1, 2, 3], [2, 3, 5]]}, "T", "accuracy", doubling=True, events={"trained": 2}
+    ),
+    "scatter": lambda: plots.scatter(
+        {"SDT": ([1, 2], [3, 4]), "TET": ([2], [5])}, "moments", "whole", diagonal=True, connect=True
+    ),
+    "contours": lambda: plots.contours(STEPS, SURFACES, ["sdt", "tet"], top=1.5),
+    "surfaces": lambda: plots.surfaces(STEPS, SURFACES, ["sdt"]),
     "table": lambda: plots.table(report("joint-table4")),
     "energies": lambda: plots.energies({"ANN": 10.0, "SNN": 2.0}, {"ANN": (1.0, 10.0), "SNN": (2.0, 20.0)}),
 }
@@ -45,14 +57,15 @@ def test_figure_has_labelled_axes_and_the_books_width(name):
         words = "".join(label.get_text() for label in axes.get_yticklabels())
         shared = axes.get_shared_y_axes().joined(axes, figure.axes[0])
         assert axes.get_ylabel() or shared or any(letter.isalpha() for letter in words)
-    bottom = [axes for axes in figure.axes if axes.get_subplotspec().is_last_row()]
+    placed = [axes for axes in figure.axes if axes.get_subplotspec() is not None]  # all but a colour bar's
+    bottom = [axes for axes in placed if axes.get_subplotspec().is_last_row()]
     assert any(axes.get_xlabel() for axes in bottom)
     # A notebook shows the figure once, and the reader's own settings stay theirs.
     assert plt.get_fignums() == open_figures
     assert dict(plt.rcParams) == before
 
 
-@pytest.mark.parametrize("module", [plots.lines.__module__, plots.trace.__module__])
+@pytest.mark.parametrize("module", [f.__module__ for f in (plots.lines, plots.trace, plots.contours)])
 def test_every_function_is_tested(module):
     public = {name for name in plots.__all__ if getattr(plots, name).__module__ == module}
     assert public
@@ -88,8 +101,22 @@ def test_shares_of_potentials_sum_to_one():
         lambda: plots.trace(CURRENT[:, None], POTENTIAL, SPIKES, 0.5),
         lambda: plots.compare_traces({"a": POTENTIAL}, {"b": SPIKES}, 0.5),
         lambda: plots.lines(range(3), {"loss": [1, 2]}, "update", "loss"),
+        lambda: plots.contours(STEPS[1:], SURFACES, ["sdt"]),
     ],
 )
 def test_shapes_that_do_not_fit(draw):
     with pytest.raises(UserError, match="expected"):
         draw()
+
+
+def test_bands_reach_from_the_least_run_to_the_greatest():
+    axes = FIGURES["lines with bands"]().axes[0]
+    (band,) = axes.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (1, 5)
+    assert list(axes.lines[0].get_ydata()) == [1.5, 2.5, 4]
+
+
+def test_landscapes_share_one_scale():
+    colours = [axes.collections[0].get_clim() for axes in FIGURES["contours"]().axes[:4]]
+    assert len(set(colours)) == 1

@@ -1,0 +1,75 @@
+"""Loss landscapes: contours seen from above, and surfaces."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snnbook.errors import UserError
+from snnbook.plots.style import HEIGHT, numbers, panels, styled
+
+COLORS = "viridis"
+
+
+@styled
+def contours(
+    steps, surfaces: Mapping[str, Mapping], losses: Sequence[str], top: float | None = None
+) -> Figure:
+    """Landscapes seen from above: a row for each minimum, a column for each loss, one scale of colours for all.
+
+    Args:
+        steps: coordinates ``[n]`` of the grid along both directions.
+        surfaces: for each minimum, by the name of what found it, each loss ``[n, n]`` by name.
+        losses: the names to show, in order.
+        top: losses above it share the last colour; None for the greatest.
+
+    Raises:
+        UserError: a surface that does not fit the grid.
+    """
+    steps, grids, low, high = _checked(steps, surfaces, losses, top)
+    figure, axes = panels(len(surfaces), len(losses), height=0.75 * HEIGHT * len(surfaces),
+                          sharex=True, sharey=True)  # fmt: skip
+    levels = np.linspace(low, high, 15)
+    for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
+        filled = place.contourf(steps, steps, z.clip(low, high), levels=levels, cmap=COLORS)
+        place.contour(steps, steps, z, levels=levels[::2], colors="white", linewidths=0.5)
+        place.plot(0, 0, "w+")
+        place.set(title=f"{loss}, minimum of {minimum}", aspect="equal")
+        place.grid(False)
+    for place in axes[-len(losses) :]:
+        place.set_xlabel("second direction, filter norms")
+    for place in axes[:: len(losses)]:
+        place.set_ylabel("first direction")
+    figure.colorbar(filled, ax=axes, shrink=0.8, label="loss")
+    return figure
+
+
+@styled
+def surfaces(
+    steps, surfaces: Mapping[str, Mapping], losses: Sequence[str], top: float | None = None
+) -> Figure:
+    """The same landscapes as surfaces, all with one vertical axis; arguments and errors as :func:`contours`."""
+    steps, grids, low, high = _checked(steps, surfaces, losses, top)
+    figure, axes = panels(
+        len(surfaces), len(losses), height=HEIGHT * len(surfaces), subplot_kw={"projection": "3d"}
+    )
+    a, b = np.meshgrid(steps, steps)
+    for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
+        place.plot_surface(a, b, z.clip(low, high), cmap=COLORS, vmin=low, vmax=high, rcount=50, ccount=50)
+        place.set_box_aspect(None, zoom=0.85)  # room for the labels
+        place.set(zlim=(low, high), title=f"{loss}, minimum of {minimum}",
+                  xlabel="second", ylabel="first direction", zlabel="loss")  # fmt: skip
+    return figure
+
+
+def _checked(steps, surfaces, losses, top):
+    """Arrays, and the least and greatest loss of the scale that all panels share."""
+    steps = numbers(steps)
+    grids = {(name, loss): numbers(found[loss]) for name, found in surfaces.items() for loss in losses}
+    for (name, loss), z in grids.items():
+        if z.shape != (len(steps), len(steps)):
+            raise UserError(
+                f"surface {loss!r} of {name!r} has shape {list(z.shape)}; expected {[len(steps)] * 2}, the grid's"
+            )
+    low = min(z.min() for z in grids.values())
+    return steps, grids, low, max(z.max() for z in grids.values()) if top is None else top
