@@ -9,6 +9,7 @@ from snnbook.analysis.energy import energy_of_computation, energy_of_data_moveme
 from snnbook.analysis.firing import Activity, Observation
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, load
+from snnbook.errors import UserError
 from snnbook.trainers import METHODS, build
 
 
@@ -71,3 +72,38 @@ def test_measure_of_a_method(name):
         assert ann["parameters"] == snn["parameters"]
         # Potentials move at each of three steps, and spikes besides.
         assert 3 * ann["movement_mb"] < snn["movement_mb"] < 3.1 * ann["movement_mb"]
+
+
+def rebuilt(values, kernel=1):
+    """What is seen of the layer behind neurons that put out ``values``, averaged over windows of ``kernel``."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 1, 1), neurons.preset("tet"), nn.AvgPool2d(kernel), nn.Conv2d(1, 2, 1, bias=False)
+    )
+    network[0].weight.data.fill_(1)
+    network[0].bias.data.zero_()
+    network[1].register_forward_hook(lambda module, inputs, output: values)  # for instance SEW's sums
+    return analysis.observe(network, lambda: network(3.3 * torch.rand_like(values)), len(values))
+
+
+def test_sums_of_spikes_are_added_one_by_one():
+    """Two spikes at once are two additions, and no multiplication (SEW-ResNet's ADD)."""
+    seen = rebuilt(torch.tensor([0.0, 1.0, 2.0, 3.0]).view(1, 1, 2, 2))
+    layer = seen.layers["3"]
+    assert (layer.binary, layer.window, layer.spikes) == (False, 1, 1.5)
+    cost = energy_of_computation(Observation({"last": layer}, 1, {}, 0, 1))
+    assert (cost.additions, cost.multiplications) == (layer.operations * 1.5, 0) == (12, 0)
+
+
+def test_averaged_spikes_are_multiplied_or_folded():
+    spikes = torch.tensor([[1.0, 0, 1, 1], [1, 1, 0, 0]]).repeat(2, 1).view(1, 1, 4, 4)
+    seen = rebuilt(spikes, kernel=2)
+    layer = seen.layers["3"]
+    assert (layer.binary, layer.window) == (False, 4)
+    assert layer.spikes == pytest.approx(spikes.sum().item() / 4)
+    network = Observation({"last": layer}, 1, {}, 0, 1)
+    multiplied, folded = (energy_of_computation(network, pooled=way) for way in ("multiply", "fold"))
+    assert (multiplied.additions, multiplied.multiplications) == (8, 8)
+    # Each of the 10 spikes reaches both outputs once.
+    assert (folded.additions, folded.multiplications) == (pytest.approx(20), 0)
+    with pytest.raises(UserError, match="expected 'multiply' or 'fold'"):
+        energy_of_computation(network, pooled="drop")

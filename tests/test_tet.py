@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from snnbook import losses
 from snnbook.backbones import NetworkConfig, build, build_snn
+from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
 from snnbook.errors import UserError
 from snnbook.trainers.tet import TET, TETConfig
 
@@ -90,3 +91,29 @@ def test_a_share_outside_zero_and_one_is_refused(lam):
 def test_outputs_without_time_are_refused():
     with pytest.raises(UserError, match=r"expected \[T, B, classes\]"):
         losses.tet(outputs()[0], LABELS)
+
+
+def test_the_baselines_loss_is_tets_without_its_regularizer():
+    torch.manual_seed(0)
+    network = NetworkConfig("resnet19", width=4, time_steps=3, neuron="tet")
+    baseline = SnnTorchResNet(SnnTorchConfig(loss="ce_rate"), network, 10).eval()
+    images = 3 * torch.randn(6, 3, 16, 16)
+    (term,) = baseline(images, LABELS).values()
+    torch.testing.assert_close(term, losses.every_moment(baseline.outputs(images), LABELS))
+    ours = build("resnet19", 10, width=4)
+    assert sum(p.numel() for p in baseline.net.parameters()) == sum(p.numel() for p in ours.parameters())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SnnTorchConfig(loss="rate"), "expected 'mean' or 'ce_rate'"),
+        (
+            lambda: SnnTorchResNet(SnnTorchConfig(), NetworkConfig("vgg16", width=4), 10),
+            "resnet18 and resnet19",
+        ),
+    ],
+)
+def test_bad_baselines_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()

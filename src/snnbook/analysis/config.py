@@ -12,7 +12,7 @@ class AnalysisConfig:
     Attributes:
         time_steps: lengths T' at which the trained network is tested without tuning.
         moments: how many moments' readouts are tested by themselves.
-        landscape: grid points a side of the loss landscape, odd; 0 for none.
+        landscape: grid points a side of the loss landscape, odd, at least 5; 0 for none.
         radius: half the side of the landscape, in norms of the filters.
         images: training images (the first of the source, in order) under the landscape.
     """
@@ -28,7 +28,7 @@ class AnalysisConfig:
             raise UserError(
                 f"analysis.time_steps is {list(self.time_steps)}; expected whole numbers of at least 1"
             )
-        if self.landscape and (self.landscape < 3 or self.landscape % 2 == 0):
-            raise UserError(f"analysis.landscape is {self.landscape}; expected 0 or an odd number from 3 up")
+        if self.landscape and (self.landscape < 5 or self.landscape % 2 == 0):
+            raise UserError(f"analysis.landscape is {self.landscape}; expected 0 or an odd number from 5 up")
         if self.radius <= 0 or self.images < 1:
             raise UserError("analysis.radius and analysis.images are sizes; expected numbers above 0")

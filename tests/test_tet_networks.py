@@ -1,0 +1,164 @@
+"""TET's networks: counts from the papers, ResNet-34 against torchvision's, SEW's connections, BatchNorm folded."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from snnbook import neurons
+from snnbook.backbones import NetworkConfig, SEWBlock, build, build_snn
+from snnbook.errors import UserError
+from snnbook.folding import fold_batchnorm
+
+
+def count(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "in_channels", "expected"),
+    [("vggsnn", 2, 9_271_498), ("snn5", 3, 2_253_098), ("resnet19", 3, 12_630_858)],
+)
+def test_parameters(name, in_channels, expected):
+    assert count(build(name, 10, in_channels)) == expected
+
+
+def test_a_wider_stem_of_resnet19_spares_the_first_shortcut():
+    wide = build("resnet19", 10, stem=128)
+    assert wide.stem[0].out_channels == 128
+    assert isinstance(wide.stages[0][0].shortcut, nn.Identity)
+    assert not isinstance(build("resnet19", 10).stages[0][0].shortcut, nn.Identity)
+
+
+def test_vggsnn_with_strides_is_as_large_and_receives_spikes_alone():
+    strided = build_snn(NetworkConfig("vggsnn", width=8, neuron="tet", options={"pool": "stride"}), 10, 2)
+    assert count(strided) == count(build("vggsnn", 10, 2, width=8))
+    features = strided.features(2 * torch.randn(2, 2, 48, 48))
+    assert [f.shape[-1] for f in features] == [48, 24, 12, 6, 3]
+    assert all(set(f.unique().tolist()) <= {0.0, 1.0} for f in features)
+
+
+def test_averaged_spikes_are_quarters():
+    features = build_snn(NetworkConfig("snn5", width=4, neuron="tet"), 10).features(
+        2 * torch.randn(2, 3, 32, 32)
+    )
+    assert [f.shape[-1] for f in features] == [32, 16, 8, 4, 2]
+    assert set(features[1].unique().tolist()) <= {0, 0.25, 0.5, 0.75, 1}
+
+
+def test_resnet34_for_large_images_is_torchvisions():
+    """The same function, weight by weight: torchvision's names map to ours in order."""
+    theirs = torchvision.models.resnet34(num_classes=10).eval()
+    ours = build("spiking_resnet34", 10).eval()
+    assert count(ours) == count(theirs)
+    state = dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True))
+    ours.load_state_dict(state)
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
+    assert count(build("sew_resnet34", 1000)) == 21_797_672
+
+
+@pytest.mark.parametrize(
+    ("connect", "table"), [("add", [0, 1, 1, 2]), ("and", [0, 0, 0, 1]), ("iand", [0, 1, 0, 0])]
+)
+def test_connections_of_sew(connect, table):
+    """The truth table over block output A and shortcut S: (0, 0), (0, 1), (1, 0), (1, 1)."""
+    block = SEWBlock(1, 1, 1, nn.Identity, connect=connect).eval()
+    with torch.no_grad():
+        for conv, bn in ((block.conv1, block.bn1), (block.conv2, block.bn2)):
+            conv.weight.zero_()
+            bn.bias.zero_()
+    found = []
+    for a in (0.0, 1.0):
+        block.bn2.bias.data.fill_(a)
+        for s in (0.0, 1.0):
+            found.append(block(torch.full((1, 1, 3, 3), s))[0, 0, 1, 1].item())
+    assert found == table
+
+
+@pytest.mark.parametrize("decay", [0.5, 1.0])  # LIF and IF
+@pytest.mark.parametrize("connect", ["add", "and", "iand"])
+def test_sew_trains(connect, decay):
+    torch.manual_seed(0)
+    config = NetworkConfig(
+        "sew_resnet34", 8, {"connect": connect}, 2, neuron="tet", neuron_options={"decay": decay}
+    )
+    network = build_snn(config, 10)
+    outputs = network(2 * torch.randn(2, 3, 32, 32))
+    assert outputs.shape == (2, 2, 10)
+    outputs.square().sum().backward()
+    assert network.backbone.stages[0][1].conv1.weight.grad is not None
+    top = max(float(f.detach().max()) for f in network.features(torch.randn(2, 3, 32, 32)))
+    assert top > 1 if connect == "add" else top <= 1
+
+
+@pytest.mark.parametrize("name", ["resnet19", "vggsnn", "snn5", "sew_resnet34", "spiking_resnet34", "vgg16"])
+def test_folded_batchnorm_changes_nothing(name):
+    torch.manual_seed(0)
+    network = build_snn(NetworkConfig(name, width=8, time_steps=3, neuron="tet"), 10).double()
+    for _ in range(3):  # statistics and weights that are not those of a fresh BatchNorm
+        network(2 * torch.randn(4, 3, 32, 32, dtype=torch.float64))
+    for m in network.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            nn.init.normal_(m.weight, 1, 0.2)
+            nn.init.normal_(m.bias, 0.2, 0.2)
+    network.eval()
+    folded, images = fold_batchnorm(network), torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+    assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+    spikes, expected = folded.features(images), network.features(images)
+    assert sum(f.sum().item() for f in expected) > 0
+    assert all(torch.equal(a, b) for a, b in zip(spikes, expected, strict=True))
+    torch.testing.assert_close(folded(images), network(images))
+
+
+def test_folding_by_the_papers_equation():
+    conv, norm = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3).eval()
+    for tensor in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+        tensor.uniform_(0.5, 2)
+    folded = fold_batchnorm(nn.Sequential(conv, norm))[0]
+    share = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    torch.testing.assert_close(folded.weight, conv.weight * share[:, None, None, None])
+    torch.testing.assert_close(folded.bias, norm.bias + (conv.bias - norm.running_mean) * share)
+
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return self.bn(y) + y
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1)), "reads placeholder, not a convolution"),
+        (nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)), "reads ReLU, not a convolution"),
+        (Shared(), "is read by others"),
+    ],
+)
+def test_batchnorm_without_a_convolution_of_its_own_is_not_folded(network, message):
+    with pytest.raises(UserError, match=message):
+        fold_batchnorm(network)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NetworkConfig("resnet18", options={"stm": 128}), "has no option 'stm'"),
+        (lambda: build("vggsnn", 10, pool="max"), "expected 'average' or 'stride'"),
+        (lambda: build("sew_resnet34", 10, connect="or"), "expected 'add', 'and' or 'iand'"),
+        (lambda: NetworkConfig(neuron_options={"threshhold": 1}), "a neuron has no setting 'threshhold'"),
+        (lambda: neurons.preset("tet", surrogate={"name": "sigmod"}), "no surrogate 'sigmod'"),
+        (
+            lambda: neurons.preset("tet", surrogate={"name": "sigmoid", "slope": 1}),
+            "has no parameter 'slope'",
+        ),
+    ],
+)
+def test_bad_input(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
