@@ -120,7 +120,7 @@ class SnnTorchResNet(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.outputs(images)
         if self.ce_rate_loss is not None:
-            return {"ce": self.ce_rate_loss(outputs, labels)}
+            return {"ce": self.ce_rate_loss(outputs, labels).squeeze()}
         return {"ce": F.cross_entropy(outputs.mean(0), labels)}
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
