@@ -21,6 +21,7 @@ from torchvision import datasets
 from snnbook import data
 from snnbook.data import DataConfig, split
 from snnbook.data.augment import AUGMENTATIONS, autoaugment, crop, cutout, flip
+from snnbook.data.noise import symmetric_noise
 from snnbook.errors import UserError
 
 SMALL = DataConfig(size=8, train_per_class=10)
@@ -421,3 +422,52 @@ def test_corrupt_image_is_named(tree, damage):
     else:
         file.write_bytes({"torn": file.read_bytes()[:60], "text": b"not a picture", "empty": b""}[damage])
     one_line(lambda: data.load(DataConfig("folder", size=6), tree), file, "replace or delete it")
+
+
+def test_noise_is_exact_symmetric_and_nested():
+    labels = torch.arange(10).repeat(100)
+    some, more = (symmetric_noise(labels, 10, share, seed=3) for share in (0.2, 0.5))
+    assert (some != labels).sum() == 200
+    assert (more != labels).sum() == 500
+    assert torch.equal(more[some != labels], some[some != labels])
+    shifts = ((more - labels) % 10)[more != labels].bincount(minlength=10)
+    assert shifts[0] == 0
+    assert shifts[1:].min() > 30  # of 55.6 expected
+    assert torch.equal(symmetric_noise(labels, 10, 0.0, seed=3), labels)
+    assert torch.equal(symmetric_noise(labels, 10, 0.2, seed=3), some)
+
+
+def test_noise_is_part_of_the_data():
+    clean, noisy = (
+        data.load(DataConfig(size=8, train_per_class=20, label_noise=share)) for share in (0.0, 0.3)
+    )
+    assert (clean.train_labels != noisy.train_labels).sum() == 60
+    assert torch.equal(clean.test_labels, noisy.test_labels)
+    assert torch.equal(clean.train_images, noisy.train_images)
+    assert clean.fingerprint != noisy.fingerprint
+
+
+def test_few_shot_subsets_are_stratified_and_nested():
+    whole, half, tenth = (
+        data.load(DataConfig(size=8, train_per_class=20, train_fraction=share)) for share in (1.0, 0.5, 0.1)
+    )
+    assert whole.train_labels.bincount().tolist() == [20] * 10
+    assert half.train_labels.bincount().tolist() == [10] * 10
+    assert tenth.train_labels.bincount().tolist() == [2] * 10
+    assert torch.equal(whole.test_labels, tenth.test_labels)
+    kept = {image.numpy().tobytes() for image in half.train_images}
+    assert all(image.numpy().tobytes() in kept for image in tenth.train_images)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label_noise": 1.0}, "below 1"),
+        ({"label_noise": -0.1}, "at least 0"),
+        ({"train_fraction": 0.0}, "above 0"),
+        ({"train_fraction": 1.5}, "at most 1"),
+    ],
+)
+def test_senseless_shares_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        DataConfig(**options)

@@ -41,6 +41,12 @@ FIGURES = {
     ),
     "contours": lambda: plots.contours(STEPS, SURFACES, ["sdt", "tet"], top=1.5),
     "surfaces": lambda: plots.surfaces(STEPS, SURFACES, ["sdt"]),
+    "heatmaps": lambda: plots.heatmaps(
+        {"SDT": torch.rand(2, 3), "SASTC": torch.rand(2, 3)}, "student layer", "teacher layer", "STM"
+    ),
+    "activation_maps": lambda: plots.activation_maps(
+        torch.rand(4, 1, 8, 8), {"student": torch.rand(4, 8, 8), "teacher": torch.rand(4, 8, 8)}
+    ),
     "table": lambda: plots.table(report("joint-table4")),
     "energies": lambda: plots.energies({"ANN": 10.0, "SNN": 2.0}, {"ANN": (1.0, 10.0), "SNN": (2.0, 20.0)}),
 }
@@ -53,10 +59,15 @@ def test_figure_has_labelled_axes_and_the_books_width(name):
     figure.canvas.draw()
     assert isinstance(figure, Figure)
     assert figure.get_figwidth() == WIDTH
-    for axes in figure.axes:  # a vertical axis has a label, or words for ticks
+    for axes in (
+        [] if name == "activation_maps" else figure.axes
+    ):  # a vertical axis has a label, or words for ticks
         words = "".join(label.get_text() for label in axes.get_yticklabels())
         shared = axes.get_shared_y_axes().joined(axes, figure.axes[0])
         assert axes.get_ylabel() or shared or any(letter.isalpha() for letter in words)
+    if name == "activation_maps":  # pictures have no units
+        assert [axes.get_ylabel() for axes in figure.axes[::4]] == ["image", "student", "teacher"]
+        return
     placed = [axes for axes in figure.axes if axes.get_subplotspec() is not None]  # all but a colour bar's
     bottom = [axes for axes in placed if axes.get_subplotspec().is_last_row()]
     assert any(axes.get_xlabel() for axes in bottom)
@@ -65,7 +76,9 @@ def test_figure_has_labelled_axes_and_the_books_width(name):
     assert dict(plt.rcParams) == before
 
 
-@pytest.mark.parametrize("module", [f.__module__ for f in (plots.lines, plots.trace, plots.contours)])
+@pytest.mark.parametrize(
+    "module", [f"snnbook.plots.{name}" for name in ("lines", "neuron", "landscape", "heat")]
+)
 def test_every_function_is_tested(module):
     public = {name for name in plots.__all__ if getattr(plots, name).__module__ == module}
     assert public
@@ -101,6 +114,8 @@ def test_shares_of_potentials_sum_to_one():
         lambda: plots.trace(CURRENT[:, None], POTENTIAL, SPIKES, 0.5),
         lambda: plots.compare_traces({"a": POTENTIAL}, {"b": SPIKES}, 0.5),
         lambda: plots.lines(range(3), {"loss": [1, 2]}, "update", "loss"),
+        lambda: plots.heatmaps({"a": torch.rand(3)}, "rows", "columns", "numbers"),
+        lambda: plots.activation_maps(torch.rand(2, 1, 8, 8), {"a": torch.rand(2, 4, 4)}),
         lambda: plots.contours(STEPS[1:], SURFACES, ["sdt"]),
     ],
 )

@@ -14,7 +14,8 @@ class AnalysisConfig:
         moments: how many moments' readouts are tested by themselves.
         landscape: grid points a side of the loss landscape, odd, at least 5; 0 for none.
         radius: half the side of the landscape, in norms of the filters.
-        images: training images (the first of the source, in order) under the landscape.
+        images: unaugmented training images under the landscape.
+        mismatch: batch size of the STM score between student and teacher; 0 for none.
     """
 
     time_steps: tuple[int, ...] = ()
@@ -22,6 +23,7 @@ class AnalysisConfig:
     landscape: int = 0
     radius: float = 1.0
     images: int = 200
+    mismatch: int = 0
 
     def __post_init__(self):
         if any(t < 1 for t in self.time_steps):

@@ -7,6 +7,7 @@ from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import observe
 from snnbook.analysis.landscape import landscape
+from snnbook.analysis.mismatch import mismatch
 from snnbook.analysis.scalability import scalability, spiking_network
 from snnbook.data import Dataset, batches, test_batches
 from snnbook.folding import SpikingNetwork
@@ -26,7 +27,8 @@ def measure(method: nn.Module, data: Dataset, analyses: AnalysisConfig = NOTHING
         method: in evaluation mode after this call.
         data: its first test images are used, at most ``IMAGES``; on the method's device.
         analyses: what else to measure on the SNN: ``scalability`` (see there), and ``landscape``, the losses SDT
-            and TET around the minimum on unaugmented training images, with their ``rise`` in its inner half.
+            and TET around the minimum on unaugmented training images, with their ``rise`` in its inner half;
+            ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too.
         seed: of the landscape's directions.
 
     Returns:
@@ -59,9 +61,19 @@ def measure(method: nn.Module, data: Dataset, analyses: AnalysisConfig = NOTHING
         result["snn"]["scalability"] = scalability(
             spiking_network(method), data, analyses.time_steps, analyses.moments or max(analyses.time_steps)
         )
+    if analyses.mismatch:
+        result["snn"]["mismatch"] = _mismatch(method, data, analyses.mismatch)
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result
+
+
+def _mismatch(method: nn.Module, data: Dataset, batch_size: int) -> dict:
+    score = mismatch(method, data, batch_size)
+    rounded = {"layers": score.layers(), "steps": score.steps()}
+    return {"score": score.value(), "batch_size": batch_size} | {
+        name: [[round(x, 4) for x in row] for row in table.tolist()] for name, table in rounded.items()
+    }
 
 
 def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig, seed: int) -> dict:

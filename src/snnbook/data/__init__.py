@@ -10,6 +10,7 @@ from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.batches import batches, test_batches
 from snnbook.data.dataset import DataConfig, Dataset, Images, assemble, standard_error
 from snnbook.data.location import default_root
+from snnbook.data.noise import symmetric_noise
 from snnbook.errors import UserError
 
 __all__ = [
@@ -57,6 +58,12 @@ def load(config: DataConfig, root: Path | None = None) -> Dataset:
             _check_enough(train, classes, config.train_per_class, "training images")
             kept, _ = split.divide(train.labels, config.train_per_class, config.split_seed)
             train = train.take(kept)
+    if config.train_fraction < 1:
+        order = split.stratified_order(train.labels, config.split_seed)
+        train = train.take(order[: max(1, round(config.train_fraction * len(order)))].sort().values)
+    if config.label_noise:
+        noisy = symmetric_noise(train.labels, len(classes), config.label_noise, config.split_seed)
+        train = train._replace(labels=noisy)
     order = split.stratified_order(test.labels, config.split_seed)
     return assemble(config.name, classes, train, test.take(order[: config.test_limit]))
 

@@ -24,6 +24,9 @@ class DataConfig:
         size: side of an image in pixels; images of another size are resized (bilinear).
         train_per_class: keep this many training images a class; None keeps all.  Digits are tested on all
             the others.
+        train_fraction: keep this share of the training images, stratified (few-shot learning); 1 keeps all.
+        label_noise: share of the training labels that are replaced by another class, see
+            :func:`snnbook.data.noise.symmetric_noise`.
         test_fraction: share of the digits held out for the test, stratified, if ``train_per_class`` is None.
         test_limit: keep at most so many test images, stratified; None keeps all.
         split_seed: draws the images that are kept.  The split belongs to the data, not to a run's seed.
@@ -36,6 +39,8 @@ class DataConfig:
     name: str = "digits"
     size: int = 32
     train_per_class: int | None = None
+    train_fraction: float = 1.0
+    label_noise: float = 0.0
     test_fraction: float = 0.2
     test_limit: int | None = None
     split_seed: int = 0
@@ -50,6 +55,10 @@ class DataConfig:
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise UserError(f"{key} is {value}; expected at least 1")
+        if not 0 < self.train_fraction <= 1:
+            raise UserError(f"train_fraction is {self.train_fraction}; expected a share above 0, at most 1")
+        if not 0 <= self.label_noise < 1:
+            raise UserError(f"label_noise is {self.label_noise}; expected a share of at least 0 and below 1")
         if not 0 < self.test_fraction < 1:
             raise UserError(f"test_fraction is {self.test_fraction}; expected a share between 0 and 1")
         if not 0 <= self.split_seed < 2**32:

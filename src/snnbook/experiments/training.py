@@ -114,7 +114,8 @@ def _record(job: Job, settings, data: Dataset, method: nn.Module, history: Histo
 
 def _curve(history: History) -> dict:
     curve = {"loss": history.losses, "accuracy": history.accuracy}
-    return curve | ({"test_loss": history.test_losses} if history.test_losses else {})
+    more = {"test_loss": history.test_losses, "notes": history.notes}
+    return curve | {name: values for name, values in more.items() if values}
 
 
 def _cost(job: Job, settings, method: nn.Module, history: History) -> dict:

@@ -3,16 +3,19 @@
 A function returns its figure and shows nothing; a notebook shows it when it is the last expression of a cell.
 """
 
+from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
 from snnbook.plots.lines import lines, scatter
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
 from snnbook.plots.tables import energies, table
 
 __all__ = [
+    "activation_maps",
     "compare_traces",
     "contours",
     "energies",
     "firing_rates",
+    "heatmaps",
     "lines",
     "potentials",
     "scatter",

@@ -3,8 +3,9 @@
 A method is a module that owns everything that learns.  ``method(images, labels)`` returns its loss terms by
 name, weights included, and the loop minimizes their sum; ``method.predict(images)`` returns the logits
 ``[B, classes]`` of each of its networks, ``{"snn": ..., "ann": ...}``; ``method.backbones()`` gives those networks
-for inspection.  Two hooks are optional: ``begin_epoch(epoch)`` is called before each epoch, counted from 0, and
-``test_losses(images, labels)`` names losses to be followed on the test set.
+for inspection.  Three hooks are optional: ``begin_epoch(epoch)`` is called before each epoch, counted from 0;
+``test_losses(images, labels)`` names losses to be followed on the test set; ``notes()`` says at an epoch's end
+what is worth keeping of it.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,9 @@ from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
+from snnbook.trainers.feature_distillation import FeatureDistillation
 from snnbook.trainers.joint import JointASNN
+from snnbook.trainers.sastc import SASTC
 from snnbook.trainers.switch import Switch
 from snnbook.trainers.tet import TET
 
@@ -28,10 +31,23 @@ METHODS: dict[str, type[nn.Module]] = {
     "joint": JointASNN,
     "tet": TET,
     "switch": Switch,
+    "sastc": SASTC,
+    "feature_distillation": FeatureDistillation,
     "snntorch": SnnTorchResNet,
 }
 
-__all__ = ["METHODS", "TET", "Direct", "Distillation", "JointASNN", "SnnTorchResNet", "Switch", "build"]
+__all__ = [
+    "METHODS",
+    "SASTC",
+    "TET",
+    "Direct",
+    "Distillation",
+    "FeatureDistillation",
+    "JointASNN",
+    "SnnTorchResNet",
+    "Switch",
+    "build",
+]
 
 
 def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Sequence[Path] = ()) -> nn.Module:

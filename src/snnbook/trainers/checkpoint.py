@@ -66,5 +66,5 @@ def load_weights(module: nn.Module, path: Path, prefix: str = "") -> None:
     except RuntimeError as error:
         raise UserError(
             f"the weights at {path} do not fit the network ({str(error).splitlines()[-1].strip()}); "
-            "train both from the same section 'network'"
+            "build it with the settings it was trained with"
         ) from None

@@ -31,11 +31,13 @@ class History:
         seconds: time of the epoch's training steps, without the test.
         images: training images seen in the epoch.
         test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
+        notes: what a method's ``notes()`` says of the epoch, by name: numbers and lists of them.
     """
 
     losses: dict[str, list[float]] = field(default_factory=dict)
     accuracy: dict[str, list[float]] = field(default_factory=dict)
     test_losses: dict[str, list[float]] = field(default_factory=dict)
+    notes: dict[str, list] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
 
@@ -134,6 +136,8 @@ def fit(
                 losses, evaluate(method, data, recipe), test_losses(method, data, recipe), seconds, images
             )
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
+            for name, value in method.notes().items() if hasattr(method, "notes") else ():
+                history.notes.setdefault(name, []).append(value)
             if checkpoint is not None:
                 state = {
                     "identity": identity,

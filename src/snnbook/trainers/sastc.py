@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from snnbook.backbones import NetworkConfig
@@ -105,19 +106,35 @@ class SASTC(StudentAndTeacher):
     ):
         super().__init__(config, network, num_classes, in_channels, teacher)
         self.attention: Tensor | None = None
+        self.begin_epoch(0)
         if config.beta:
             self.layers = CANDIDATES[config.candidates]
             channels = [c[self.layers] for c in self.channels(in_channels)]
             self.attend = LayerAttention(config.batch_size, *map(len, channels), config.embedding)
             self.match = Matching(*channels, config.projection, config.batchnorm, config.student_pooling)
 
+    def begin_epoch(self, epoch: int) -> None:
+        self._attentions: list[Tensor] = []
+
+    def notes(self) -> dict[str, list]:
+        """The epoch's mean attention, ``[T, S, K]``, rounded; nothing where nothing is calibrated."""
+        if not self._attentions:
+            return {}
+        mean = torch.stack(self._attentions).mean(0)
+        return {"attention": [[[round(x, 4) for x in row] for row in step] for step in mean.tolist()]}
+
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs, student = self.study(images)
+        if not (
+            self.config.kld or self.config.beta
+        ):  # a baseline, whose teacher is there to be compared with
+            return self.label_terms(outputs, None, labels)
         logits, teacher = self.teach(images)
         terms = self.label_terms(outputs, logits, labels)
         if self.config.beta:
             student, teacher = student[self.layers], teacher[self.layers]
             attention = self.attend(student, teacher)  # Eqs. 3-5
             self.attention = attention.detach().mean(1)
+            self._attentions.append(self.attention)
             terms["sastc"] = self.config.beta * calibration(attention, self.match(student, teacher))
         return terms

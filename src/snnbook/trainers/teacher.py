@@ -119,7 +119,7 @@ class StudentAndTeacher(nn.Module):
         features = self.teacher.features(images.mean(0) if images.dim() == 5 else images)
         return self.teacher.head(self.teacher.pool(features[-1])), features
 
-    def label_terms(self, outputs: Tensor, teacher: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def label_terms(self, outputs: Tensor, teacher: Tensor | None, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropy with the labels and divergence from the teacher, of the mean readout, weighted."""
         config, terms = self.config, {}
         if config.ce:

@@ -1,0 +1,74 @@
+"""Where a network looks: spike activation maps of an SNN, Grad-CAM of an ANN."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from snnbook.backbones import Backbone
+from snnbook.errors import UserError
+
+
+def spike_activation_map(spikes: Tensor, size: tuple[int, int], gamma: float = 0.4) -> Tensor:
+    """Positions whose neurons fire in quick succession (Kim & Panda 2021): no gradients, no labels.
+
+    A spike at time t counts for each earlier spike of the same neuron ``exp(-gamma (t - t'))``; a map sums that
+    over channels::
+
+        N(t) = sum over t' < t of exp(-gamma (t - t')) s(t')
+        M(t) = sum over channels of N(t) s(t)
+
+    Args:
+        spikes: of one layer, ``[T, B, C, H, W]``.
+        size: of the images, to which maps are enlarged (bilinear).
+        gamma: how fast old spikes are forgotten a time step; SASTC does not say which it uses.
+
+    Returns:
+        ``[T, B, height, width]`` in [0, 1]: each image's maps divided by their largest value over time.  The first
+        step has no earlier spike, so its map is zero.
+
+    Raises:
+        UserError: no feature maps over time, or a single step.
+    """
+    if spikes.dim() != 5 or len(spikes) < 2:
+        raise UserError(
+            f"spikes have shape {list(spikes.shape)}; expected [T, B, C, H, W] with two time steps or more"
+        )
+    earlier, maps = torch.zeros_like(spikes[0]), []
+    for s in spikes:
+        maps.append((earlier * s).sum(1))  # [B, H, W]
+        earlier = math.exp(-gamma) * (earlier + s)
+    return _normalized(torch.stack(maps), size)
+
+
+def grad_cam(
+    network: Backbone, images: Tensor, size: tuple[int, int], classes: Tensor | None = None
+) -> Tensor:
+    """Which positions of the last stage speak for a class, and how much (Selvaraju et al. 2017).
+
+    The libraries that offer it bring an image-processing stack along; it is four lines on a backbone's parts.
+
+    Args:
+        network: an ANN, put into evaluation.
+        images: ``[B, C, H, W]``, normalized.
+        size: to which maps are enlarged (bilinear).
+        classes: class to explain for each image ``[B]``; None for the predicted ones.
+
+    Returns:
+        ``[1, B, height, width]`` in [0, 1], shaped as the maps of an SNN with one time step.
+    """
+    network.eval()
+    with torch.enable_grad():
+        last = network.features(images)[-1].detach().requires_grad_()  # [B, C, h, w]
+        logits = network.head(network.pool(last))
+        chosen = logits.argmax(1) if classes is None else classes
+        (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), last)
+    weights = gradient.mean((2, 3), keepdim=True)  # a channel's say
+    return _normalized(F.relu((weights * last.detach()).sum(1))[None], size)
+
+
+def _normalized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """``[T, B, h, w]`` enlarged, and divided by each image's largest value; an empty map stays empty."""
+    enlarged = F.interpolate(maps.float(), size=size, mode="bilinear", align_corners=False)
+    return enlarged / enlarged.amax((0, 2, 3), keepdim=True).clamp(min=1e-12)

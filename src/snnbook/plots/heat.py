@@ -1,0 +1,79 @@
+"""Tables of numbers as colours: layers against layers, steps against layers; and maps laid over images."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snnbook.errors import UserError
+from snnbook.plots.style import HEIGHT, numbers, panels, styled
+
+COLORS = "viridis"
+
+
+@styled
+def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 0) -> Figure:
+    """Tables ``[n, m]`` side by side, on one scale of colours, with their numbers written in.
+
+    Args:
+        tables: by the name above each.
+        rows, columns: what the axes count.
+        label: what the numbers are.
+        first: number of the first row and column.
+
+    Raises:
+        UserError: no table, or one that is none.
+    """
+    found = {name: numbers(table) for name, table in tables.items()}
+    if not found or any(table.ndim != 2 for table in found.values()):
+        shapes = {name: list(table.shape) for name, table in found.items()}
+        raise UserError(f"tables have shapes {shapes}; expected one or more of [rows, columns]")
+    low = min(table.min() for table in found.values())
+    high = max(table.max() for table in found.values())
+    figure, axes = panels(1, len(found), height=0.85 * HEIGHT)
+    for place, (name, table) in zip(axes, found.items(), strict=True):
+        image = place.imshow(table, vmin=low, vmax=high, cmap=COLORS, aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            dark = value < (low + high) / 2
+            place.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize="small",
+                       color="white" if dark else "black")  # fmt: skip
+        place.set(title=name, xlabel=columns, ylabel=rows)
+        place.set_xticks(range(table.shape[1]), labels=range(first, first + table.shape[1]))
+        place.set_yticks(range(table.shape[0]), labels=range(first, first + table.shape[0]))
+        place.grid(False)
+    figure.colorbar(image, ax=axes, label=label)
+    return figure
+
+
+@styled
+def activation_maps(images, maps: Mapping) -> Figure:
+    """Images in the first row, and below, in a row for each network, where it looks, laid over them.
+
+    Args:
+        images: ``[N, C, H, W]``, as bytes or numbers in [0, 1].
+        maps: ``[N, H, W]`` in [0, 1] by the network's name.
+
+    Raises:
+        UserError: maps that do not fit the images.
+    """
+    shown = numbers(images).transpose(0, 2, 3, 1)
+    shown = (shown / 255 if shown.max() > 1 else shown).clip(0, 1)
+    grey = shown.mean(-1)
+    count = len(shown)
+    figure, axes = panels(1 + len(maps), count, height=0.95 * (1 + len(maps)) * 7 / max(count, 4))
+    for place in axes:
+        place.set(xticks=[], yticks=[])
+        place.grid(False)
+    for place, image in zip(axes, shown, strict=False):
+        place.imshow(image.repeat(3, -1) if image.shape[-1] == 1 else image)
+    axes[0].set_ylabel("image")
+    for row, (name, values) in enumerate(maps.items(), start=1):
+        values = numbers(values)
+        if values.shape != grey.shape:
+            raise UserError(f"maps of {name!r} have shape {list(values.shape)}; expected {list(grey.shape)}")
+        for column, (image, value) in enumerate(zip(grey, values, strict=True)):
+            place = axes[row * count + column]
+            place.imshow(image, cmap="gray", vmin=0, vmax=1)
+            place.imshow(value, cmap="inferno", alpha=0.55, vmin=0, vmax=1)
+        axes[row * count].set_ylabel(name)
+    return figure

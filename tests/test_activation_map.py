@@ -1,0 +1,59 @@
+"""Spike activation maps by hand, Grad-CAM against the definition, and their errors."""
+
+import math
+
+import pytest
+import torch
+
+from snnbook.analysis import grad_cam, spike_activation_map
+from snnbook.backbones import build
+from snnbook.errors import UserError
+
+
+def test_a_neurons_earlier_spikes_count():
+    """One channel, two positions: one fires at t = 1, 2, 4, the other at t = 3 alone."""
+    spikes = torch.zeros(4, 1, 1, 1, 2)
+    spikes[[0, 1, 3], 0, 0, 0, 0] = 1
+    spikes[2, 0, 0, 0, 1] = 1
+    maps = spike_activation_map(spikes, (1, 2), gamma=0.5)[:, 0, 0]  # [T, 2]
+    raw = [0, math.exp(-0.5), 0, math.exp(-0.5 * 3) + math.exp(-0.5 * 2)]
+    expected = torch.tensor([value / max(raw) for value in raw])
+    torch.testing.assert_close(maps[:, 0], expected)
+    assert not maps[:, 1].any()
+
+
+def test_channels_add_up_and_images_do_not_mix():
+    torch.manual_seed(0)
+    spikes = (torch.rand(5, 2, 3, 4, 4) > 0.5).float()
+    whole = spike_activation_map(spikes, (4, 4))
+    one = spike_activation_map(spikes[:, 1:], (4, 4))
+    torch.testing.assert_close(whole[:, 1:], one)
+    twice = spike_activation_map(torch.cat([spikes, spikes], 2), (4, 4))
+    torch.testing.assert_close(twice, whole)
+
+
+def test_a_silent_layer_has_an_empty_map():
+    maps = spike_activation_map(torch.zeros(3, 2, 4, 4, 4), (8, 8))
+    assert maps.shape == (3, 2, 8, 8)
+    assert not maps.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 4, 4), (2, 3, 4, 4)])
+def test_maps_need_time(shape):
+    with pytest.raises(UserError, match="two time steps or more"):
+        spike_activation_map(torch.zeros(shape), (4, 4))
+
+
+def test_grad_cam_by_definition():
+    torch.manual_seed(0)
+    network = build("resnet18", 10, width=4).eval()
+    images, classes = torch.randn(3, 3, 32, 32), torch.tensor([1, 5, 2])
+    maps = grad_cam(network, images, (4, 4), classes)
+    features = network.features(images)[-1]
+    # Behind global average pooling, the gradient of a logit is the classifier's weight over the map's positions.
+    weights = network.head.weight[classes] / 16
+    expected = (weights[:, :, None, None] * features).sum(1).clamp(min=0).detach()
+    assert expected.any()
+    expected = expected / expected.amax((1, 2), keepdim=True).clamp(min=1e-12)
+    torch.testing.assert_close(maps[0], expected, atol=1e-5, rtol=1e-4)
+    assert all(p.grad is None for p in network.parameters())
