@@ -122,7 +122,7 @@ def test_a_wrong_setting_is_named_with_its_line(write, old, new, line, says):
         ("    label: Second", "    labels: Second", 24, "did you mean 'label'"),
         ("    label: Second\n", "", 23, "'label' is missing"),
         ("snn: 90", "snn: high", 22, "paper.snn is 'high'"),
-        ("snn: 90", "snm: 90", 22, "did you mean 'snn'"),
+        ("snn: 90", "snn_sdt: 90", 22, "did you mean 'snn_std'"),
         ("seeds: [0, 1]", "seeds: [0, -1]", 5, "seeds"),
         ("seeds: [0, 1]", "seeds: 3", 5, "seeds is 3"),
         ("id: demo", "id: other", 1, "expected 'demo'"),

@@ -177,3 +177,20 @@ def test_a_training_set_smaller_than_a_batch_is_refused(data):
 def test_senseless_recipes_are_refused(wrong):
     with pytest.raises(UserError, match="expected"):
         Recipe(**wrong)
+
+
+def test_steps_divide_the_learning_rate_by_ten():
+    recipe = Recipe(epochs=6, learning_rate=0.1, schedule="steps", milestones=(2, 4))
+    optimizer = recipe.optimizer_for(torch.nn.Linear(1, 1))
+    scheduler, rates = recipe.scheduler_for(optimizer), []
+    for _ in range(6):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+@pytest.mark.parametrize("options", [{"schedule": "steps"}, {"milestones": (3,)}])
+def test_steps_and_milestones_belong_together(options):
+    with pytest.raises(UserError, match="expected milestones with 'steps'"):
+        Recipe(**options)

@@ -187,7 +187,9 @@ class ResultsDirective(SphinxDirective):
             if line.note:
                 parts.append(nodes.inline(line.note, line.note, classes=["note"]))
             return nodes.paragraph("", "", *parts)
-        source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds}.get(title)
+        source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds, "STM": line.stm}.get(
+            title
+        )
         if text in (NOT_RUN, WAITS):
             return nodes.paragraph("", "", nodes.inline(text, text, classes=["not-run"]))
         return nodes.paragraph("", "", number(text, source.records) if source else nodes.Text(text))

@@ -42,6 +42,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet19": partial(ResNet, **SPIKING_RESNET19),
     "resnet19_teacher": partial(ResNet, **RESNET19),
     "resnet32x4": partial(ResNet, width=32, blocks=(5, 5, 5), multipliers=(2, 4, 8), strides=(1, 2, 2)),
+    "spiking_resnet18": partial(ResNet, blocks=(2, 2, 2, 2), large_images=True),
     "spiking_resnet34": partial(ResNet, blocks=(3, 4, 6, 3), large_images=True),
     "sew_resnet34": sew_resnet34,
     "vgg11": partial(VGG, depth=11),

@@ -38,6 +38,8 @@ class Line:
     seconds_per_epoch: Statistic | None
     note: str
     waits: str | None = None
+    paper_stm: float | None = None
+    stm: Statistic | None = None
 
     @property
     def difference(self) -> float | None:
@@ -69,6 +71,9 @@ class Report:
             columns["difference"] = lambda line: _signed(line.difference)
         if any(line.baseline_run for line in self.lines):
             columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
+        if any(line.paper_stm is not None for line in self.lines):
+            columns["paper STM"] = lambda line: _number(line.paper_stm)
+            columns["STM"] = lambda line: WAITS if line.waits else _statistic(line.stm, digits=2)
         columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
         columns["seconds"] = lambda line: WAITS if line.waits else _statistic(line.seconds, spread=False)
         columns["s/epoch"] = lambda line: (
@@ -196,6 +201,8 @@ def report(
                     seconds_per_epoch=record.statistic(ours, "cost.seconds_per_epoch"),
                     note=" ".join(filter(None, (row.note, _waiting(trained, profile)))),
                     waits=trained.waits.get(profile),
+                    paper_stm=row.paper.stm,
+                    stm=_stm(ours),
                 )
             )
     return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
@@ -206,6 +213,11 @@ def _networks(paper: PaperNumbers, ours: list[Record]) -> list[str]:
     if ours:
         return [name for name in NETWORKS if all(name in one.metrics for one in ours)]
     return [name for name in NETWORKS if getattr(paper, name) is not None] or ["snn"]
+
+
+def _stm(made: list[Record]) -> Statistic | None:
+    measured = [one for one in made if "mismatch" in one.measure.get("snn", {})]
+    return record.statistic(measured, "measure.snn.mismatch.score")
 
 
 def _waiting(row: tables.Row, profile: str) -> str:
@@ -222,10 +234,10 @@ def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:g}"
 
 
-def _statistic(value: Statistic | None, spread: bool = True) -> str:
+def _statistic(value: Statistic | None, spread: bool = True, digits: int = 1) -> str:
     if value is None:
         return NOT_RUN
-    return value.text() if spread else f"{value.mean:.1f}"
+    return value.text(digits) if spread else f"{value.mean:.1f}"
 
 
 def _parts(value: Statistic | None) -> tuple[float | None, float | None]:

@@ -21,7 +21,7 @@ Sections = dict[str, dict[str, Setting]]
 class PaperNumbers:
     """What the paper prints: accuracies and their spread in percent, and seconds of one epoch.
 
-    ``moments``: the SNN's accuracy from the readout of each time step alone.
+    ``moments``: the SNN's accuracy from the readout of each time step alone; ``stm``: its mismatch score.
     """
 
     snn: float | None = None
@@ -30,6 +30,7 @@ class PaperNumbers:
     ann_std: float | None = None
     seconds_per_epoch: float | None = None
     moments: tuple[float, ...] | None = None
+    stm: float | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class Recipe:
         batch_size: images a step (the paper gives none).
         optimizer: ``"adam"`` or ``"sgd"``.
         learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.
-        schedule: ``"cosine"`` to zero over the epochs, or ``"constant"``.
+        schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, or ``"constant"``.
+        milestones: epochs after which ``"steps"`` divides the learning rate by ten.
         precision: ``"float32"``, ``"bfloat16"`` or ``"float16"`` (autocast; float16 scales gradients).
         channels_last: memory layout of images and convolutions.
         augment: names of augmentations, see :func:`snnbook.data.batches`.
@@ -33,6 +34,7 @@ class Recipe:
     momentum: float = 0.0
     weight_decay: float = 5e-4
     schedule: str = "cosine"
+    milestones: tuple[int, ...] = ()
     precision: str = "float32"
     channels_last: bool = True
     augment: tuple[str, ...] = ("crop", "flip")
@@ -41,13 +43,18 @@ class Recipe:
     def __post_init__(self):
         for name, known in {
             "optimizer": ("adam", "sgd"),
-            "schedule": ("cosine", "constant"),
+            "schedule": ("cosine", "steps", "constant"),
             "precision": tuple(PRECISIONS),
         }.items():
             if getattr(self, name) not in known:
                 raise UserError(
                     f"recipe.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
                 )
+        if (self.schedule == "steps") != bool(self.milestones):
+            raise UserError(
+                f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
+                "expected milestones with 'steps', and with it alone"
+            )
         for name in ("epochs", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise UserError(f"recipe.{name} is {getattr(self, name)}; expected a number above 0")
@@ -68,4 +75,6 @@ class Recipe:
         """Stepped once an epoch."""
         if self.schedule == "cosine":
             return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
+        if self.schedule == "steps":
+            return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), gamma=0.1)
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
