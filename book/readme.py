@@ -1,4 +1,4 @@
-"""Write the result table of README.md from the run records; ``--check`` only says whether it is up to date."""
+"""Write the result tables of README.md from the run records; ``--check`` only says whether they are up to date."""
 
 import argparse
 import sys
@@ -7,27 +7,35 @@ from snnbook import files
 from snnbook.experiments import report
 from snnbook.experiments.report import NOT_RUN
 
-TABLE = "joint-table4"
+# One table a paper; the book has all of them.
+TABLES = ("tet-table3-cifar100", "joint-table4", "sastc-table2-cifar100")
 START, END = "<!-- results: written by book/readme.py -->", "<!-- end of results -->"
 
 
-def table() -> str:
-    """The paper's numbers, ours, and the command of each row."""
-    found = report(TABLE, "quick")
+def tables() -> str:
+    """One after another, under their titles."""
+    return "\n\n".join(table(name) for name in TABLES)
+
+
+def table(name: str) -> str:
+    """The paper's numbers, ours, and the command of each row that the quick profile runs."""
+    found = report(name, "quick")
     lines = ["| row | network | paper | ours, quick | command |", "|---|---|---:|---:|---|"]
     for line in found.lines:
+        if line.waits:
+            continue
         ours = f"{line.ours.text()} (n = {line.ours.n})" if line.ours else NOT_RUN
         paper = "n/a" if line.paper is None else f"{line.paper:g}"
         cells = (line.label, line.network.upper(), paper, ours, f"`snnbook run {line.run}`")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", found.caption()])
+    return "\n".join([f"### {found.title}", "", *lines, "", found.caption()])
 
 
 def updated(text: str) -> str:
-    """README's ``text`` with the table between its two marks as it should be now."""
+    """README's ``text`` with the tables between its two marks as they should be now."""
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    return f"{before}{START}\n\n{table()}\n\n{END}{after}"
+    return f"{before}{START}\n\n{tables()}\n\n{END}{after}"
 
 
 def main() -> int:
@@ -39,7 +47,7 @@ def main() -> int:
     new = updated(old)
     if new != old and check:
         print(
-            "README.md: its result table is old; run: python book/readme.py",
+            "README.md: its result tables are old; run: python book/readme.py",
             file=sys.stderr,
         )
         return 1

@@ -7,6 +7,7 @@ from torch import nn
 
 from snnbook import neurons
 from snnbook.backbones import NetworkConfig, SEWBlock, build, build_snn
+from snnbook.backbones.pretrained import load_torchvision_resnet
 from snnbook.errors import UserError
 from snnbook.folding import fold_batchnorm
 
@@ -47,12 +48,10 @@ def test_averaged_spikes_are_quarters():
 
 
 def test_resnet34_for_large_images_is_torchvisions():
-    """The same function, weight by weight: torchvision's names map to ours in order."""
+    """The same function once it has torchvision's weights."""
     theirs = torchvision.models.resnet34(num_classes=10).eval()
-    ours = build("spiking_resnet34", 10).eval()
+    ours = load_torchvision_resnet(build("spiking_resnet34", 10), theirs.state_dict()).eval()
     assert count(ours) == count(theirs)
-    state = dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True))
-    ours.load_state_dict(state)
     images = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
     assert count(build("sew_resnet34", 1000)) == 21_797_672
@@ -120,6 +119,19 @@ def test_folding_by_the_papers_equation():
     share = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     torch.testing.assert_close(folded.weight, conv.weight * share[:, None, None, None])
     torch.testing.assert_close(folded.bias, norm.bias + (conv.bias - norm.running_mean) * share)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [("resnet50", "hold 320 tensors"), ("resnet34", r"fc.weight has shape \[7, 512\]")],
+)
+def test_weights_of_another_resnet_are_refused(network, message):
+    theirs = getattr(torchvision.models, network)(num_classes=7).state_dict()
+    ours = build("spiking_resnet34", 10)
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    with pytest.raises(UserError, match=message):
+        load_torchvision_resnet(ours, theirs)
+    assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items())
 
 
 class Shared(nn.Module):
