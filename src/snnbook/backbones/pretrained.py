@@ -13,7 +13,7 @@ def load_torchvision_resnet(network: nn.Module, weights: Mapping[str, Tensor]) -
     The networks list their parts in the same order and differ in names alone, so the order is the mapping.
 
     Args:
-        network: built for as many classes as the weights know; an ANN (``build(name, 1000)``) or an SNN's backbone.
+        network: built for as many classes as the weights know; an ANN, or the backbone of an SNN.
         weights: a state dict, for instance ``ResNet34_Weights.IMAGENET1K_V1.get_state_dict()``.
 
     Returns:
