@@ -57,7 +57,8 @@ def surfaces(
     for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
         place.plot_surface(a, b, z.clip(low, high), cmap=COLORS, vmin=low, vmax=high, rcount=50, ccount=50)
         place.set_box_aspect(None, zoom=0.85)  # room for the labels
-        place.set(zlim=(low, high), title=f"{loss}, minimum of {minimum}",
+        ends = [steps[0], 0, steps[-1]]
+        place.set(zlim=(low, high), title=f"{loss}, minimum of {minimum}", xticks=ends, yticks=ends,
                   xlabel="second", ylabel="first direction", zlabel="loss")  # fmt: skip
     return figure
 
