@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snnbook.errors import UserError
-from snnbook.plots.style import HEIGHT, numbers, panels, styled
+from snnbook.plots.style import HEIGHT, WIDTH, numbers, panels, styled
 
 COLORS = "viridis"
 
@@ -60,7 +60,8 @@ def activation_maps(images, maps: Mapping) -> Figure:
     shown = (shown / 255 if shown.max() > 1 else shown).clip(0, 1)
     grey = shown.mean(-1)
     count = len(shown)
-    figure, axes = panels(1 + len(maps), count, height=0.95 * (1 + len(maps)) * 7 / max(count, 4))
+    side = 0.95 * WIDTH / max(count, 4) * grey.shape[1] / grey.shape[2]
+    figure, axes = panels(1 + len(maps), count, height=(1 + len(maps)) * side)
     for place in axes:
         place.set(xticks=[], yticks=[])
         place.grid(False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from snnbook.errors import UserError
 from snnbook.plots.style import PALETTE, THRESHOLD, legend, numbers, panels, styled
@@ -53,6 +54,8 @@ def lines(
         shown = [value for value in x if float(np.log2(value)).is_integer()]
         axes.set_xticks(shown, labels=[f"{value:g}" for value in shown])
         axes.minorticks_off()
+    elif (x == x.round()).all():  # epochs and time steps have no halves
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=x_label, ylabel=y_label)
     legend(axes)
     return figure
