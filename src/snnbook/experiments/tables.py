@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from snnbook import files
@@ -107,7 +108,13 @@ def load(name: str) -> Table:
     """
     if name not in names():
         raise UserError(f"no table {name!r} in {folder()}; {config.nearest(name, names())}")
-    content = config.read(folder() / f"{name}.yaml")
+    path = folder() / f"{name}.yaml"
+    return _load(name, path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)  # a report asks for one table many times, and parsing takes a while
+def _load(name: str, path: Path, _changed: int) -> Table:
+    content = config.read(path)
     known = ("id", "paper", "title", "source", "seeds", "base", "profiles", "recipes", "rows")
     keys = config.mapping(content, "the table", known)
     rows = [_row(item) for item in _list(_required(keys, "rows", content))]
