@@ -264,6 +264,18 @@ def test_pages_print_numbers_with_their_provenance(toy):
     assert depends == {"toy.yaml", "seed0.json", "seed1.json"}
 
 
+def test_rows_that_wait_are_listed_below_the_table(toy):
+    table = TABLE + "  - {id: events, label: Events, waits: event data}\n"
+    table += "  - {id: frames, label: Frames, waits: event data}\n"
+    files.write_text(toy / "tables" / "toy.yaml", table)
+    _, page, warnings = sphinx(toy, PAGE)
+    assert warnings == ""
+    assert "Waiting (2 rows; event data): Events · Frames." in page
+    assert page.count("Events") == 1
+    table, _, after = page.partition("</table>")
+    assert "Events" in after and "Done" in table
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

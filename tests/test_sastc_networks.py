@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from snnbook import folding, neurons
 from snnbook.backbones.bottleneck_resnet import BottleneckResNet
+from snnbook.backbones.plain import StridedVGG
 from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet
-from snnbook.backbones.strided_vgg import StridedVGG
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
 from snnbook.errors import UserError

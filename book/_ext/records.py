@@ -29,7 +29,7 @@ from snnbook.errors import UserError
 from snnbook.experiments import lookup, report, tables
 from snnbook.experiments.config import nearest
 from snnbook.experiments.record import Record, folder
-from snnbook.experiments.report import NOT_RUN, WAITS, Line
+from snnbook.experiments.report import NOT_RUN, Line
 
 OPTIONS = {"profile": str, "digits": int, "scale": float}
 
@@ -168,16 +168,34 @@ class ResultsDirective(SphinxDirective):
                 raise UserError(f"no column {title!r}; {nearest(title, columns)}")
         if chosen:
             columns = {title: columns[title] for title in ("row", *chosen)}
+        shown = [line for line in found.lines if not line.waits]
+        content = [self.grid(shown, columns)] if shown else []
+        return [
+            self.label(options["profile"]),
+            *content,
+            nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
+            *self.waiting(found.lines),
+        ]
+
+    def grid(self, lines: list[Line], columns: dict) -> nodes.Node:
         head = row(nodes.paragraph(title, title) for title in columns)
-        body = [row(self.cell(line, title, show) for title, show in columns.items()) for line in found.lines]
+        body = [row(self.cell(line, title, show) for title, show in columns.items()) for line in lines]
         group = nodes.tgroup("", cols=len(columns))
         group += [nodes.colspec(colwidth=1) for _ in columns]
         group += [nodes.thead("", head), nodes.tbody("", *body)]
-        return [
-            self.label(options["profile"]),
-            nodes.table("", group, classes=["results"]),
-            nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
+        return nodes.table("", group, classes=["results"])
+
+    def waiting(self, lines: Iterable[Line]) -> list[nodes.Node]:
+        """Rows that cannot be run in this profile, a paragraph for each reason: listed, not dropped."""
+        reasons: dict[str, list[str]] = {}
+        for line in lines:
+            if line.waits:
+                reasons.setdefault(line.waits, []).append(line.label)
+        texts = [
+            f"Waiting ({len(labels)} rows; {reason}): {' · '.join(dict.fromkeys(labels))}."
+            for reason, labels in reasons.items()
         ]
+        return [nodes.paragraph(text, text, classes=["results-caption", "waiting"]) for text in texts]
 
     def cell(self, line: Line, title: str, show) -> nodes.Node:
         """One entry: the row's name with its run id, a number with its provenance, or plain text."""
@@ -190,8 +208,8 @@ class ResultsDirective(SphinxDirective):
         source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds, "STM": line.stm}.get(
             title
         )
-        if text in (NOT_RUN, WAITS):
-            return nodes.paragraph("", "", nodes.inline(text, text, classes=["not-run"]))
+        if text == NOT_RUN:
+            return nodes.paragraph("", "", not_run())
         return nodes.paragraph("", "", number(text, source.records) if source else nodes.Text(text))
 
     def label(self, profile: str) -> nodes.Node:

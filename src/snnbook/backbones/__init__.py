@@ -17,10 +17,9 @@ from snnbook.backbones.backbone import Backbone
 from snnbook.backbones.bottleneck_resnet import BottleneckResNet
 from snnbook.backbones.convnet import ConvNet
 from snnbook.backbones.exits import MultiExit
-from snnbook.backbones.plain import SNN5, VGGSNN
+from snnbook.backbones.plain import SNN5, VGGSNN, StridedVGG
 from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
-from snnbook.backbones.strided_vgg import StridedVGG
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
 from snnbook.errors import UserError

@@ -1,4 +1,4 @@
-"""Plain stacks of convolutions from TET (Deng et al. 2022, Sec. 5): SNN-5, and VGGSNN for event data."""
+"""Plain stacks of convolutions: SNN-5 and VGGSNN of TET (Deng et al. 2022, Sec. 5), the VGG-11 of SASTC's code."""
 
 from torch import nn
 
@@ -43,6 +43,22 @@ class SNN5(Backbone):
         self.head = nn.Linear(4 * self.channels[-1], num_classes)
 
 
+def eight_layers(width: int, channels: tuple[int, ...], activation, strided: bool) -> nn.ModuleList:
+    """The convolutions behind the first: one, then three pairs; each stage ends by halving the map."""
+    stages, before = nn.ModuleList(), width
+    for index, after in enumerate(channels):
+        stage = []
+        if index > 0:
+            stage += [*convolution(before, after, 3), activation()]
+            before = after
+        stage += [*convolution(before, after, 3, 2 if strided else 1), activation()]
+        if not strided:
+            stage.append(nn.AvgPool2d(2))
+        stages.append(nn.Sequential(*stage))
+        before = after
+    return stages
+
+
 class VGGSNN(Backbone):
     """64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-FC (Deng et al. 2022, Sec. 5).
 
@@ -70,18 +86,40 @@ class VGGSNN(Backbone):
         self.channels = tuple(width * m for m in (2, 4, 8, 8))
         self.stem = nn.Sequential(*convolution(in_channels, width, 3))
         self.encode = activation()
-        self.stages, before = nn.ModuleList(), width
-        for index, after in enumerate(self.channels):
-            stage = []
-            if index > 0:
-                stage += [*convolution(before, after, 3), activation()]
-                before = after
-            stride = 1 if pool == "average" else 2
-            stage += [*convolution(before, after, 3, stride), activation()]
-            if pool == "average":
-                stage.append(nn.AvgPool2d(2))
-            self.stages.append(nn.Sequential(*stage))
-            before = after
+        self.stages = eight_layers(width, self.channels, activation, strided=pool == "stride")
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten())
         self.head = nn.Linear(9 * self.channels[-1], num_classes)
         init_convolutions(self)
+
+
+class StridedVGG(Backbone):
+    """The VGG-11 of SASTC's public code: VGGSNN with strides, and a linear classifier of three layers.
+
+    Nothing stands between the three layers, so that they compute what one could; they hold 25 of its 34 million
+    parameters.
+
+    Args:
+        num_classes: outputs of the classifier.
+        in_channels: channels of the images.
+        activation: factory of activation modules.
+        width: channels of the first convolution; the linear layers have 64 times as many.
+
+    Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``.  The classifier reads 2x2 positions, what is left of
+    32x32; other maps are pooled or repeated to that.
+    """
+
+    reductions = (8, 4, 2, 1)
+
+    def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64):
+        super().__init__()
+        self.channels = tuple(width * m for m in (2, 4, 8, 8))
+        self.stem = nn.Sequential(*convolution(in_channels, width, 3))
+        self.encode = activation()
+        self.stages = eight_layers(width, self.channels, activation, strided=True)
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        hidden = 64 * width
+        self.head = nn.Sequential(
+            nn.Linear(4 * self.channels[-1], hidden),
+            nn.Linear(hidden, hidden),
+            nn.Linear(hidden, num_classes),
+        )

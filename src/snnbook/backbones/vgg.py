@@ -22,9 +22,9 @@ STAGES = {
 }
 
 
-def convolution(in_channels: int, channels: int, activation, stride=1, bias=False) -> list[nn.Module]:
+def convolution(in_channels: int, channels: int, activation, bias=False) -> list[nn.Module]:
     return [
-        nn.Conv2d(in_channels, channels, 3, stride, 1, bias=bias),
+        nn.Conv2d(in_channels, channels, 3, 1, 1, bias=bias),
         nn.BatchNorm2d(channels),
         activation(),
     ]

@@ -184,7 +184,7 @@ def report(
         owner, trained = tables.find(f"{table}/{row.id}")
         ours = made(f"{table}/{row.id}")
         theirs = made(row.baseline) if row.baseline else []
-        for network in _networks(row.paper, ours):
+        for network in _networks(row.paper, ours, trained):
             key = f"{network}.{which}"
             lines.append(
                 Line(
@@ -208,11 +208,14 @@ def report(
     return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
 
 
-def _networks(paper: PaperNumbers, ours: list[Record]) -> list[str]:
-    """Those the records hold; without records those the paper prints, or else the SNN."""
+def _networks(paper: PaperNumbers, ours: list[Record], row: tables.Row) -> list[str]:
+    """Those the records hold; without records those the paper prints, or else what the row trains."""
     if ours:
         return [name for name in NETWORKS if all(name in one.metrics for one in ours)]
-    return [name for name in NETWORKS if getattr(paper, name) is not None] or ["snn"]
+    trains = row.sections.get("method", {}).get("train")
+    return [name for name in NETWORKS if getattr(paper, name) is not None] or [
+        trains.value if trains else "snn"
+    ]
 
 
 def _stm(made: list[Record]) -> Statistic | None:
