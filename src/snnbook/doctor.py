@@ -100,7 +100,9 @@ def _device() -> list[str]:
     from snnbook.kernels import kernel_name
 
     device = pick_device()
-    lines = [f"{device} ({device_name(device)}), kernel {kernel_name()}, {torch.get_num_threads()} threads"]
+    lines = [
+        f"{device} ({device_name(device)}), kernel {kernel_name(device)}, {torch.get_num_threads()} threads"
+    ]
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         lines.append(f"GPU memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
