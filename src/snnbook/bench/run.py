@@ -57,6 +57,18 @@ def main(
         print(f"record: {path}\n")
 
 
+def read(group: str, device_type: str = "cpu", results: Path | None = None) -> dict:
+    """The record that :func:`main` wrote: ``measurements`` by title, ``environment``, ``rounds``.
+
+    Raises:
+        UserError: it was not measured there.
+    """
+    path = (results or files.results()) / "bench" / device_type / f"{group}.json"
+    if not path.is_file():
+        raise UserError(f"no record {path}; measure it there: snnbook bench {group} --device {device_type}")
+    return json.loads(path.read_text())
+
+
 def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict[str, dict]:
     """Ratios and memory of each variant; printed as they come."""
     synchronize = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
