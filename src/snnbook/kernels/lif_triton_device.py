@@ -9,7 +9,7 @@ import triton.language as tl
 from torch import Tensor
 
 WARPS = 4
-# Time steps whose potentials the backward pass holds in registers at once, for 16 bytes of currents a thread.
+# Time steps loaded together, and whose potentials the backward pass holds in registers.
 STEPS = 8
 
 
@@ -109,7 +109,7 @@ def backward(
     """Gradient ``d`` of the potential before the reset, which is that of the current, last step first.
 
     Chunks of time go last first; each runs the recurrence again, forward, and then back.  A sequence of several
-    chunks replays what comes before the one at hand: at T = 16, one read of the current in two more.
+    chunks replays what comes before the one at hand: at T = 16, half of the current is read twice.
     Where the last chunk reaches past T, zero currents and gradients leave ``d`` at zero.
     """
     offsets = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
