@@ -26,7 +26,7 @@ from torch import Tensor
 
 from snnbook.errors import UserError
 from snnbook.kernels.dynamics import Dynamics
-from snnbook.kernels.lif_autograd import _dense, _empty_like_step
+from snnbook.kernels.layout import dense, empty_like_step, like
 from snnbook.surrogates import ATan, DSpike, Rectangle, RelativeTriangle, Sigmoid, Surrogate, Triangle
 
 INSTALLED = importlib.util.find_spec("triton") is not None
@@ -75,7 +75,7 @@ def lif_triton(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Te
         )
     learned = isinstance(decay, Tensor)
     return _lif(
-        _dense(current),
+        dense(current),
         decay.to(current.device) if learned else None,
         1.0 if learned else float(decay),
         float(dynamics.threshold),
@@ -114,14 +114,14 @@ def _lif(
     """Spikes of dense currents; the decay is ``decay`` if given, else the number ``leak``."""
     from snnbook.kernels import lif_triton_device  # Triton is imported where it runs, nowhere else
 
-    spikes = _empty_like_step(current)
+    spikes = empty_like_step(current)
     lif_triton_device.run_forward(current, decay, leak, spikes, threshold, strict, hard_reset)
     return spikes
 
 
 @_lif.register_fake
 def _(current, *settings):
-    return _empty_like_step(current)
+    return empty_like_step(current)
 
 
 @torch.library.custom_op("snnbook::lif_backward", mutates_args=(), tags=torch.Tag.needs_exact_strides)
@@ -141,9 +141,8 @@ def _lif_backward(
     """Gradients of the currents, ``[T, ...]``, and of a learned decay, float32 and 0-d (``[0]`` for a number)."""
     from snnbook.kernels import lif_triton_device
 
-    result = _empty_like_step(current)
-    if gradient.stride()[1:] != current.stride()[1:]:
-        gradient = _empty_like_step(current).copy_(gradient)
+    result = empty_like_step(current)
+    gradient = like(gradient, result)
     decay_gradient = lif_triton_device.run_backward(
         gradient, current, decay, leak, result, threshold, strict, hard_reset, detach_reset, shape, a, b
     )
@@ -153,7 +152,7 @@ def _lif_backward(
 @_lif_backward.register_fake
 def _(gradient, current, decay, *settings):
     shape = 0 if decay is None else ()
-    return _empty_like_step(current), current.new_empty(shape, dtype=torch.float32)
+    return empty_like_step(current), current.new_empty(shape, dtype=torch.float32)
 
 
 def _keep(ctx, inputs, output):
