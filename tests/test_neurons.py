@@ -267,3 +267,11 @@ def test_unknown_kernel_is_refused(monkeypatch):
     monkeypatch.setenv("SNNBOOK_KERNEL", "warp")
     with pytest.raises(UserError, match="expected one of reference, autograd"):
         kernels.kernel_name()
+
+
+def test_the_kernel_is_chosen_by_device_and_type(monkeypatch):
+    monkeypatch.delenv("SNNBOOK_KERNEL", raising=False)
+    assert kernels.kernel_name("cpu") == kernels.kernel_name("cuda", torch.float64) == "autograd"
+    assert kernels.kernel_name("cuda") == ("triton" if kernels.INSTALLED else "autograd")
+    monkeypatch.setenv("SNNBOOK_KERNEL", "reference")
+    assert kernels.kernel_name("cuda") == "reference"
