@@ -9,13 +9,17 @@ from torch import Tensor
 
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.dataset import Dataset
+from snnbook.data.stream import StreamingDataset
 from snnbook.errors import UserError
 
 Batch = tuple[Tensor, Tensor]
 
+# Cuts images where they are decoded, from all the pixels of their files, and so comes first.
+RESIZED_CROP = "resized_crop"
+
 
 def batches(
-    dataset: Dataset,
+    dataset: Dataset | StreamingDataset,
     batch_size: int,
     *,
     seed: int,
@@ -32,7 +36,9 @@ def batches(
     Args:
         batch_size: images a step, of all processes together.
         seed, epoch: whole numbers of at least 0.
-        augment: names of :mod:`snnbook.data.augment`, applied in this order before normalization.
+        augment: names of :mod:`snnbook.data.augment`, applied in this order before normalization.  Of images that
+            are read from disk, ``"resized_crop"`` may be the first: a random part of 8 to 100 % of the image,
+            3:4 to 4:3 wide, resized (torchvision's ``RandomResizedCrop``).
         drop_last: leave out a last batch that is not full.
         part: this process and the number of processes, ``(rank, world)``.  Process ``rank`` gets its contiguous
             share of every batch of the one order, each image augmented as one process alone would.  Shares of a
@@ -46,11 +52,7 @@ def batches(
         UserError: an unknown augmentation; a batch size below 1, or so large that no batch would be full; one
             that the number of processes does not divide, or whose last batch has fewer images than processes.
     """
-    for name in augment:
-        if name not in AUGMENTATIONS:
-            near = get_close_matches(name, AUGMENTATIONS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(AUGMENTATIONS)}"
-            raise UserError(f"unknown augment {name!r}; {hint}")
+    _check_augment(augment, dataset)
     count = len(dataset.train_labels)
     _check_batch_size(batch_size)
     if drop_last and batch_size > count:
@@ -74,20 +76,26 @@ def batches(
 
 def _batches(dataset, batch_size, seed, epoch, augment, drop_last, part) -> Iterator[Batch]:
     normalize = _Normalize(dataset)
-    device, count = dataset.train_images.device, len(dataset.train_labels)
+    device, count = dataset.device, len(dataset.train_labels)
     # Drawn on the CPU, for every image of the epoch at once: any device sees the same, and waits for it once.
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
-    order = torch.randperm(count, generator=generator).to(device)
-    draws = torch.rand(len(augment), count, 2, generator=generator).to(device)
-    for start in range(0, count - batch_size + 1 if drop_last else count, batch_size):
-        chosen = _share(order[start : start + batch_size], part)
-        images = dataset.train_images[chosen]
+    order = torch.randperm(count, generator=generator)
+    draws = torch.rand(len(augment), count, 2, generator=generator)
+    crops = draws[0] if augment[:1] == (RESIZED_CROP,) else None
+    starts = range(0, count - batch_size + 1 if drop_last else count, batch_size)
+    spans = [_share(start, min(start + batch_size, count), part) for start in starts]
+    there, draws = order.to(device), draws.to(device)
+    for span, images in zip(spans, dataset.read("train", spans, order, crops), strict=True):
+        chosen = there[span]
         for name, numbers in zip(augment, draws, strict=True):
-            images = AUGMENTATIONS[name](images, numbers[chosen])
+            if name != RESIZED_CROP:
+                images = AUGMENTATIONS[name](images, numbers[chosen])
         yield normalize(images), dataset.train_labels[chosen]
 
 
-def test_batches(dataset: Dataset, batch_size: int, *, part: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+def test_batches(
+    dataset: Dataset | StreamingDataset, batch_size: int, *, part: tuple[int, int] = (0, 1)
+) -> Iterator[Batch]:
     """All test images in order, normalized, as :func:`batches` returns them; the last batch may be smaller.
 
     Args:
@@ -107,29 +115,49 @@ def test_batches(dataset: Dataset, batch_size: int, *, part: tuple[int, int] = (
 test_batches.__test__ = False  # pytest takes any test_* it meets for a test
 
 
-def _test_batches(dataset: Dataset, batch_size: int, part: tuple[int, int]) -> Iterator[Batch]:
+def _test_batches(dataset, batch_size, part) -> Iterator[Batch]:
     normalize = _Normalize(dataset)
-    images, labels = (_share(tensor, part) for tensor in (dataset.test_images, dataset.test_labels))
-    for start in range(0, len(labels), batch_size):
-        yield normalize(images[start : start + batch_size]), labels[start : start + batch_size]
+    mine = _share(0, len(dataset.test_labels), part)
+    starts = range(mine.start, mine.stop, batch_size)
+    spans = [slice(start, min(start + batch_size, mine.stop)) for start in starts]
+    for span, images in zip(spans, dataset.read("test", spans), strict=True):
+        yield normalize(images), dataset.test_labels[span]
 
 
-def _share(items: Tensor, part: tuple[int, int]) -> Tensor:
-    """The contiguous part of ``items`` that belongs to process ``rank`` of ``world``."""
-    rank, world = part
-    return items.tensor_split(world)[rank]
+def _share(start: int, stop: int, part: tuple[int, int]) -> slice:
+    """Process ``rank`` of ``world``'s contiguous part; the first ones have one item more if it does not divide."""
+    (rank, world), count = part, stop - start
+    least, spare = divmod(count, world)
+    first = start + rank * least + min(rank, spare)
+    return slice(first, first + least + (rank < spare))
 
 
 class _Normalize:
     """Bytes to float32 of mean 0 and standard deviation 1 a channel, over the training images."""
 
-    def __init__(self, dataset: Dataset):
-        device = dataset.train_images.device
+    def __init__(self, dataset: Dataset | StreamingDataset):
+        device = dataset.device
         self.mean = torch.tensor(dataset.mean, device=device)[:, None, None] * 255
         self.std = torch.tensor(dataset.std, device=device)[:, None, None] * 255
 
     def __call__(self, images: Tensor) -> Tensor:
         return (images - self.mean).div_(self.std)
+
+
+def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset) -> None:
+    known = [*AUGMENTATIONS, RESIZED_CROP]
+    for place, name in enumerate(augment):
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+            raise UserError(f"unknown augment {name!r}; {hint}")
+        if name == RESIZED_CROP and isinstance(dataset, Dataset):
+            raise UserError(
+                f"augment {name!r} cuts images that are read from disk, and these are in memory; "
+                "choose 'crop', or set data.stream to true"
+            )
+        if name == RESIZED_CROP and place:
+            raise UserError(f"augment {name!r} stands at place {place + 1}; expected it first")
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -33,6 +33,7 @@ class Context:
     def load(self, wanted) -> Dataset:
         if wanted not in self.loaded:
             self.loaded[wanted] = datasets.load(wanted, self.root)
+            self.say(self.loaded[wanted].summary())
         return self.loaded[wanted]
 
     def say(self, text: str) -> None:
