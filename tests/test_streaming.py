@@ -189,7 +189,6 @@ def test_held_images_have_to_fit(tree, monkeypatch):
     monkeypatch.setattr(memory, "at_hand", lambda: 1000)
     needed = f"{36 * 3 * 12 * 12:,} bytes"
     one_line(lambda: data.load(HELD, tree), needed, "1,000 bytes are at hand", "data.stream: true")
-    read = data.load(READ, tree)
     summary = data.load(READ, tree).summary()
     for part in ("21 training and 15 test images", f"read from {tree} by 0 workers", "0.0 MiB if held"):
         assert part in summary

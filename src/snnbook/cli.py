@@ -219,7 +219,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     from snnbook.experiments.reproduce import reproduce as run_all
 
     a = arguments
-    tasks = matrix(a.profile, a.tables, a.seeds or (), a.results)
+    tasks = matrix(a.profile, a.tables, a.seeds or (), a.results, a.data)
     blocked = [task for task in tasks if task.waits and not task.done]
     waiting = [task for task in tasks if not (task.done or task.waits)]
     done = len(tasks) - len(waiting) - len(blocked)

@@ -199,8 +199,8 @@ def report(
                     baseline=record.statistic(theirs, key) if network == "snn" else None,
                     seconds=record.statistic(ours, "cost.seconds"),
                     seconds_per_epoch=record.statistic(ours, "cost.seconds_per_epoch"),
-                    note=" ".join(filter(None, (row.note, _waiting(trained, profile)))),
-                    waits=trained.waits.get(profile),
+                    note=" ".join(filter(None, (row.note, "" if ours else _waiting(trained, profile)))),
+                    waits=None if ours else trained.waits.get(profile),
                     paper_stm=row.paper.stm,
                     stm=_stm(ours),
                 )

@@ -39,8 +39,8 @@ def merged(
     Raises:
         UserError: an unknown profile, mode or section; a row that waits in this profile.
     """
-    if profile in row.waits:
-        raise UserError(f"{table.id}/{row.id} cannot be run in the {profile} profile: {row.waits[profile]}")
+    if reason := row.barred(profile):
+        raise UserError(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
     modes = ["paper", *table.recipes, *row.recipes]
     if recipe not in modes:
         raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
@@ -114,7 +114,7 @@ def check(table: Table) -> None:
         _check_needs(f"{table.id}/{row.id}", ())
         for profile in table.profiles:
             for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
-                if profile not in row.waits:
+                if not row.barred(profile):
                     _check_row(table, row, profile, recipe)
 
 
@@ -123,7 +123,7 @@ def _check_row(table: Table, row: Row, profile: str, recipe: str) -> None:
     if row.inherits is None:
         return
     parent_table, parent = find(row.inherits)
-    if profile not in parent_table.profiles or profile in parent.waits:
+    if profile not in parent_table.profiles or parent.barred(profile):
         raise UserError(
             f"{row.where}: {row.inherits} cannot be run in the {profile} profile; let this row wait too"
         )
