@@ -9,7 +9,7 @@ from snnbook.errors import UserError
 CLASSES = {"imagenet": 1000, "tiny_imagenet": 200}
 FOLDERS = {"imagenet": "imagenet", "tiny_imagenet": "tiny-imagenet-200"}
 ADVICE = {
-    "imagenet": "ask for ILSVRC 2012 at image-net.org, and unpack it there with torchvision.datasets.ImageNet",
+    "imagenet": "ask for it at image-net.org, and unpack it there with torchvision.datasets.ImageNet",
     "tiny_imagenet": "unpack cs231n.stanford.edu/tiny-imagenet-200.zip in {root}",
 }
 # What is tested: the central 224 pixels of an image whose shorter side is 256.
@@ -28,9 +28,7 @@ def listing(name: str, root: Path) -> tuple[tuple[str, ...], Files, Files]:
     """
     place = root / FOLDERS[name]
     if not (place / "train").is_dir():
-        raise UserError(
-            f"no {name} in {place}; {ADVICE[name].format(root=root)}, or name its folder with --data DIR"
-        )
+        raise UserError(f"no {name} in {place}; {advice(name, root)}, or name its folder with --data DIR")
     classes, train, test = (_tiny if name == "tiny_imagenet" else _large)(place)
     if len(classes) != CLASSES[name]:
         raise UserError(
@@ -38,6 +36,11 @@ def listing(name: str, root: Path) -> tuple[tuple[str, ...], Files, Files]:
             "for a part of it set data name to 'folder'"
         )
     return classes, train, test
+
+
+def advice(name: str, root: Path) -> str:
+    """Where to get it, and where to put it."""
+    return ADVICE[name].format(root=root.absolute())
 
 
 def pixels(name: str) -> Statistics | None:
