@@ -16,7 +16,7 @@ from torchvision import transforms
 
 from snnbook import data
 from snnbook.backbones import NetworkConfig
-from snnbook.data import DataConfig, folder, imagenet, memory, stream
+from snnbook.data import DataConfig, imagenet, memory, stream
 from snnbook.data.batches import _share
 from snnbook.errors import UserError
 from snnbook.trainers import METHODS, build
