@@ -108,7 +108,7 @@ def _paths(content: dict, prefix: str = "") -> list[str]:
 
 def write(record: Record, path: Path) -> None:
     """Put ``record`` at ``path``, whole or not at all, sealed with a checksum."""
-    content = json.loads(json.dumps(asdict(record), allow_nan=False))  # as it will be read: keys are text
+    content = _content(record)
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # A curve on one line: records are read in diffs.
@@ -135,6 +135,15 @@ def read(path: Path) -> Record:
             f"record {path} has schema {content.get('schema')}; expected {SCHEMA}; delete it and run again"
         )
     return Record(**content)
+
+
+def checksum(record: Record) -> str:
+    """SHA-256 over everything else in the record's file, as hexadecimal digits."""
+    return _checksum(_content(record))
+
+
+def _content(record: Record) -> dict:
+    return json.loads(json.dumps(asdict(record), allow_nan=False))  # as it will be read: keys are text
 
 
 def _checksum(content: dict) -> str:
