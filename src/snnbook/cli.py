@@ -130,11 +130,12 @@ def parser() -> Parser:
     receiving = commands.add_parser(
         "receipt",
         help="your runs beside the book's, on one page",
-        description="Write one page that compares your records with the book's: numbers, spread, device, versions, "
-        "settings.",
+        description="Write a page that compares your records with the book's: numbers, versions, settings.",
     )
     receiving.add_argument("runs", nargs="*", metavar="ID", help="only these; all in the folder by default")
-    receiving.add_argument("--results", type=Path, metavar="DIR", required=True, help="folder of your records")
+    receiving.add_argument(
+        "--results", type=Path, metavar="DIR", required=True, help="folder of your records"
+    )
     receiving.add_argument("--profile", choices=PROFILES, help="only this one; all by default")
     receiving.add_argument("--output", type=Path, metavar="FILE", help="the page (receipt.md in that folder)")
     receiving.set_defaults(command=receipt)

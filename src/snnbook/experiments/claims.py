@@ -5,9 +5,9 @@ A test is an expression of :mod:`snnbook.experiments.paired`, a relation and a n
     joint-table4/all:snn.last - joint-table4/snn:snn.last > 0
     tet-table2/tet-k1:snn.last - tet-table2/sdt-k1:snn.last within 1
 
-``>`` and ``<`` ask for a direction; ``within`` asks whether the expression is that near to zero.  A claim holds if the
-95 % interval of the expression's mean over seeds lies where the test says, does not hold if it lies wholly elsewhere,
-and is undecided otherwise.
+``>`` and ``<`` ask for a direction; ``within`` asks whether the expression is that near to zero.  A claim holds if
+the 95 % interval of the expression's mean over seeds lies where the test says, does not hold if it lies wholly
+elsewhere, and is undecided otherwise.
 """
 
 import re
@@ -118,12 +118,13 @@ def judge(claim: Claim, profile: str = "quick", results: Path | None = None) -> 
     if estimate.half is None:
         return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
     low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
-    word = _word(low, high, claim.relation, claim.margin)
-    why = "the interval reaches both sides" if word == UNDECIDED else ""
-    return Verdict(claim, profile, word, estimate, why)
+    said = word(low, high, claim.relation, claim.margin)
+    why = "the interval reaches both sides" if said == UNDECIDED else ""
+    return Verdict(claim, profile, said, estimate, why)
 
 
-def _word(low: float, high: float, relation: str, margin: float) -> str:
+def word(low: float, high: float, relation: str, margin: float) -> str:
+    """What an interval from ``low`` to ``high`` says of a test."""
     if relation == "<":
         low, high, margin = -high, -low, -margin
     if relation == "within":
@@ -193,7 +194,7 @@ def _read(test: str) -> tuple[tuple[Term, ...], str, float]:
     found = re.fullmatch(r"(.+)\s(>|<|within)\s+(-?\d*\.?\d+)", " ".join(test.split()))
     if not found:
         raise UserError(
-            f"test {test!r} cannot be read; expected numbers of records, one of {', '.join(RELATIONS)}, and a number"
+            f"test {test!r} cannot be read; expected numbers of records, {', '.join(RELATIONS)}, and a number"
         )
     expression, relation, margin = found.groups()
     return paired.parse(expression), relation, float(margin)

@@ -1,7 +1,7 @@
 """What the papers leave open or contradict, what was chosen here, and what the alternative does to the numbers.
 
-The entries are those of ``experiments/ledgers/fidelity.yaml``.  An alternative is another row, or a row with changed
-settings; its effect is its number less ours, seed by seed, see :mod:`snnbook.experiments.paired`.
+The entries are those of ``experiments/ledgers/fidelity.yaml``.  An alternative is another row, or a row with
+changed settings; its effect is its number less ours, seed by seed, see :mod:`snnbook.experiments.paired`.
 """
 
 import shlex

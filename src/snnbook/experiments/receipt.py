@@ -1,7 +1,7 @@
 """A reproduction receipt: one page that sets a reader's runs beside the book's, to attach to a report.
 
-The reader's runs lie in a results folder of their own.  Each is compared with the book's runs of the same row in the same
-profile; one with changed settings (``--set``) with those of the row it changes.
+The reader's runs lie in a results folder of their own.  Each is compared with the book's runs of the same row in
+the same profile; one with changed settings (``--set``) with those of the row it changes.
 """
 
 from collections import Counter
@@ -96,7 +96,19 @@ class Receipt:
 
     def cells(self) -> list[list[str]]:
         """Headings and a row for each network of each run."""
-        heads = ["run", "network", "theirs", "n", "the book's", "n", "difference", "in std", "by seed", "seconds", "verdict"]
+        heads = [
+            "run",
+            "network",
+            "theirs",
+            "n",
+            "the book's",
+            "n",
+            "difference",
+            "in std",
+            "by seed",
+            "seconds",
+            "verdict",
+        ]
         return [heads, *(_row(each) for each in self.comparisons)]
 
     def markdown(self) -> str:
@@ -106,9 +118,9 @@ class Receipt:
         counted = Counter(each.word for each in self.comparisons)
         parts = [
             "# Reproduction receipt",
-            f"Made by `snnbook receipt`, version {__version__}; {profiles} profile. Test accuracy of the last epoch in "
-            "percent, mean ± standard deviation over n seeds. *In std*: the difference in standard deviations of the "
-            "book's seeds. *By seed*: the largest distance between two runs of one seed.",
+            f"Made by `snnbook receipt`, version {__version__}; {profiles} profile. Test accuracy of the last "
+            "epoch in percent, mean ± standard deviation over n seeds. *In std*: the difference in standard "
+            "deviations of the book's seeds. *By seed*: the largest distance between two runs of one seed.",
             "; ".join(f"{count} {word}" for word, count in counted.items()) + ".",
             grid.markdown(self.cells()),
             f'"{AS_SEEDS}" means within the 95 % prediction interval that the book\'s seeds give for theirs; '
@@ -124,7 +136,9 @@ class Receipt:
 
     def places(self) -> list[list[str]]:
         """Versions, devices and data, theirs and the book's; more than one value if runs differ."""
-        sides = [[made for each in self.comparisons for made in getattr(each, side)] for side in ("theirs", "book")]
+        sides = [
+            [made for each in self.comparisons for made in getattr(each, side)] for side in ("theirs", "book")
+        ]
         rows = [["", "theirs", "the book's"]]
         for name in VERSIONS:
             rows.append([name, *(_values(made.environment.get(name) for made in side) for side in sides)])

@@ -99,7 +99,9 @@ def _classes(method: str) -> dict[str, type]:
     from snnbook.trainers.recipe import Recipe
 
     of_method = METHODS[method].Config
-    return dict(data=DataConfig, network=NetworkConfig, method=of_method, recipe=Recipe, analysis=AnalysisConfig)
+    return dict(
+        data=DataConfig, network=NetworkConfig, method=of_method, recipe=Recipe, analysis=AnalysisConfig
+    )
 
 
 def changes(before: dict[str, dict], now: dict[str, dict]) -> list[tuple[str, Any, Any]]:
