@@ -12,7 +12,7 @@ from torch import nn
 
 from snnbook.analysis.mismatch import STM, mismatch
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
-from snnbook.calibration import Embedding, LayerAttention, Matching, Projection, project
+from snnbook.calibration import Embedding, LayerAttention, Matching, Projection
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
 from snnbook.losses.sastc import attention_weights, calibration, distance, similarity
@@ -175,14 +175,6 @@ def test_statistics_by_step_equal_a_loop_over_steps_and_merged_ones_a_single_cal
     torch.testing.assert_close(projection(x, parts=steps), by_step)
 
 
-@pytest.mark.parametrize("kind", ["sastc", "semckd", "hint"])
-def test_projections_in_one_call_equal_projections_one_by_one(kind):
-    torch.manual_seed(0)
-    projections, x = [Projection(3, c, kind) for c in (5, 2, 7)], torch.randn(8, 3, 6, 6)
-    for found, projection in zip(project(x, projections, 2), projections, strict=True):
-        torch.testing.assert_close(found, projection(x, 2))
-
-
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("batchnorm", ["step", "merged"])
 def test_matching_equals_pair_by_pair(pooling, batchnorm):
@@ -203,13 +195,42 @@ def test_matching_equals_pair_by_pair(pooling, batchnorm):
             torch.testing.assert_close(found[:, :, i, j], expected)
 
 
-def test_the_first_convolution_is_one_call_for_each_student_layer_and_map_size(monkeypatch):
-    student, teacher = maps([(3, 8), (4, 4)], time_steps=2), maps([(2, 8), (3, 8), (6, 4), (4, 4)], seed=1)
-    match = Matching((3, 4), (2, 3, 6, 4), "sastc", "step", "max")
-    calls, convolve = [], F.conv2d
-    monkeypatch.setattr(F, "conv2d", lambda *a, **k: calls.append(a[1].shape) or convolve(*a, **k))
+def test_a_projection_reads_all_time_steps_in_one_call_and_a_map_is_pooled_once(monkeypatch):
+    student, teacher = maps([(3, 8), (4, 4)], time_steps=5), maps([(2, 8), (3, 8), (6, 4), (4, 4)], seed=1)
+    match = Matching((3, 4), (2, 3, 6, 4), "hint", "step", "max")
+    calls, pools = [], []
+    for row in match.projections:
+        for projection in row:
+            projection.register_forward_hook(lambda module, inputs, output: calls.append(inputs[0].shape[0]))
+    average = F.adaptive_avg_pool2d
+    match.pool = lambda x, size: pools.append(size) or F.adaptive_max_pool2d(x, size)
+    monkeypatch.setattr(F, "adaptive_avg_pool2d", lambda x, size: pools.append(size) or average(x, size))
     match(student, teacher)
-    assert len([shape for shape in calls if shape[-1] == 3]) == 3  # maps of 8 and 4, and of 4 alone
+    assert calls == 8 * [5 * BATCH]
+    assert pools == 3 * [(4, 4)]  # the first student layer, and two of the teacher
+
+
+@pytest.mark.parametrize("batchnorm", ["step", "merged"])
+def test_recomputing_keeps_less_and_changes_nothing(batchnorm):
+    student, teacher = maps([(3, 8), (4, 4)], time_steps=2), maps([(2, 8), (5, 4)], seed=1)
+    found, kept = [], []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        match = Matching((3, 4), (2, 5), "sastc", batchnorm, "max", recompute)
+        inputs, storages = [x.clone().requires_grad_() for x in student], {}
+
+        def pack(x, storages=storages):
+            storages[x.untyped_storage().data_ptr()] = x  # held, so that no address is used twice
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            distances = match(inputs, teacher)
+        kept.append(sum(x.untyped_storage().nbytes() for x in storages.values()))
+        distances.square().sum().backward()
+        gradients = [p.grad for p in match.parameters()]
+        found.append([distances, *(x.grad for x in inputs), *gradients])
+    torch.testing.assert_close(*found)
+    assert kept[1] < kept[0] / 2
 
 
 def test_the_loss_is_zero_when_projections_equal_targets():
