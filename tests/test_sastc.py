@@ -1,6 +1,7 @@
 """SASTC: attention within its bounds, a loss by hand, who learns and who does not, the STM score in numpy."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from snnbook.analysis import epoch_notes, measure, training_flops
+from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.mismatch import STM, mismatch
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.calibration import Embedding, LayerAttention, Matching, Projection
@@ -621,3 +624,76 @@ def test_the_score_refuses_what_it_cannot_compare(data, teacher):
         mismatch(sastc(teacher), data, 32, candidates="some")
     with pytest.raises(UserError, match="method Direct has no teacher"):
         mismatch(Direct(DirectConfig(), STUDENT, 10, 1), data, 32)
+
+
+def test_scores_of_the_last_epochs_are_averaged_and_survive_a_kill(data, teacher, tmp_path):
+    analyses = AnalysisConfig(mismatch=16, mismatch_epochs=2)
+    recipe = Recipe(epochs=3, batch_size=BATCH, augment=(), learning_rate=5e-3)
+
+    def run(**options):
+        method = sastc(teacher)
+        note = partial(epoch_notes, method, data, analyses, 3)
+        return method, fit(method, data, recipe, seed=0, progress=False, note=note, **options)
+
+    class Killed(Exception):
+        pass
+
+    def kill(history):
+        if history.epochs == 2:
+            raise Killed
+
+    method, history = run()
+    scores = history.notes["stm"]
+    assert len(scores) == 2 and scores[0] != scores[1]
+    assert len(history.notes["attention"]) == 3
+    found = measure(method, data, analyses, notes=history.notes)["snn"]["mismatch"]
+    assert found["score"] == pytest.approx(sum(scores) / 2)
+    last = measure(method, data, AnalysisConfig(mismatch=16))["snn"]["mismatch"]
+    assert last["score"] == scores[1]
+    assert found["layers"] == last["layers"]
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        run(checkpoint=path, on_epoch=kill)
+    assert run(checkpoint=path)[1].notes["stm"] == scores
+
+
+# --- the cost of a step
+
+
+def test_operations_of_a_step_by_hand():
+    """A convolution and a linear layer, forward, for the weights, and for the input where one is wanted."""
+
+    class Method(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.linear = nn.Conv2d(3, 5, 3, padding=1), nn.Linear(5 * 16, 7)
+
+        def forward(self, images, labels):
+            return {"ce": F.cross_entropy(self.linear(self.conv(images).flatten(1)), labels)}
+
+    products = 2 * (8 * 16 * 3 * 5 * 9) + 3 * (8 * 5 * 16 * 7)
+    assert training_flops(Method, (8, 3, 4, 4)) == 2 * products
+
+
+def test_operations_of_the_calibration_by_hand():
+    """With equal shares the projections are all that is added; attention adds little to them."""
+    teacher = NetworkConfig("convnet", width=8)
+
+    def count(method, **options):
+        config = method.Config(**options)
+        return training_flops(
+            lambda: method(config, network, 10, 1, build_ann(teacher, 10, 1)), (BATCH, 1, 16, 16)
+        )
+
+    network = NetworkConfig("convnet", width=8, time_steps=2, neuron="sastc")
+    with torch.no_grad():
+        shapes = [x.shape[1:] for x in build_ann(teacher, 10, 1).features(images())]
+    products = sum(
+        min(h, height) ** 2 * (9 * c * 2 * channels + 2 * channels * channels)
+        for c, h, _ in shapes
+        for channels, height, _ in shapes
+    )
+    alone = count(SASTC, beta=0.0, batch_size=BATCH)
+    expected = 3 * 2 * 2 * BATCH * products  # forward, weights, input; two operations; two steps
+    assert count(FeatureDistillation) - alone == expected
+    assert expected < count(SASTC, batch_size=BATCH) - alone < 1.2 * expected

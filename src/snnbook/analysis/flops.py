@@ -18,7 +18,9 @@ def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> in
         build: makes a method (see :mod:`snnbook.trainers`); its tensors have shapes and no values (device meta).
         shape: of a batch of images, ``[B, C, H, W]``.
     """
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        terms = build()(torch.empty(shape), torch.zeros(shape[0], dtype=torch.long))
-        sum(terms.values()).backward()
+    with torch.device("meta"):
+        method = build()
+        with FlopCounterMode(display=False) as counter:
+            terms = method(torch.empty(shape), torch.zeros(shape[0], dtype=torch.long))
+            sum(terms.values()).backward()
     return counter.get_total_flops()
