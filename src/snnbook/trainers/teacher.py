@@ -86,7 +86,7 @@ class StudentAndTeacher(nn.Module):
         config: with ``teacher`` (see :func:`teacher_network`), ``ce``, ``kld`` and ``temperature``.
         network: the student's.
         num_classes, in_channels: of the data.
-        teacher: weights of a run of method ``direct`` with ``train: ann``.
+        teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
 
     Raises:
         UserError: see :func:`load_teacher`.
@@ -94,13 +94,16 @@ class StudentAndTeacher(nn.Module):
 
     needs = ("teacher",)
 
-    def __init__(self, config, network: NetworkConfig, num_classes: int, in_channels: int, teacher: Path):
+    def __init__(
+        self, config, network: NetworkConfig, num_classes: int, in_channels: int, teacher: Path | Backbone
+    ):
         super().__init__()
         self.config = config
         self.student = build_snn(network, num_classes, in_channels)
-        self.teacher = load_teacher(
-            teacher_network(config.teacher, network), num_classes, in_channels, teacher
-        )
+        if not isinstance(teacher, Backbone):
+            wanted = teacher_network(config.teacher, network)
+            teacher = load_teacher(wanted, num_classes, in_channels, teacher)
+        self.teacher = teacher.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "StudentAndTeacher":
         super().train(mode)
