@@ -18,6 +18,7 @@ from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.calibration import Embedding, LayerAttention, Matching, Projection
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
+from snnbook.losses import tet
 from snnbook.losses.sastc import attention_weights, calibration, distance, similarity
 from snnbook.trainers import checkpoint
 from snnbook.trainers.direct import Direct, DirectConfig
@@ -309,6 +310,12 @@ def test_the_method_is_the_sum_of_its_parts(teacher):
     kl = (soft * (soft.log() - (outputs.mean(0) / 4).log_softmax(-1))).sum(-1).mean()
     torch.testing.assert_close(terms["kld"], 16 * kl)
     torch.testing.assert_close(terms["ce"], F.cross_entropy(outputs.mean(0), LABELS))
+
+
+def test_the_student_may_be_asked_for_the_label_at_every_step(teacher):
+    method = sastc(teacher, label_loss="tet", ce=0.5)
+    outputs, _ = method.study(images())
+    torch.testing.assert_close(method(images(), LABELS)["ce"], 0.5 * tet(outputs, LABELS))
 
 
 @pytest.mark.parametrize("name", ["resnet19", "wrn16_2", "sastc_vgg11"])

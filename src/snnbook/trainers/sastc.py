@@ -62,6 +62,8 @@ class SASTCConfig:
         student_pooling: ``"max"`` or ``"average"``, where a student's map is larger than a teacher's.
         embedding: length of a query, at least 2; None for a quarter of the batch.
         recompute: less memory for more time; see :class:`snnbook.calibration.Matching`.
+        label_loss: ``"sdt"`` (the paper's) or ``"tet"``, the label asked for at every time step, a combination
+            that no paper has.
     """
 
     preset: str = "paper"
@@ -77,6 +79,7 @@ class SASTCConfig:
     student_pooling: str | None = None
     embedding: int | None = None
     recompute: bool = False
+    label_loss: str = "sdt"
 
     def __post_init__(self):
         if self.preset not in PRESETS:

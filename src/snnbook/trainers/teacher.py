@@ -10,7 +10,7 @@ from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
 from snnbook.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.errors import UserError
 from snnbook.folding import fold, unfold
-from snnbook.losses import kl_divergence, sdt
+from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.checkpoint import load, load_weights
 
 SPIKING = ("time_steps", "neuron", "neuron_options")
@@ -19,6 +19,7 @@ CHOICES = {
     "projection": tuple(PROJECTIONS),
     "batchnorm": ("step", "merged"),
     "student_pooling": tuple(POOLINGS),
+    "label_loss": tuple(LABEL_LOSSES),
 }
 
 
@@ -123,10 +124,13 @@ class StudentAndTeacher(nn.Module):
         return self.teacher.head(self.teacher.pool(features[-1])), features
 
     def label_terms(self, outputs: Tensor, teacher: Tensor | None, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy with the labels and divergence from the teacher, of the mean readout, weighted."""
+        """Cross-entropy with the labels and divergence from the teacher, of the mean readout, weighted.
+
+        A method whose ``label_loss`` is ``"tet"`` asks for the label at every time step instead.
+        """
         config, terms = self.config, {}
         if config.ce:
-            terms["ce"] = config.ce * sdt(outputs, labels)
+            terms["ce"] = config.ce * LABEL_LOSSES[getattr(config, "label_loss", "sdt")](outputs, labels)
         if config.kld:
             terms["kld"] = config.kld * kl_divergence(teacher, outputs.mean(0), config.temperature)
         return terms
