@@ -1,4 +1,8 @@
-"""Execute a chapter once for each state of its text, the library, the tables and the records."""
+"""Execute a chapter once for each state of its text and of the modules, tables and records that it reads.
+
+What it reads is noted while it runs (see ``watched_kernel.py``), so a change in the library re-executes the
+chapters that depend on it and no others.
+"""
 
 import asyncio
 import hashlib
@@ -7,6 +11,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from traitlets import Unicode
 
 from snnbook import files
 from snnbook.errors import UserError
@@ -29,35 +35,49 @@ def executed(notebook: Path, folder: Path) -> Path:
     Raises:
         UserError: a cell failed, ran too long, or took its kernel down.
     """
-    copy, key = folder / notebook.name, _key(notebook)
-    if copy.is_file() and nbformat.read(copy, as_version=4).metadata.get("snnbook_key") == key:
+    copy = folder / notebook.name
+    if copy.is_file() and _stands(nbformat.read(copy, as_version=4).metadata.get("snnbook", {}), notebook):
         return copy
     started = time.monotonic()
     print(f"book: executing {notebook.name} ...", end=" ", flush=True)
     content = nbformat.read(notebook, as_version=4)
+    own = _own_state(notebook)
     try:
-        _execute(content, notebook)
+        reads = _execute(content, notebook)
         _check_alt(content, notebook)
     except UserError:
         print("failed", flush=True)
         raise
     print(f"{time.monotonic() - started:.0f} s", flush=True)
-    content.metadata["snnbook_key"] = key
+    content.metadata["snnbook"] = {"own": own, "reads": _state_of(reads)}
     files.write_text(copy, nbformat.writes(content) + "\n")
     return copy
 
 
-def _key(notebook: Path) -> str:
-    """Changes with anything the outputs depend on."""
-    root = files.root()
-    digest = hashlib.sha256(f"{platform.python_version()} {version('torch')} {version('snntorch')}".encode())
-    digest.update(notebook.read_bytes())
-    sources: list[Path] = []
-    for folder, pattern in (("src/snnbook", "*.py"), ("experiments", "*.yaml"), ("results", "*.json")):
-        sources += sorted((root / folder).rglob(pattern))
-    for path in sources:
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def _stands(state: dict, notebook: Path) -> bool:
+    return state.get("own") == _own_state(notebook) and state["reads"] == _state_of(state["reads"])
+
+
+def _own_state(notebook: Path) -> str:
+    versions = f"{platform.python_version()} {version('torch')} {version('snntorch')}"
+    return _digest(versions.encode() + notebook.read_bytes())
+
+
+def _state_of(paths: Iterable[str]) -> dict[str, str]:
+    """A digest of each file, by its path from the root; with tables among them, also of what records there are."""
+    root, state = files.root(), {}
+    for path in sorted(paths):
+        file = root / path
+        state[path] = _digest(file.read_bytes()) if file.is_file() else "gone"
+    if any(path.startswith("experiments/") for path in state):
+        # A row without a record opens no file; it is read once there is one.
+        names = sorted(p.relative_to(root).as_posix() for p in (root / "results").rglob("*.json"))
+        state["results"] = _digest("\n".join(names).encode())
+    return state
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _check_alt(content, notebook: Path) -> None:
@@ -75,25 +95,29 @@ def _check_alt(content, notebook: Path) -> None:
 class _ThisPython(KernelSpecManager):
     """Whatever kernels are registered on this machine, ``python3`` is the interpreter that builds the book."""
 
+    listed = Unicode(help="file that the kernel writes the paths it opens to")
+
     def get_kernel_spec(self, kernel_name):
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        watched = Path(__file__).with_name("watched_kernel.py")
+        command = [sys.executable, str(watched), str(files.root()), self.listed, "-f", "{connection_file}"]
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
-def _execute(content, notebook: Path) -> None:
-    """Run all cells of ``content`` in a fresh kernel, outputs in place."""
+def _execute(content, notebook: Path) -> set[str]:
+    """Run all cells of ``content`` in a fresh kernel, outputs in place; returns the project's files it opened."""
     at = 0
 
     def note(cell, cell_index):
         nonlocal at
         at = cell_index
 
-    with tempfile.TemporaryDirectory(prefix="snnbook-") as sockets:
+    with tempfile.TemporaryDirectory(prefix="snnbook-") as temporary:
+        listed = Path(temporary) / "reads"
         # Socket files: of TCP ports two kernels that start at once may pick the same.
         manager = AsyncKernelManager(
-            kernel_spec_manager=_ThisPython(),
+            kernel_spec_manager=_ThisPython(listed=str(listed)),
             transport="ipc",
-            connection_file=os.path.join(sockets, "kernel.json"),
+            connection_file=os.path.join(temporary, "kernel.json"),
         )
         client = NotebookClient(
             content,
@@ -114,6 +138,6 @@ def _execute(content, notebook: Path) -> None:
         except DeadKernelError:
             reason = "its kernel died (out of memory?)"
         else:
-            return
+            return set(listed.read_text().splitlines())
     line = next(iter(content.cells[at].source.splitlines()), "")
     raise UserError(f"{notebook.name}, cell {at + 1} (it begins {line!r}): {reason}")

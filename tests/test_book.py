@@ -104,25 +104,32 @@ def test_chapters_are_short(path):
 # Executing
 
 
-def test_a_chapter_is_executed_once_for_each_state(tmp_path, monkeypatch):
-    path = tmp_path / "source" / "01_sum.ipynb"
-    files.write_text(path, text(notebook("print(6 * 7)")))
+def test_a_chapter_is_executed_again_when_what_it_reads_has_changed(tmp_path, monkeypatch):
+    path = tmp_path / "notebooks" / "01_sum.ipynb"
+    reading = "import sys; sys.path.insert(0, '../src'); import a; open('../experiments/t.yaml').read()"
+    files.write_text(path, text(notebook(reading, "print(a.six * 7)")))
+    sources = {"src/a.py": "six = 6", "src/b.py": "", "experiments/t.yaml": "", "results/q/r.json": ""}
+    for name, content in sources.items():
+        files.write_text(tmp_path / name, content)
     monkeypatch.setattr(execute.files, "root", lambda: tmp_path)
     first = execute.executed(path, tmp_path / "executed")
-    assert nbformat.read(first, as_version=4).cells[0].outputs[0].text == "42\n"
+    assert nbformat.read(first, as_version=4).cells[1].outputs[0].text == "42\n"
 
     def refuse(*_):
         raise AssertionError("executed again")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(execute, "_execute", refuse)
-        assert execute.executed(path, tmp_path / "executed") == first
-        for change in ("src/snnbook/a.py", "experiments/t.yaml", "results/quick/t/r/seed0.json"):
-            files.write_text(tmp_path / change, "changed")
-            with pytest.raises(AssertionError, match="executed again"):
-                execute.executed(path, tmp_path / "executed")
-            (tmp_path / change).unlink()
+    monkeypatch.setattr(execute, "_execute", refuse)
+    assert execute.executed(path, tmp_path / "executed") == first
+    files.write_text(tmp_path / "src/b.py", "changed")  # not read
+    files.write_text(tmp_path / "results/q/r.json", "changed")  # not read either
+    assert execute.executed(path, tmp_path / "executed") == first
+    for change in ("src/a.py", "experiments/t.yaml", "results/q/new.json"):
+        before = sources.get(change)
+        files.write_text(tmp_path / change, "changed")
+        with pytest.raises(AssertionError, match="executed again"):
             execute.executed(path, tmp_path / "executed")
+        (tmp_path / change).unlink() if before is None else files.write_text(tmp_path / change, before)
+        assert execute.executed(path, tmp_path / "executed") == first
 
 
 def test_a_failing_cell_is_named_in_one_line_and_leaves_no_copy(tmp_path):

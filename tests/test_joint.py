@@ -66,6 +66,18 @@ def test_terms_of_the_paper_add_up():
     torch.testing.assert_close(terms["norm"], 0.5 * losses.norm_loss(ann, snn))
 
 
+def test_the_snn_may_be_asked_for_the_label_at_every_step():
+    method, images, labels = joint(JointConfig(label_loss="tet")), torch.rand(4, 3, 16, 16), torch.arange(4)
+    terms = method(images, labels)
+    method.factors.compose()
+    (ann, _), (snn, _) = method.ann(images), method.snn_outputs(images)
+    assert [tuple(x.shape) for x in snn] == [(2, 4, 10)] * 4
+    ce = sum(F.cross_entropy(x, labels) for x in ann) + sum(losses.tet(x, labels) for x in snn)
+    torch.testing.assert_close(terms["ce"], ce)
+    with pytest.raises(UserError, match="label_loss is for mode 'paper'"):
+        JointConfig(mode="official", label_loss="tet")
+
+
 def test_official_loss_differs_from_cross_entropies_by_a_constant_only():
     """With soft targets fixed, KL and cross-entropy have one gradient; the public code uses the latter."""
     torch.manual_seed(0)

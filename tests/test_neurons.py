@@ -1,5 +1,6 @@
 """The kernels equal the reference, the reference equals other libraries, and traces are as worked out by hand."""
 
+import shutil
 import sys
 
 import pytest
@@ -11,7 +12,11 @@ from snntorch import surrogate as snntorch_surrogate
 
 from snnbook import kernels, neurons, surrogates
 from snnbook.errors import UserError
-from snnbook.kernels import Dynamics, lif_autograd, lif_reference
+from snnbook.kernels import Dynamics, lif_autograd, lif_compiled, lif_reference
+
+# The functions of the same names hide the modules.
+lif_autograd_module = sys.modules["snnbook.kernels.lif_autograd"]
+lif_compiled_module = sys.modules["snnbook.kernels.lif_compiled"]
 
 SURROGATES = [
     surrogates.Rectangle(1.0),
@@ -31,17 +36,25 @@ def run(kernel, current, dynamics, decay, weight):
     return spikes.detach(), current.grad, getattr(decay, "grad", None)
 
 
+@pytest.fixture
+def bodies_as_they_are(monkeypatch):
+    """The compiled kernel without a compiler: its expressions run one by one."""
+    monkeypatch.setattr(lif_compiled_module, "_compiled", lambda body, *_: body)
+
+
+@pytest.mark.parametrize("kernel", [lif_autograd, lif_compiled])
 @pytest.mark.parametrize("surrogate", SURROGATES, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("hard_reset", [True, False])
 @pytest.mark.parametrize("detach_reset", [True, False])
-def test_autograd_kernel_equals_reference(surrogate, strict, hard_reset, detach_reset):
+@pytest.mark.usefixtures("bodies_as_they_are")
+def test_kernels_equal_the_reference(kernel, surrogate, strict, hard_reset, detach_reset):
     torch.manual_seed(0)
     current, weight = torch.randn(5, 3, 4, 6, 6), torch.randn(5, 3, 4, 6, 6)
     dynamics = Dynamics(0.5, surrogate, strict, hard_reset, detach_reset)
     decay = torch.tensor(0.37)
     expected = run(lif_reference, current, dynamics, decay, weight)
-    got = run(lif_autograd, current, dynamics, decay, weight)
+    got = run(kernel, current, dynamics, decay, weight)
     assert torch.equal(got[0], expected[0])
     assert 0.05 < got[0].mean() < 0.95
     torch.testing.assert_close(got[1], expected[1], rtol=1e-5, atol=1e-6)
@@ -66,9 +79,11 @@ def test_autograd_kernel_equals_reference_for_any_constants(time_steps, size, de
     torch.testing.assert_close(got[1], expected[1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kernel", [lif_autograd, lif_compiled])
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "repeated", "gaps"])
-def test_memory_layouts_and_blocks(layout, monkeypatch):
-    monkeypatch.setattr(sys.modules["snnbook.kernels.lif_autograd"], "BLOCK", 50)  # several uneven blocks
+@pytest.mark.usefixtures("bodies_as_they_are")
+def test_memory_layouts_and_blocks(kernel, layout, monkeypatch):
+    monkeypatch.setattr(lif_autograd_module, "BLOCK", 50)  # several uneven blocks
     torch.manual_seed(1)
     current = torch.randn(4, 2, 3, 5, 5)
     if layout == "channels_last":
@@ -79,9 +94,9 @@ def test_memory_layouts_and_blocks(layout, monkeypatch):
         current = torch.randn(4, 2, 3, 5, 10)[..., ::2]
     weight = torch.randn(4, 2, 3, 5, 5)
     grads = []
-    for kernel in (lif_reference, lif_autograd):
+    for computed_by in (lif_reference, kernel):
         leaf = current.detach().requires_grad_()
-        spikes = kernel(leaf, Dynamics(0.5), 0.5)
+        spikes = computed_by(leaf, Dynamics(0.5), 0.5)
         (spikes * weight).sum().backward()
         grads.append((spikes, leaf.grad))
     assert torch.equal(grads[0][0], grads[1][0])
@@ -96,6 +111,31 @@ def test_bfloat16_spikes_equal_the_reference():
     spikes = lif_autograd(current, Dynamics(0.5), 0.25)
     assert spikes.dtype == torch.bfloat16
     assert torch.equal(spikes, lif_reference(current, Dynamics(0.5), 0.25))
+
+
+def test_torch_compile_keeps_one_graph():
+    """Forward and backward are traced whole; the backend needs no C++ compiler."""
+    lif, plif = neurons.preset("joint_asnn", time_steps=3), neurons.PLIF(0.5, time_steps=3)
+    network = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), lif, torch.nn.Conv2d(4, 4, 3), plif)
+    x = torch.randn(6, 2, 8, 8)
+    results = []
+    for f in (network, torch.compile(network, backend="aot_eager", fullgraph=True)):
+        network.zero_grad()
+        y = f(x)
+        y.square().sum().backward()
+        results.append([y, *(p.grad.clone() for p in network.parameters())])
+    for got, expected in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling takes a C++ compiler")
+def test_compiled_bodies_equal_the_reference():
+    torch.manual_seed(2)
+    current, weight = torch.randn(3, 2, 5, 4, 4), torch.randn(3, 2, 5, 4, 4)
+    expected = run(lif_reference, current, Dynamics(0.5), 0.25, weight)
+    got = run(lif_compiled, current, Dynamics(0.5), 0.25, weight)
+    assert torch.equal(got[0], expected[0])
+    torch.testing.assert_close(got[1], expected[1], rtol=1e-5, atol=1e-6)
 
 
 def test_kernel_saves_one_tensor_a_step():
@@ -227,3 +267,11 @@ def test_unknown_kernel_is_refused(monkeypatch):
     monkeypatch.setenv("SNNBOOK_KERNEL", "warp")
     with pytest.raises(UserError, match="expected one of reference, autograd"):
         kernels.kernel_name()
+
+
+def test_the_kernel_is_chosen_by_device_and_type(monkeypatch):
+    monkeypatch.delenv("SNNBOOK_KERNEL", raising=False)
+    assert kernels.kernel_name("cpu") == kernels.kernel_name("cuda", torch.float64) == "autograd"
+    assert kernels.kernel_name("cuda") == ("triton" if kernels.INSTALLED else "autograd")
+    monkeypatch.setenv("SNNBOOK_KERNEL", "reference")
+    assert kernels.kernel_name("cuda") == "reference"

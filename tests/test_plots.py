@@ -32,6 +32,11 @@ FIGURES = {
     "firing_rates": lambda: plots.firing_rates(torch.arange(4.0), {"LIF": torch.arange(4.0)}, 1.5),
     "surrogates": lambda: plots.surrogates([surrogates.Triangle(), surrogates.ATan()]),
     "potentials": lambda: plots.potentials({"layer": torch.randn(4, 10)}, surrogates.Rectangle()),
+    "ratios": lambda: plots.ratios(
+        {"snnbook": {"ratio": 1.0, "least": 0.9, "most": 1.2}, "other": {"absent": "not installed"}},
+        "the limit",
+    ),
+    "roofline": lambda: plots.roofline({"copy": (1, 8), "convolution": (1e3, 8)}, 1e10, 1e11),
     "lines": lambda: plots.lines(range(3), {"loss": [3, 2, 1]}, "update", "cross-entropy", markers=True),
     "lines with bands": lambda: plots.lines(
         [1, 2, 4], {"SDT": [[1, 2, 3], [2, 3, 5]]}, "T", "accuracy", doubling=True, events={"trained": 2}

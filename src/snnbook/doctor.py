@@ -100,7 +100,9 @@ def _device() -> list[str]:
     from snnbook.kernels import kernel_name
 
     device = pick_device()
-    lines = [f"{device} ({device_name(device)}), kernel {kernel_name()}, {torch.get_num_threads()} threads"]
+    lines = [
+        f"{device} ({device_name(device)}), kernel {kernel_name(device)}, {torch.get_num_threads()} threads"
+    ]
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         lines.append(f"GPU memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
@@ -110,7 +112,7 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
-    from snnbook.data import default_root
+    from snnbook.data import default_root, imagenet, memory, stream
 
     folder = (chosen or default_root()).absolute()
     lines = [
@@ -125,6 +127,13 @@ def _data(chosen: Path | None) -> list[str]:
         lines.append(
             f"{name}: " + (f"found {there[0]}" if there else "not there; downloaded when first used")
         )
+    for name, place in imagenet.FOLDERS.items():
+        there = (folder / place / "train").is_dir()
+        lines.append(
+            f"{name}: " + (f"found {place}" if there else f"not there; {imagenet.advice(name, folder)}")
+        )
+    room = f"{memory.show(memory.at_hand())} of memory at hand"
+    lines.append(f"{room}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)")
     existing = next(place for place in [folder, *folder.parents] if place.exists())
     lines.append(f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB")
     return lines

@@ -121,14 +121,7 @@ def fold_batchnorm(network: nn.Module) -> nn.Module:
 
 def _convolution_before_each_batchnorm(root: nn.Module) -> dict[str, str]:
     """Names of BatchNorms and of the convolutions they read, by the flow of data."""
-    from torch import fx  # takes a while to import, and training does not need it
-
-    class Tracer(fx.Tracer):
-        def is_leaf_module(self, module, name):
-            return hasattr(module, "dynamics") or super().is_leaf_module(module, name)
-
-    graph, pairs = Tracer().trace(root), {}
-    layers = {node: root.get_submodule(node.target) for node in graph.nodes if node.op == "call_module"}
+    layers, pairs = dataflow(root), {}
     for node, layer in layers.items():
         if not isinstance(layer, nn.BatchNorm2d):
             continue
@@ -146,3 +139,16 @@ def _convolution_before_each_batchnorm(root: nn.Module) -> dict[str, str]:
             )
         pairs[node.target] = source.target
     return pairs
+
+
+def dataflow(root: nn.Module) -> dict:
+    """The layers of a network by the node of its ``torch.fx`` graph: a node's ``args`` are those it reads."""
+    from torch import fx  # takes a while to import, and training does not need it
+
+    class Tracer(fx.Tracer):
+        def is_leaf_module(self, module, name):
+            ours = hasattr(module, "dynamics") or isinstance(module, nn.Conv2d)
+            return ours or super().is_leaf_module(module, name)
+
+    graph = Tracer().trace(root)
+    return {node: root.get_submodule(node.target) for node in graph.nodes if node.op == "call_module"}

@@ -7,6 +7,9 @@ almost everywhere, so the backward pass uses another function's.  Each surrogate
 * ``smooth(x)``: the function it is the derivative of, rising from 0 to 1 (or to ``gamma`` for the triangle
   of Guo et al.).  Training with ``smooth`` in the forward pass as well has a true gradient, which finite
   differences can check.
+
+Kernels call a third, ``backward_(gradient, potential, threshold)``: the product of a gradient with the derivative,
+in place.  Passes over memory are what a neuron costs, so the surrogates the papers use do it in few.
 """
 
 import math
@@ -18,8 +21,19 @@ from torch import Tensor
 from snnbook.errors import UserError
 
 
+class _Surrogate:
+    def backward_(self, gradient: Tensor, potential: Tensor, threshold: float) -> Tensor:
+        """``gradient``, multiplied in place by ``derivative(potential - threshold)``."""
+        return gradient.mul_(self.derivative(potential - threshold))
+
+
+def _keep_between_(gradient: Tensor, x: Tensor, low: float, high: float) -> Tensor:
+    """``gradient``, set to zero in place where ``x`` is not between ``low`` and ``high``, in one pass."""
+    return torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=gradient)
+
+
 @dataclass(frozen=True)
-class Rectangle:
+class Rectangle(_Surrogate):
     """``1/width`` where ``|x| < width/2``, else 0 (Guo et al. 2023, Eq. 5, second line).
 
     With threshold 0.5 and width 1 this is the straight-through estimator clipped to potentials in (0, 1).
@@ -33,9 +47,13 @@ class Rectangle:
     def smooth(self, x: Tensor) -> Tensor:
         return (x / self.width + 0.5).clamp(0, 1)
 
+    def backward_(self, gradient: Tensor, potential: Tensor, threshold: float) -> Tensor:
+        _keep_between_(gradient, potential, threshold - self.width / 2, threshold + self.width / 2)
+        return gradient if self.width == 1 else gradient.div_(self.width)
+
 
 @dataclass(frozen=True)
-class Triangle:
+class Triangle(_Surrogate):
     """``max(0, gamma - |x|) / gamma**2`` (Deng et al. 2022): area 1, peak ``1/gamma``."""
 
     gamma: float = 1.0
@@ -47,9 +65,15 @@ class Triangle:
         y = (x / self.gamma).clamp(-1, 1)
         return 0.5 + y - 0.5 * y * y.abs()
 
+    def backward_(self, gradient: Tensor, potential: Tensor, threshold: float) -> Tensor:
+        distance = (potential - threshold).abs_()
+        gradient.addcmul_(gradient, distance, value=-1 / self.gamma)
+        _keep_between_(gradient, potential, threshold - self.gamma, threshold + self.gamma)
+        return gradient if self.gamma == 1 else gradient.div_(self.gamma)
+
 
 @dataclass(frozen=True)
-class RelativeTriangle:
+class RelativeTriangle(_Surrogate):
     """``gamma * max(0, 1 - |u/threshold - 1|)`` (Guo et al. 2023, Eq. 5, first line): peak ``gamma``.
 
     The distance is measured in thresholds, so the area is ``gamma * threshold`` rather than 1.
@@ -66,7 +90,7 @@ class RelativeTriangle:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
+class Sigmoid(_Surrogate):
     """``k s (1 - s)`` with ``s = sigmoid(k x)``; slope ``k`` (Deng et al. 2022, Table 2, use 1, 10, 20)."""
 
     k: float = 10.0
@@ -80,7 +104,7 @@ class Sigmoid:
 
 
 @dataclass(frozen=True)
-class ATan:
+class ATan(_Surrogate):
     """``alpha/2 / (1 + (pi alpha x / 2)**2)`` (Fang et al. 2021), the default of snnTorch."""
 
     alpha: float = 2.0
@@ -93,7 +117,7 @@ class ATan:
 
 
 @dataclass(frozen=True)
-class DSpike:
+class DSpike(_Surrogate):
     """Derivative of ``tanh(b x) / (2 tanh(b/2)) + 1/2`` on ``|x| <= 1/2``, else 0 (Li et al. 2021).
 
     ``b`` runs from nearly a rectangle (0) to nearly a true step (large).

@@ -60,7 +60,7 @@ def environment(device, precision: str) -> dict:
         "device": device_name(device),
         "device_type": device.type,
         "threads": torch.get_num_threads(),
-        "kernel": kernel_name(),
+        "kernel": kernel_name(device),
         "precision": precision,
     }
 

@@ -21,8 +21,16 @@ class Task:
     waits: str | None = None
 
 
-def matrix(profile: str, chosen: Sequence[str] = (), seeds: Sequence[int] = (), results: Path | None = None):
+def matrix(
+    profile: str,
+    chosen: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    results: Path | None = None,
+    data: Path | None = None,
+) -> list[Task]:
     """The runs of ``chosen`` tables (all by default) for ``seeds`` (each table's own by default), as tasks.
+
+    ``data``, the folder of data sets, decides which rows wait for images that are not there.
 
     Raises:
         UserError: no such table.
@@ -38,8 +46,17 @@ def matrix(profile: str, chosen: Sequence[str] = (), seeds: Sequence[int] = (), 
                 owner, trained = tables.find(f"{table.id}/{row.id}")
                 run = f"{owner.id}/{trained.id}"
                 done = bool(record.records(run, profile, [seed], results))
-                found.append(Task(run, seed, done, trained.waits.get(profile)))
+                found.append(Task(run, seed, done, _waits(trained, profile, data)))
     return list(dict.fromkeys(found))  # a row shown in two tables is one run
+
+
+def _waits(row: tables.Row, profile: str, data: Path | None) -> str | None:
+    if profile in row.waits and row.until:
+        from snnbook.data import default_root  # torch takes its time to import
+
+        if ((data or default_root()) / row.until).exists():
+            return None
+    return row.waits.get(profile)
 
 
 def reproduce(tasks: Sequence[Task], profile: str, options: Sequence[str] = ()) -> list[Task]:

@@ -5,28 +5,42 @@
 
 import os
 
+import torch
 from torch import Tensor
 
 from snnbook.errors import UserError
 from snnbook.kernels.dynamics import Dynamics
 from snnbook.kernels.lif_autograd import lif_autograd
+from snnbook.kernels.lif_compiled import lif_compiled
+from snnbook.kernels.lif_triton import INSTALLED, TYPES, lif_triton
 from snnbook.kernels.reference import lif_reference
 
-KERNELS = {"reference": lif_reference, "autograd": lif_autograd}
+KERNELS = {
+    "reference": lif_reference,
+    "autograd": lif_autograd,
+    "compiled": lif_compiled,
+    "triton": lif_triton,
+}
 
 __all__ = ["KERNELS", "Dynamics", "kernel_name", "lif"]
 
 
-def kernel_name() -> str:
-    """The kernel in use: ``autograd``, or what the environment variable ``SNNBOOK_KERNEL`` names.
+def kernel_name(device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> str:
+    """The kernel for currents of ``dtype`` on ``device``, unless the variable ``SNNBOOK_KERNEL`` names one.
 
     Raises:
         UserError: the variable names no kernel.
     """
-    name = os.environ.get("SNNBOOK_KERNEL", "autograd")
-    if name not in KERNELS:
-        raise UserError(f"SNNBOOK_KERNEL={name} is no kernel; expected one of {', '.join(KERNELS)}; unset it")
-    return name
+    if chosen := os.environ.get("SNNBOOK_KERNEL"):
+        if chosen not in KERNELS:
+            raise UserError(
+                f"SNNBOOK_KERNEL={chosen} is no kernel; expected one of {', '.join(KERNELS)}; unset it"
+            )
+        return chosen
+    if torch.device(device).type == "cuda" and INSTALLED and dtype in TYPES:
+        return "triton"
+    # A compiler fuses the same equations with what stands around them, given a form it can read.
+    return "compiled" if torch.compiler.is_compiling() else "autograd"
 
 
 def lif(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
@@ -36,4 +50,4 @@ def lif(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
     """
     if dynamics.smooth:
         return lif_reference(current, dynamics, decay)
-    return KERNELS[kernel_name()](current, dynamics, decay)
+    return KERNELS[kernel_name(current.device, current.dtype)](current, dynamics, decay)

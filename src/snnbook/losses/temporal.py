@@ -53,6 +53,10 @@ def tet(outputs: Tensor, labels: Tensor, lam: float = 0.05, phi: float = 1.0) ->
     return (1 - lam) * every_moment(outputs, labels) + lam * mse_regularizer(outputs, phi)
 
 
+# The losses other methods can give the labels, by the name their settings have for them.
+LABEL_LOSSES = {"sdt": sdt, "tet": tet}
+
+
 def check_lambda(lam: float) -> None:
     """Raise a UserError unless ``lam`` is in [0, 1]."""
     if not 0 <= lam <= 1:

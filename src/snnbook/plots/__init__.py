@@ -7,6 +7,7 @@ from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
 from snnbook.plots.lines import lines, scatter
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
+from snnbook.plots.speed import ratios, roofline
 from snnbook.plots.tables import energies, table
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "heatmaps",
     "lines",
     "potentials",
+    "ratios",
+    "roofline",
     "scatter",
     "surfaces",
     "surrogates",

@@ -15,7 +15,9 @@ from snnbook.backbones import MultiExit, NetworkConfig, build
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, unfold
-from snnbook.losses import be_your_own_teacher, cross_entropy, kld_loss, norm_loss
+from snnbook.losses import LABEL_LOSSES, be_your_own_teacher, cross_entropy, kld_loss, norm_loss, tet
+
+Exits = tuple[list[Tensor], list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class JointConfig:
         factorize_stem: whether the first convolution is factorized; if not, it is shared whole.
         readout: ``"mean"`` over time (Eq. 3) or ``"sum"`` (public code).
         share_bias: one bias for both networks' classifiers (public code).
+        label_loss: of the SNN's exits, ``"sdt"`` (the paper's) or ``"tet"``, the label asked for at every time
+            step, a combination that no paper has; paper mode.
     """
 
     mode: str = "paper"
@@ -41,6 +45,7 @@ class JointConfig:
     factorize_stem: bool = True
     readout: str = "mean"
     share_bias: bool = False
+    label_loss: str = "sdt"
 
     def __post_init__(self):
         for name, known in {
@@ -48,11 +53,14 @@ class JointConfig:
             "exits": ("linear", "bottleneck", "last"),
             "factorize": ("thin", "full", "none"),
             "readout": ("mean", "sum"),
+            "label_loss": tuple(LABEL_LOSSES),
         }.items():
             if getattr(self, name) not in known:
                 raise UserError(
                     f"method.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
                 )
+        if self.mode == "official" and self.label_loss != "sdt":
+            raise UserError("method.label_loss is for mode 'paper'; the public code's loss is fixed")
 
 
 class JointASNN(nn.Module):
@@ -89,25 +97,35 @@ class JointASNN(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if self.factors is not None:
             self.factors.compose()
-        ann, snn = self.ann(images), self.snn_exits(images)
+        ann, outputs = self.ann(images), self.snn_outputs(images)
+        snn = self.integrated(outputs)
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
-        terms = {"ce": cross_entropy(ann[0], labels) + cross_entropy(snn[0], labels)}  # Eq. 7
+        asked = cross_entropy(snn[0], labels)
+        if self.config.label_loss == "tet":
+            asked = sum(tet(exit_, labels) for exit_ in outputs[0])
+        terms = {"ce": cross_entropy(ann[0], labels) + asked}  # Eq. 7
         if self.config.kld:
             terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0])  # Eq. 8
         if self.config.norm:
             terms["norm"] = self.config.norm * norm_loss(ann[0], snn[0])  # Eq. 9
         return terms
 
-    def snn_exits(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Logits and features of the SNN's exits, integrated over time."""
-        integrate = torch.mean if self.config.readout == "mean" else torch.sum
+    def snn_outputs(self, images: Tensor) -> Exits:
+        """Logits and features of the SNN's exits at each time step, ``[T, B, ...]`` each."""
         logits, features = self.snn.backbone(self.snn.fold_input(images))
         steps = self.snn.time_steps
-        return (
-            [integrate(unfold(x, steps), dim=0) for x in logits],
-            [integrate(unfold(x, steps), dim=0) for x in features],
-        )
+        return [unfold(x, steps) for x in logits], [unfold(x, steps) for x in features]
+
+    def integrated(self, outputs: Exits) -> Exits:
+        """The readout over time, ``[B, ...]`` each (Eq. 3)."""
+        integrate = torch.mean if self.config.readout == "mean" else torch.sum
+        logits, features = outputs
+        return [integrate(x, dim=0) for x in logits], [integrate(x, dim=0) for x in features]
+
+    def snn_exits(self, images: Tensor) -> Exits:
+        """Logits and features of the SNN's exits, integrated over time."""
+        return self.integrated(self.snn_outputs(images))
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         return {"snn": self.snn_exits(images)[0][-1], "ann": self.ann(images)[0][-1]}

@@ -1,0 +1,99 @@
+"""Measure groups, print them, keep a record of each."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+
+from snnbook import allocator, files
+from snnbook.bench.groups import GROUPS, Measurement
+from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios
+from snnbook.errors import UserError
+from snnbook.experiments.provenance import code, environment, pick_device
+
+# Compiling a whole network takes minutes on a CPU, so this group is measured when it is named.
+LEFT_OUT = ("whole",)
+
+
+def main(
+    groups: Sequence[str] = (), device: str = "auto", rounds: int = 5, results: Path | None = None
+) -> None:
+    """Measure, print, and write ``results/bench/<device type>/<group>.json``, a file a group.
+
+    Args:
+        groups: names of ``GROUPS``; all but those that take minutes to compile by default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        rounds: measurements of each variant, interleaved.
+        results: folder of records.
+
+    Raises:
+        UserError: no such group or device, or less than one round.
+    """
+    for name in groups:
+        if name not in GROUPS:
+            near = get_close_matches(name, GROUPS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(GROUPS)}"
+            raise UserError(f"no group of measurements {name!r}; {hint}")
+    if rounds < 1:
+        raise UserError(f"rounds is {rounds}; expected at least 1")
+    kept = allocator.keep_freed_memory()  # for every variant alike
+    chosen = pick_device(device)
+    for name in groups or [name for name in GROUPS if name not in LEFT_OUT]:
+        measured = {m.title: measure(m, chosen, rounds) for m in GROUPS[name](chosen)}
+        record = {
+            "group": name,
+            "measurements": measured,
+            "rounds": rounds,
+            "freed_memory_kept": kept,
+            "environment": environment(chosen, "float32"),
+            "code": code(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        path = (results or files.results()) / "bench" / chosen.type / f"{name}.json"
+        files.write_text(path, json.dumps(record, indent=1) + "\n")
+        print(f"record: {path}\n")
+
+
+def read(group: str, device_type: str = "cpu", results: Path | None = None) -> dict:
+    """The record that :func:`main` wrote: ``measurements`` by title, ``environment``, ``rounds``.
+
+    Raises:
+        UserError: it was not measured there.
+    """
+    path = (results or files.results()) / "bench" / device_type / f"{group}.json"
+    if not path.is_file():
+        raise UserError(f"no record {path}; measure it there: snnbook bench {group} --device {device_type}")
+    return json.loads(path.read_text())
+
+
+def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict[str, dict]:
+    """Ratios and memory of each variant; printed as they come."""
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    print(
+        f"{measurement.title} (time relative to {' + '.join(measurement.base)}; range over {rounds} rounds)"
+    )
+    rows = ratios(measurement.variants, measurement.base, rounds, synchronize)
+    for name, variant in measurement.variants.items():
+        row = rows[name]
+        if measurement.images:
+            row["images_per_second"] = 1e3 * measurement.images / row["milliseconds"]
+        if isinstance(variant, Step):
+            row["kept_bytes"] = kept_bytes(variant.loss, list(variant.method.parameters()))
+            row["peak_bytes"] = peak_bytes(variant, device)
+        print(f"  {name:38} {_line(row)}", flush=True)
+    for name, why in measurement.absent.items():
+        rows[name] = {"absent": why}
+        print(f"  {name:38} not measured: {why}")
+    return rows
+
+
+def _line(row: dict) -> str:
+    text = f"{row['ratio']:6.2f}  ({row['least']:.2f} to {row['most']:.2f})  {row['milliseconds']:9.1f} ms"
+    if "kept_bytes" in row:
+        text += f"  {row['kept_bytes'] / 2**20:8.1f} MiB kept"
+    if row.get("peak_bytes"):
+        text += f"  {row['peak_bytes'] / 2**20:8.1f} MiB peak"
+    return text
