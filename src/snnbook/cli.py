@@ -321,7 +321,8 @@ def check(arguments: argparse.Namespace) -> None:
     for line in checked.problems:
         print(f"- {line}")
     looked = ", ".join(f"{count} {name}" for name, count in checked.counts.items())
-    print(f"{looked}: {f'{len(checked.problems)} problems' if checked.problems else 'all in order'}")
+    found = len(checked.problems)
+    print(f"{looked}: {f'{found} problem' + 's' * (found > 1) if found else 'all in order'}")
     if checked.problems:
         sys.exit(1)
 
