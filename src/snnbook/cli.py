@@ -398,4 +398,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _let_the_first_speak() -> None:
     """Give ``torchrun`` the time to end this process, which it does if the first one, too, refused its input."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    time.sleep(5)
+    time.sleep(30)
