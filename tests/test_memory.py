@@ -1,15 +1,19 @@
 """Saving memory changes what is kept, and no number."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
+from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
 from snnbook.folding import fold_batchnorm
 from snnbook.memory import save_memory
-from snnbook.trainers import JointASNN
+from snnbook.trainers import Direct, JointASNN
+from snnbook.trainers.fit import fit
+from snnbook.trainers.recipe import Recipe
 
 NETWORKS = ["resnet18", "resnet19", "sew_resnet34", "vggsnn", "sastc_bottleneck16", "wrn16_2", "pyramidnet20"]
 
@@ -92,3 +96,29 @@ def test_an_ann_has_no_spikes_to_pack():
 def test_unknown_way():
     with pytest.raises(UserError, match="memory is 'bits'; expected one of full, bytes, recompute"):
         save_memory(build_ann(NetworkConfig("resnet18", width=4), 10), "bits")
+
+
+def test_a_recipe_asks_for_it():
+    data = load(DataConfig(size=8, train_per_class=4, test_limit=20))
+    curves = {}
+    for way in ("full", "bytes", "recompute"):
+        torch.manual_seed(0)
+        method = Direct(Direct.Config(), NetworkConfig("resnet18", width=4, time_steps=2), 10, 1)
+        recipe = Recipe(epochs=2, batch_size=20, augment=(), memory=way)
+        curves[way] = fit(method, data, recipe, seed=0, progress=False).losses["ce"]
+        torch.testing.assert_close(curves[way], curves["full"], rtol=1e-4, atol=1e-5)
+    with pytest.raises(UserError, match="memory is 'bytes', which a Sequential does not know"):
+        save_memory(torch.nn.Sequential(), "bytes")
+
+
+def test_a_compiled_method_learns_the_same(monkeypatch):
+    """The backend is one that needs no C++ compiler; a whole method must be one graph."""
+    data = load(DataConfig(size=8, train_per_class=4, test_limit=20))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    losses = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        method = JointASNN(JointASNN.Config(), NetworkConfig("resnet18", width=4, time_steps=2), 10, 1)
+        recipe = Recipe(epochs=1, batch_size=20, augment=(), learning_rate=1e-4, compile=compiled)
+        losses.append(fit(method, data, recipe, seed=0, progress=False).losses)
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-5)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from snnbook.backbones.backbone import Backbone
 from snnbook.errors import UserError
 from snnbook.folding import dataflow
 
@@ -27,10 +28,15 @@ def save_memory(backbone: nn.Module, way: str) -> nn.Module:
         way: ``"full"`` (no change), ``"bytes"`` (convolutions that read spikes) or ``"recompute"`` (blocks).
 
     Raises:
-        UserError: no such way.
+        UserError: no such way, or a network that is not of this library.
     """
     if way not in WAYS:
         raise UserError(f"memory is {way!r}; expected one of {', '.join(WAYS)}")
+    if way != "full" and not isinstance(backbone, Backbone):
+        raise UserError(
+            f"memory is {way!r}, which a {type(backbone).__name__} does not know; expected a network of "
+            "snnbook.backbones; set recipe.memory: full"
+        )
     if way == "bytes":
         for convolution in _reading_spikes(backbone):
             _become(convolution, _BytesForSpikes)

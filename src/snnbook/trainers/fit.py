@@ -16,6 +16,7 @@ from tqdm import tqdm
 from snnbook.batchnorm import synchronized
 from snnbook.data import Dataset, batches, test_batches
 from snnbook.errors import UserError
+from snnbook.memory import save_memory
 from snnbook.trainers import checkpoint as checkpoints
 from snnbook.trainers.distributed import ALONE, World
 from snnbook.trainers.recipe import Recipe
@@ -120,7 +121,11 @@ def fit(
             f"the training set has {count} images, fewer than recipe.batch_size = {recipe.batch_size}; "
             "choose a smaller batch or set recipe.drop_last: false"
         )
+    for backbone in method.backbones().values() if recipe.memory != "full" else ():
+        save_memory(backbone, recipe.memory)
     learner = world.wrap(method, device)
+    if recipe.compile:
+        learner = torch.compile(learner)
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
         synchronize,

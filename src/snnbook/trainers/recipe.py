@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from snnbook.errors import UserError
+from snnbook.memory import WAYS
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -27,6 +28,9 @@ class Recipe:
         drop_last: leave out the last batch of an epoch if it is not full.
         sync_batchnorm: with several processes, BatchNorm takes the statistics of the whole batch and not of each
             process's share; then they train like one process.
+        memory: what a step keeps for its backward pass: ``"full"``, spikes as ``"bytes"``, or ``"recompute"``, see
+            :mod:`snnbook.memory`.
+        compile: let ``torch.compile`` compile the whole method; takes a C++ compiler, and minutes on a CPU.
     """
 
     epochs: int = 300
@@ -42,12 +46,15 @@ class Recipe:
     augment: tuple[str, ...] = ("crop", "flip")
     drop_last: bool = True
     sync_batchnorm: bool = False
+    memory: str = "full"
+    compile: bool = False
 
     def __post_init__(self):
         for name, known in {
             "optimizer": ("adam", "sgd"),
             "schedule": ("cosine", "steps", "constant"),
             "precision": tuple(PRECISIONS),
+            "memory": WAYS,
         }.items():
             if getattr(self, name) not in known:
                 raise UserError(
