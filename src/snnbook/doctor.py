@@ -112,21 +112,16 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
-    from snnbook.data import default_root
+    from snnbook.data.location import PLACES, default_root, found
 
     folder = (chosen or default_root()).absolute()
     lines = [
         "digits: bundled with scikit-learn, nothing to download",
         f"others from {folder} (--data or SNNBOOK_DATA)",
     ]
-    for name, places in {
-        "cifar10": ("cifar10/train", "train", "cifar-10-batches-py"),
-        "cifar100": ("cifar100/train", "cifar-100-python"),
-    }.items():
-        there = [place for place in places if (folder / place).exists()]
-        lines.append(
-            f"{name}: " + (f"found {there[0]}" if there else "not there; downloaded when first used")
-        )
+    for name in PLACES:
+        there = found(name, folder)
+        lines.append(f"{name}: " + (f"found {there}" if there else "not there; downloaded when first used"))
     existing = next(place for place in [folder, *folder.parents] if place.exists())
     lines.append(f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB")
     return lines

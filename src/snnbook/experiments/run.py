@@ -20,6 +20,7 @@ def run(
     results: Path | None = None,
     work: Path | None = None,
     progress: bool = True,
+    weights: bool = False,
 ) -> Record:
     """Train and measure one row of a table, or return its record if that stands.
 
@@ -37,13 +38,14 @@ def run(
         results: folder of records; the project's by default.
         work: folder of checkpoints and weights; ``runs`` beside ``results`` by default.
         progress: show a bar.
+        weights: train again, beside a record that stands, if the weights are missing; the record stays as it is.
 
     Raises:
         UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder.
     """
     job = plan(run_id, seed, profile, recipe, overrides, results, work)
     standing = job.standing()
-    if standing is None:
+    if standing is None or weights:
         check(job.table)
         from snnbook.experiments.training import Context, train  # torch takes its time to import
 
