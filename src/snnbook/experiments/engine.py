@@ -56,10 +56,11 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
         matrix.log(step).parent.mkdir(parents=True, exist_ok=True)
         matrix.log(step).unlink(missing_ok=True)
     code = _schedule(matrix, folder, on_record)
-    failed = _failures(matrix)
+    messages = folder / "snakemake.log"
+    failed = _failures(matrix, messages)
     if code and not failed:
-        raise UserError(f"Snakemake failed, though each run has its record; see {folder / 'snakemake.log'}")
-    if code == 0 or all(one.log.is_file() for one in failed):
+        raise UserError(f"Snakemake failed, though each run has its record; see {messages}")
+    if messages not in [one.log for one in failed]:
         shutil.rmtree(folder)
     return failed
 
@@ -109,6 +110,8 @@ def _schedule(matrix: Matrix, folder: Path, on_record: Callable[[Record, int], N
             "--resources",
             f"gpu={matrix.cards}",
         ]
+    if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
+        command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
     with open(folder / "snakemake.log", "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(
@@ -147,16 +150,21 @@ def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Recor
             continue
 
 
-def _failures(matrix: Matrix) -> list[Failure]:
+def _failures(matrix: Matrix, messages: Path) -> list[Failure]:
+    """The runs without a record.  ``messages`` is where Snakemake says why it never came to a run."""
     by_run = {(step.run, seed): step for step in matrix.steps for seed in step.seeds}
     failed = []
     for task in matrix.todo:
-        if not matrix.record_path(task).is_file():
-            step = by_run[task.run, task.seed]
-            log = matrix.log(step)
-            said = log.read_text(errors="replace").splitlines() if log.is_file() else []
-            said = [line for line in said if line.strip()]
+        if matrix.record_path(task).is_file():
+            continue
+        step = by_run[task.run, task.seed]
+        log = matrix.log(step)
+        if log.is_file():
+            said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
             own = [line for line in said if line.startswith(f"snnbook: {task.run}, seed {task.seed}: ")]
-            reason = (own or said or [f"not started; needs {' and '.join(step.after)}"])[-1]
+            reason = (own or said or ["ended without a word"])[-1].rpartition(f"seed {task.seed}: ")[2]
             failed.append(Failure(task, reason.removeprefix("snnbook: "), log))
+        else:
+            after = f", it needs {' and '.join(step.after)}" if step.after else ""
+            failed.append(Failure(task, f"not started{after}", messages))
     return failed

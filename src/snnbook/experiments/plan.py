@@ -87,13 +87,12 @@ def steps(
     groups: dict[str, dict[int, Job]] = {}  # by the name of the step, and seed
 
     def add(one: Job) -> None:
-        seeds = groups.setdefault(_name(one), {})
-        if one.seed in seeds:
+        if one.seed in groups.get(_name(one), {}):
             return
         for need in _needs(one):
             if not (need.record_path.is_file() and need.weights.is_file()):
                 add(need)
-        seeds[one.seed] = one
+        groups.setdefault(_name(one), {})[one.seed] = one
 
     for task in todo:
         add(job.plan(task.run, task.seed, profile, results=results, work=work))

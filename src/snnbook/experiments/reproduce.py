@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnbook.data.location import PLACES, default_root, found
 from snnbook.errors import UserError
 from snnbook.experiments import job, plan, record
 from snnbook.experiments.cards import cards
@@ -27,7 +26,7 @@ class Matrix:
     steps: tuple[Step, ...]
     results: Path
     work: Path
-    data: Path
+    data: Path | None
     bare: bool
     cores: int
     cards: int
@@ -50,7 +49,9 @@ class Matrix:
     @property
     def threads(self) -> int:
         """CPU cores a step takes.  A quick run is too small to gain from a second."""
-        return max(1, self.cores // self.slots) if self.gpus and not self.executor else 1
+        if not self.gpus:
+            return 1
+        return 4 if self.executor else max(1, self.cores // self.slots)
 
     def record_path(self, task: Task) -> Path:
         return job.plan(task.run, task.seed, self.profile, results=self.results, work=self.work).record_path
@@ -62,7 +63,8 @@ class Matrix:
     def command(self, step: Step) -> str:
         """What a step does, as a line for the shell.  It may be given again at any time."""
         options = ["--seed", *map(str, step.seeds), "--profile", self.profile, "--weights"]
-        options += ["--results", self.results, "--work", self.work, "--data", self.data]
+        options += ["--results", self.results, "--work", self.work]
+        options += ["--data", self.data] if self.data else []
         options += ["--bare"] if self.bare else []
         options += ["--own-card"] if self.gpus else []
         line = shlex.join([sys.executable, "-m", "snnbook", "run", step.run, *map(str, options)])
@@ -114,10 +116,17 @@ class Matrix:
         return lines
 
     def _downloads(self) -> list[str]:
+        from snnbook.data.location import (
+            PLACES,
+            default_root,
+            found,
+        )  # brings torch, which the rest does not need
+
+        folder = self.data or default_root().absolute()
         jobs = [job.plan(step.run, step.seeds[0], self.profile) for step in self.steps]
         names = dict.fromkeys(one.merged()["data"]["name"].value for one in jobs)
-        missing = [name for name in names if name in PLACES and found(name, self.data) is None]
-        return [f"{name} ({PLACES[name][1] / 1e6:.0f} MB) to {self.data}" for name in missing]
+        missing = [name for name in names if name in PLACES and found(name, folder) is None]
+        return [f"{name} ({PLACES[name][1] / 1e6:.0f} MB) to {folder}" for name in missing]
 
 
 def prepare(
@@ -159,7 +168,7 @@ def prepare(
         steps=tuple(plan.steps(tasks, profile, results, work)),
         results=results,
         work=work,
-        data=Path(data or default_root()).absolute(),
+        data=Path(data).absolute() if data else None,
         bare=bare or profile == "quick",
         cores=cores or _cores(),
         cards=len(cards()),
