@@ -180,14 +180,14 @@ def test_a_plan_says_what_it_takes_from_recorded_costs(here):
     text = matrix(here).text()
     assert "6 runs in the quick profile, 1 done, 5 to do" in text
     # 5 runs of 3000 s and a fifth for their tests, on 2 cores; 4 of them are judged by the fifth.
-    assert "time: about 2.5 hours, 2 at a time, judged by records made on abacus" in text
+    assert "time: about 2.5 h, 2 at a time, judged by records made on abacus" in text
     assert "4 runs counted as the profile's median" in text
     assert "disk: about 20 MB" in text
     assert "downloads: none" in text
-    assert "GPU-hours" not in text
+    assert "GPU time" not in text
     text = matrix(here, "lab", data=here).text()
     assert f"downloads: cifar10 (170 MB) to {here}" in text
-    assert "GPU-hours: unknown" in text
+    assert "GPU time: unknown" in text
     assert "no GPU here: everything runs on the CPU" in text
 
 

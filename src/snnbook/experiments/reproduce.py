@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,17 +74,17 @@ class Matrix:
     def text(self) -> str:
         """The plan: runs by table, what waits, hours, disk, downloads."""
         done = sum(task.done for task in self.tasks)
-        lines = [f"{len(self.tasks)} runs in the {self.profile} profile, {done} done, {len(self.todo)} to do"]
-        by_table: dict[str, list[Task]] = {}
-        for task in self.tasks:
-            by_table.setdefault(task.run.partition("/")[0], []).append(task)
-        for name, tasks in by_table.items():
-            done, left = sum(task.done for task in tasks), sum(task in self.todo for task in tasks)
-            waiting = len(tasks) - done - left
-            if left or waiting:
-                lines.append(f"  {name}: {done} done, {left} to do, {waiting} waiting")
-        blocked = [(task.run, task.waits) for task in self.tasks if task.waits and not task.done]
-        lines += [f"  waits: {run}: {reason}" for run, reason in dict.fromkeys(blocked)]
+        waiting = len(self.tasks) - done - len(self.todo)
+        counts = f"{done} done, {len(self.todo)} to do" + (f", {waiting} waiting" if waiting else "")
+        lines = [f"{len(self.tasks)} runs in the {self.profile} profile, {counts}"]
+        tables = Counter(task.run.partition("/")[0] for task in self.todo)
+        lines += [f"  to do: {name}: {count} runs" for name, count in tables.items()]
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for run, reason in dict.fromkeys((t.run, t.waits) for t in self.tasks if t.waits and not t.done):
+            reasons.setdefault((run.partition("/")[0], reason), []).append(run)
+        for (table, reason), runs in reasons.items():
+            which = ", ".join(runs) if len(runs) < 4 else f"{len(runs)} rows of {table}"
+            lines.append(f"  waits: {which}: {reason}")
         lines += [
             f"  again for its weights, which git does not keep: {s.name}" for s in self.steps if s.again
         ]
@@ -97,15 +98,20 @@ class Matrix:
         )
         note = "".join(f"; {text}" for text in rough)
         if guess.devices:
-            where = f"{self.slots} at a time" if not self.executor else f"on {self.executor}"
-            hours = guess.seconds / 3600 / (1 if self.executor else min(self.slots, len(self.steps)))
-            time = f"about {hours:.2g} hours, {where}, judged by records made on {', '.join(guess.devices)}{note}"
+            where = (
+                f"{self.slots} at a time"
+                if not self.executor
+                else f"one after another, less on {self.executor}"
+            )
+            seconds = guess.seconds / (1 if self.executor else min(self.slots, len(self.steps)))
+            made = f"judged by records made on {', '.join(guess.devices)}"
+            time = f"about {_duration(seconds)}, {where}, {made}{note}"
         else:
             time = f"unknown{note}"
         lines = [f"time: {time}"]
         if self.profile != "quick":
-            known = f"about {guess.gpu / 3600:.2g}" if guess.gpu else "unknown, no record was made on a GPU"
-            lines.append(f"GPU-hours: {known}")
+            known = f"about {_duration(guess.gpu)}" if guess.gpu else "unknown, no record was made on a GPU"
+            lines.append(f"GPU time: {known}")
             if not self.gpus:
                 lines.append("no GPU here: everything runs on the CPU")
         disk = f"about {guess.disk / 1e6:.2g} MB of weights" if guess.devices else "unknown"
@@ -179,6 +185,10 @@ def prepare(
 def _cores() -> int:
     """Those this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.2g} h" if seconds > 5400 else f"{seconds / 60:.2g} min"
 
 
 def _existing(folder: Path) -> Path:
