@@ -17,7 +17,7 @@ import pytest
 
 from snnbook import cli
 from snnbook.errors import UserError
-from snnbook.experiments import cards, engine, lock, record
+from snnbook.experiments import cards, engine, job, lock, record
 from snnbook.experiments.record import Record
 from snnbook.experiments.reproduce import Matrix, prepare
 
@@ -92,7 +92,7 @@ def stand_in(run, seed, profile="quick", seconds=1000.0):
         label="",
         seed=seed,
         profile=profile,
-        asked="",
+        asked=job.plan(run, seed, profile).asked,
         config={},
         data={"train": 50, "test": 50},
         metrics={"snn": {"last": 50.0 + seed, "best": 60.0, "best_epoch": 1}},
@@ -386,6 +386,13 @@ def test_a_typo_in_a_table_is_found_before_anything_starts(here):
     (here / "tables/demo.yaml").write_text(TABLE.replace("train: ann", "trian: ann"))
     with pytest.raises(UserError, match=r"demo\.yaml, line 15: unknown key 'trian'"):
         prepare("quick", results=here / "results", work=here / "runs")
+
+
+def test_a_record_of_other_settings_is_not_taken_for_done(here):
+    main(here / "results", here / "runs", "quick", 0, "demo/snn", 0)
+    (here / "tables/demo.yaml").write_text(TABLE.replace("epochs: 1", "epochs: 2"))
+    with pytest.raises(UserError, match=r"seed0.json was made with other settings .*delete it to run again"):
+        matrix(here)
 
 
 def test_the_profiles_of_clusters_name_their_executor():

@@ -40,7 +40,7 @@ def matrix(
     """The runs of ``chosen`` tables (all by default) for ``seeds`` (each table's own by default), as tasks.
 
     Raises:
-        UserError: no such table.
+        UserError: no such table; a record that is damaged, or was made with other settings than the table's now.
     """
     for name in chosen:
         if name not in tables.names():
@@ -52,8 +52,11 @@ def matrix(
             owner, trained = tables.find(f"{table.id}/{row.id}")
             run = f"{owner.id}/{trained.id}"
             for seed in seeds or table.seeds:
+                waits = _waits(run, profile)
                 done = bool(record.records(run, profile, [seed], results))
-                found.append(Task(run, seed, done, _waits(run, profile)))
+                if done and not waits:
+                    job.plan(run, seed, profile, results=results).standing()
+                found.append(Task(run, seed, done, waits))
     return list(dict.fromkeys(found))  # a row shown in two tables is one run
 
 

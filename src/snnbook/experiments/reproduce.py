@@ -1,5 +1,6 @@
 """The matrix of runs: what is asked for, what is left of it, and what that will take; nothing starts here."""
 
+import math
 import os
 import shlex
 import shutil
@@ -114,7 +115,7 @@ class Matrix:
             lines.append(f"GPU time: {known}")
             if not self.gpus:
                 lines.append("no GPU here: everything runs on the CPU")
-        disk = f"about {guess.disk / 1e6:.2g} MB of weights" if guess.devices else "unknown"
+        disk = f"about {math.ceil(guess.disk / 1e6)} MB of weights" if guess.devices else "unknown"
         lines.append(
             f"disk: {disk} in {self.work}, {shutil.disk_usage(_existing(self.work)).free / 1e9:.0f} GB free"
         )
