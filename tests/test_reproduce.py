@@ -270,18 +270,8 @@ def test_an_interrupt_ends_everything_it_started(here):
 
 
 def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
-    options = [
-        "reproduce",
-        "demo",
-        "--seeds",
-        "1",
-        "--profile",
-        "quick",
-        "--results",
-        "results",
-        "--work",
-        "runs",
-    ]
+    places = ["--results", "results", "--work", "runs"]
+    options = ["reproduce", "demo", "--seeds", "1", "--profile", "quick", *places]
     (here / "tables/demo.yaml").write_text(TABLE[: TABLE.index("  - {id: pupil")] + TABLE.splitlines()[-1])
     assert cli.main([*options, "--dry-run"]) == 0
     out = capfd.readouterr().out
@@ -296,6 +286,13 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
     before = records(here)
     assert cli.main(options) == 0
     assert "1 done, 0 to do" in capfd.readouterr().out
+    weights = here / "runs/quick/demo/snn/seed1/model.pt"
+    weights.unlink()
+    again = ["run", "demo/snn", "--seed", "-1", "1", "--weights", "--bare", *places]
+    with pytest.raises(SystemExit, match="1"):  # for the first seed, which does not stop the second
+        cli.main([*again, "--device", "cpu"])
+    assert "snnbook: demo/snn, seed -1: seed is -1; expected 0 or more\n" in capfd.readouterr().err
+    assert weights.is_file()
     assert records(here) == before
 
 
