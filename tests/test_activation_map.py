@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from snnbook.analysis import grad_cam, spike_activation_map
-from snnbook.backbones import build
+from snnbook.analysis import activation_maps, grad_cam, spike_activation_map
+from snnbook.backbones import NetworkConfig, build, build_ann
 from snnbook.errors import UserError
+from snnbook.trainers import SASTC, Direct
 
 
 def test_a_neurons_earlier_spikes_count():
@@ -57,3 +58,32 @@ def test_grad_cam_by_definition():
     expected = expected / expected.amax((1, 2), keepdim=True).clamp(min=1e-12)
     torch.testing.assert_close(maps[0], expected, atol=1e-5, rtol=1e-4)
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_maps_for_a_record_are_small_and_those_of_student_and_teacher():
+    torch.manual_seed(0)
+    teacher = build_ann(NetworkConfig("convnet", width=4), 10, 1)
+    network = NetworkConfig("convnet", width=4, time_steps=3, neuron="sastc")
+    method = SASTC(SASTC.Config(batch_size=8), network, 10, 1, teacher)
+    images = torch.rand(2, 1, 32, 32)
+    for _ in range(20):  # so that BatchNorm knows the images, and deep layers fire
+        method.student(images)
+    maps = activation_maps(method, images, largest=16)
+    with torch.no_grad():
+        layers, (logits, features) = method.study(images)[1], method.teach(images)
+    assert [torch.tensor(x).shape for x in maps["student"]] == [
+        (2, min(x.shape[-1], 16), min(x.shape[-1], 16)) for x in layers
+    ]
+    deep = spike_activation_map(layers[-1], layers[-1].shape[-2:]).mean(0)
+    assert deep.any()
+    deep = deep / deep.amax((1, 2), keepdim=True).clamp(min=1e-12)
+    torch.testing.assert_close(torch.tensor(maps["student"][-1]), deep, atol=6e-4, rtol=0)
+    size = features[-1].shape[-2:]
+    looks = grad_cam(method.teacher, images, size, logits.argmax(1))[0]
+    torch.testing.assert_close(torch.tensor(maps["teacher"]), looks, atol=6e-4, rtol=0)
+
+
+def test_maps_need_a_teacher():
+    method = Direct(Direct.Config(), NetworkConfig("convnet", width=4, neuron="sastc"), 10, 1)
+    with pytest.raises(UserError, match="has no teacher"):
+        activation_maps(method, torch.rand(2, 1, 8, 8))

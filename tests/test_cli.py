@@ -175,8 +175,9 @@ def test_an_interrupted_run_ends_at_once_and_keeps_its_epochs(here, number, bare
         os.kill(holder, 0)
 
 
-def test_doctor_tells_what_is_there_on_one_screen(here, capsys):
+def test_doctor_tells_what_is_there_on_one_screen(here, capsys, monkeypatch):
     (here / "data/cifar10/train").mkdir(parents=True)
+    monkeypatch.setenv("SNNBOOK_WORKERS", "3")
     code, out, _ = call(capsys, "doctor", "--data", "data")
     assert code == 0
     for word in (
@@ -190,6 +191,8 @@ def test_doctor_tells_what_is_there_on_one_screen(here, capsys):
         assert word in out
     assert "cifar10: found cifar10/train" in out
     assert "cifar100: not there" in out
+    assert "imagenet: not there; ask for it at image-net.org" in out
+    assert "by 3 workers" in out
     assert len(out.splitlines()) <= 24
 
 

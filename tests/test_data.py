@@ -187,6 +187,41 @@ def test_test_batches_are_the_test_set(digits):
     assert torch.equal(restored.round().to(torch.uint8), digits.test_images)
 
 
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_together_see_what_one_sees(digits, world):
+    options = {"augment": ("crop", "flip", "cutout"), "batch_size": 36, "drop_last": False, "seed": 2}
+    shares = [epoch_of(digits, part=(rank, world), **options) for rank in range(world)]
+    whole = epoch_of(digits, **options)
+    assert [len(labels) for _, labels in whole] == [36, 36, 28]
+    assert all(len(share) == len(whole) for share in shares)
+    for step, (images, labels) in enumerate(whole):
+        assert torch.equal(images, torch.cat([share[step][0] for share in shares]))
+        assert torch.equal(labels, torch.cat([share[step][1] for share in shares]))
+        sizes = {len(share[step][1]) for share in shares}
+        assert max(sizes) - min(sizes) <= (step == 2)
+
+
+def test_short_last_batch_is_split_evenly(digits):
+    sizes = [
+        len(epoch_of(digits, batch_size=96, drop_last=False, part=(rank, 3))[-1][1]) for rank in range(3)
+    ]
+    assert sizes == [2, 1, 1]
+
+
+@pytest.mark.parametrize("world", [1, 3, 5])
+def test_processes_test_every_image_once(digits, world):
+    parts = [list(data.test_batches(digits, 100, part=(rank, world))) for rank in range(world)]
+    assert max(len(labels) for part in parts for _, labels in part) == 100
+    flat = [batch for part in parts for batch in part]
+    images, labels = (torch.cat(column) for column in zip(*flat, strict=True))
+    whole, _ = next(data.test_batches(digits, 2000))
+    assert torch.equal(labels, digits.test_labels) and torch.equal(images, whole)
+    few = replace(digits, test_images=digits.test_images[:2], test_labels=digits.test_labels[:2])
+    assert sum(len(list(data.test_batches(few, 100, part=(rank, world)))) for rank in range(world)) == min(
+        2, world
+    )
+
+
 # Augmentation
 
 
@@ -398,6 +433,14 @@ def test_bad_batches(digits):
     one_line(lambda: data.batches(digits, 101, seed=0, epoch=0), "batch_size is 101", "100 training images")
     bad = {"seed": 0, "epoch": 0, "augment": ("crop", "flp")}
     one_line(lambda: data.batches(digits, 10, **bad), "'flp'", "did you mean 'flip'")
+    epoch = {"seed": 0, "epoch": 0}
+    one_line(lambda: data.batches(digits, 10, part=(0, 4), **epoch), "batch_size is 10", "4 processes")
+    one_line(
+        lambda: data.batches(digits, 33, part=(0, 3), drop_last=False, **epoch), "last batch has 1 images"
+    )
+    for part in ((2, 2), (-1, 2), (0, 0)):
+        one_line(lambda part=part: data.batches(digits, 10, part=part, **epoch), "part is")
+        one_line(lambda part=part: data.test_batches(digits, 10, part=part), "part is")
 
 
 def test_bad_folders(tree):

@@ -39,7 +39,7 @@ def made(run="demo/one", seed=0, snn=(80.0, 90.0, 88.0), **changes):
         data={"name": "digits", "test": 900, "standard_error_at_90": 1.0},
         metrics={"snn": {"last": snn[-1], "best": best, "best_epoch": snn.index(best) + 1}},
         curve={"loss": {"ce": [2.0, 1.5, 1 / 3]}, "accuracy": {"snn": list(snn)}},
-        measure={"snn": {"firing_rate": 0.125}},
+        measure={"snn": {"firing_rate": 0.125, "energy_uj": 1.25}},
         cost={"seconds": 6.0, "seconds_per_epoch": 2.0, "images_per_second": 50.0, "parameters": 10},
         environment={"device": "a CPU", "threads": 2},
         code={"version": "0", "commit": None, "tree": "0"},
@@ -152,25 +152,30 @@ def test_a_report_sets_ours_beside_the_paper(results):
         "ours",
         "snnTorch",
         "n",
+        "µJ",
         "seconds",
         "s/epoch",
         "paper s/epoch",
+        "device",
     ]
     assert rows == [
-        ["First", "SNN", "90.25", "89.5 ± 2.1", "71.5", "2", "6.0", "2.0", "1.5"],
-        ["Second | both", "SNN", "91 ± 0.2", "92.0", "n/a", "1", "6.0", "2.0", "n/a"],
-        ["Second | both", "ANN", "95", "94.0", "n/a", "1", "6.0", "2.0", "n/a"],
-        ["Rival", "SNN", "n/a", "71.5", "n/a", "1", "6.0", "2.0", "n/a"],
+        ["First", "SNN", "90.25", "89.5 ± 2.1", "71.5", "2", "1.25 ± 0.00", "6.0", "2.0", "1.5", "a CPU"],
+        ["Second | both", "SNN", "91 ± 0.2", "92.0", "n/a", "1", "1.25", "6.0", "2.0", "n/a", "a CPU"],
+        ["Second | both", "ANN", "95", "94.0", "n/a", "1", "n/a", "6.0", "2.0", "n/a", "a CPU"],
+        ["Rival", "SNN", "n/a", "71.5", "n/a", "1", "1.25", "6.0", "2.0", "n/a", "a CPU"],
     ]
     assert report("demo", results=results, which="best").lines[1].ours.mean == 93.0
     assert "quick profile, digits (900 test images, sampling error 1.0 points at 90 %)" in found.caption()
     assert "not its numbers" in found.caption()
     assert "Second \\| both" in found.markdown()
     assert len({line.count("|") - line.count("\\|") for line in found.markdown().splitlines()}) == 1
+    assert r"Second \textbar{} both & SNN & 91 $\pm$ 0.2 & 92.0 & n/a & 1 &" in found.latex()
     parsed = list(csv.DictReader(io.StringIO(found.csv())))
     assert float(parsed[0]["ours"]) == 89.5
     assert float(parsed[0]["difference"]) == pytest.approx(-0.75)
     assert parsed[3]["paper"] == ""
+    assert [row["energy_uj"] for row in parsed] == ["1.25", "1.25", "", "1.25"]
+    assert {row["device"] for row in parsed} == {"a CPU"}
 
 
 def test_only_the_papers_data_are_compared_with_its_numbers(results):

@@ -166,10 +166,39 @@ def test_rows_wait_and_say_for_what(here, capfd):
     assert "(= demo/short)" in capfd.readouterr().out
 
 
+def test_a_row_waits_until_its_images_are_there(here, capfd):
+    waiting = "waits: the images, until: pictures"
+    (here / "tables/demo.yaml").write_text(TABLE.replace("waits: event data", waiting))
+    data = here / "data"
+
+    def row():
+        (found,) = [task for task in matrix("quick", ["demo"], data=data) if task.run == "demo/events"]
+        return found
+
+    settings.check(tables.load("demo"))  # its settings are looked at, though it waits
+    assert row().waits == "the images"
+    assert cli.main(["reproduce", "demo", "--dry-run", "--data", str(data)]) == 0
+    assert "waits: demo/events: the images" in capfd.readouterr().out
+    (data / "pictures").mkdir(parents=True)
+    assert row().waits is None
+    lines = {line.label: line for line in report("demo", results=here / "results").lines}
+    assert lines["Events"].waits == "the images"
+    run(here, "demo/events", overrides=["network.time_steps=2"])  # another run than the table's
+    run(here, "demo/events")
+    lines = {line.label: line for line in report("demo", results=here / "results").lines}
+    assert lines["Events"].waits is None and lines["Events"].ours.n == 1
+    assert "Waits" not in lines["Events"].note
+    (here / "tables/demo.yaml").write_text(
+        TABLE.replace("waits: event data", waiting).replace("network: {time_steps: 10}", "network: {tme: 1}")
+    )
+    with pytest.raises(UserError, match="'tme'"):
+        settings.check(tables.load("demo"))
+
+
 def test_every_table_of_the_project_lists_what_it_waits_for():
     """Rows that cannot be run are listed, not dropped: TET's event rows and ImageNet's full profiles."""
     events = tables.load("tet-table3-events").rows
     assert len(events) == 4
     assert all(row.waits.keys() == {"quick", "lab", "paper"} for row in events)
     for row in tables.load("tet-table3-imagenet").rows:
-        assert row.waits.keys() == {"lab", "paper"}
+        assert row.waits.keys() == {"lab", "paper"} and row.until == "imagenet"

@@ -1,5 +1,6 @@
 """Joint A-SNN: its losses by hand, its parameters by count, and who may teach whom."""
 
+import dataclasses
 import math
 
 import pytest
@@ -7,8 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from snnbook import losses
+from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
+from snnbook.analysis.firing import Activity, Observation
 from snnbook.backbones import NetworkConfig
 from snnbook.errors import UserError
+from snnbook.experiments import settings, tables
 from snnbook.trainers.joint import JointASNN, JointConfig
 
 TINY = NetworkConfig("resnet18", width=8, time_steps=2)
@@ -170,3 +174,47 @@ def test_prediction_uses_the_newest_factors():
 def test_unknown_settings_are_refused():
     with pytest.raises(UserError, match="expected one of paper, official"):
         JointConfig(mode="offical")
+
+
+def test_at_one_time_step_mean_and_sum_are_one_readout():
+    network, images = NetworkConfig("vgg16", width=4, time_steps=1), torch.rand(4, 3, 16, 16)
+    mean, total = (joint(JointConfig(readout=r), network).eval().predict(images) for r in ("mean", "sum"))
+    torch.testing.assert_close(mean["snn"], total["snn"])
+
+
+@pytest.mark.parametrize(
+    "name", ["joint-table1-cifar10", "joint-table1-cifar100", "joint-table2", "joint-table3"]
+)
+@pytest.mark.parametrize("profile", ["quick", "lab", "paper"])
+def test_rows_beside_each_other_differ_in_the_method_alone(name, profile):
+    rows = {row.id: row for row in tables.load(name).rows}
+    pairs = [(row, alone) for row in rows for alone in (f"{row}-snn", f"{row}-snntorch") if alone in rows]
+    assert len(pairs) >= 2
+    for pair in pairs:
+        if any(profile in rows[row].waits for row in pair):
+            continue
+        ours, alone = (settings.settings(*tables.find(f"{name}/{row}"), profile) for row in pair)
+        assert ours.method.kld == 1.0 and ours.method.norm == 0.3  # Sec. 5.1
+        for section in ("network", "recipe"):
+            assert getattr(ours, section) == getattr(alone, section), pair
+        assert dataclasses.replace(ours.data, test_limit=None) == dataclasses.replace(
+            alone.data, test_limit=None
+        )
+
+
+def test_the_papers_energies_favour_the_snn_even_with_the_units_put_right():
+    """Sec. 5.4 adds arithmetic (Table 5) and data movement (Table 6), and its conclusion outlives their slips."""
+
+    def costs(additions, multiplications, mebibytes):
+        layers = {
+            "spikes": Activity(additions - multiplications, 1.0, True),
+            "stem": Activity(multiplications, 1.0, False),
+        }
+        moved = Observation({}, activations=mebibytes * 2**20 / 8, rates={}, spikes=0, time_steps=1)
+        return energy_of_computation(Observation(layers, 1, {}, 0, 1)), energy_of_data_movement(moved)
+
+    (ann, ann_moved), (snn, snn_moved) = costs(187e6, 187e6, 6.234), costs(73.4e6, 3.52e6, 12.506)
+    assert ann.joules / snn.joules == pytest.approx(12.5, abs=0.05)
+    # Its SNN's energy is 0.6 % above what its own volume gives.
+    assert snn_moved.least / ann_moved.least == pytest.approx(2.062 / 1.022, rel=7e-3)
+    assert snn.joules + snn_moved.most < ann.joules + ann_moved.least

@@ -93,7 +93,7 @@ def stand_in(run, seed, profile="quick", seconds=1000.0):
         seed=seed,
         profile=profile,
         asked=job.plan(run, seed, profile).asked,
-        config={},
+        config={"method": {"name": "direct"}},
         data={"train": 50, "test": 50},
         metrics={"snn": {"last": 50.0 + seed, "best": 60.0, "best_epoch": 1}},
         curve={},

@@ -1,6 +1,7 @@
 """SASTC: attention within its bounds, a loss by hand, who learns and who does not, the STM score in numpy."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from snnbook.analysis import epoch_notes, measure, training_flops
+from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.mismatch import STM, mismatch
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
-from snnbook.calibration import Embedding, LayerAttention, Matching, Projection, project
+from snnbook.calibration import Embedding, LayerAttention, Matching, Projection
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
+from snnbook.losses import tet
 from snnbook.losses.sastc import attention_weights, calibration, distance, similarity
 from snnbook.trainers import checkpoint
 from snnbook.trainers.direct import Direct, DirectConfig
@@ -175,14 +179,6 @@ def test_statistics_by_step_equal_a_loop_over_steps_and_merged_ones_a_single_cal
     torch.testing.assert_close(projection(x, parts=steps), by_step)
 
 
-@pytest.mark.parametrize("kind", ["sastc", "semckd", "hint"])
-def test_projections_in_one_call_equal_projections_one_by_one(kind):
-    torch.manual_seed(0)
-    projections, x = [Projection(3, c, kind) for c in (5, 2, 7)], torch.randn(8, 3, 6, 6)
-    for found, projection in zip(project(x, projections, 2), projections, strict=True):
-        torch.testing.assert_close(found, projection(x, 2))
-
-
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("batchnorm", ["step", "merged"])
 def test_matching_equals_pair_by_pair(pooling, batchnorm):
@@ -203,13 +199,42 @@ def test_matching_equals_pair_by_pair(pooling, batchnorm):
             torch.testing.assert_close(found[:, :, i, j], expected)
 
 
-def test_the_first_convolution_is_one_call_for_each_student_layer_and_map_size(monkeypatch):
-    student, teacher = maps([(3, 8), (4, 4)], time_steps=2), maps([(2, 8), (3, 8), (6, 4), (4, 4)], seed=1)
-    match = Matching((3, 4), (2, 3, 6, 4), "sastc", "step", "max")
-    calls, convolve = [], F.conv2d
-    monkeypatch.setattr(F, "conv2d", lambda *a, **k: calls.append(a[1].shape) or convolve(*a, **k))
+def test_a_projection_reads_all_time_steps_in_one_call_and_a_map_is_pooled_once(monkeypatch):
+    student, teacher = maps([(3, 8), (4, 4)], time_steps=5), maps([(2, 8), (3, 8), (6, 4), (4, 4)], seed=1)
+    match = Matching((3, 4), (2, 3, 6, 4), "hint", "step", "max")
+    calls, pools = [], []
+    for row in match.projections:
+        for projection in row:
+            projection.register_forward_hook(lambda module, inputs, output: calls.append(inputs[0].shape[0]))
+    average = F.adaptive_avg_pool2d
+    match.pool = lambda x, size: pools.append(size) or F.adaptive_max_pool2d(x, size)
+    monkeypatch.setattr(F, "adaptive_avg_pool2d", lambda x, size: pools.append(size) or average(x, size))
     match(student, teacher)
-    assert len([shape for shape in calls if shape[-1] == 3]) == 3  # maps of 8 and 4, and of 4 alone
+    assert calls == 8 * [5 * BATCH]
+    assert pools == 3 * [(4, 4)]  # the first student layer, and two of the teacher
+
+
+@pytest.mark.parametrize("batchnorm", ["step", "merged"])
+def test_recomputing_keeps_less_and_changes_nothing(batchnorm):
+    student, teacher = maps([(3, 8), (4, 4)], time_steps=2), maps([(2, 8), (5, 4)], seed=1)
+    found, kept = [], []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        match = Matching((3, 4), (2, 5), "sastc", batchnorm, "max", recompute)
+        inputs, storages = [x.clone().requires_grad_() for x in student], {}
+
+        def pack(x, storages=storages):
+            storages[x.untyped_storage().data_ptr()] = x  # held, so that no address is used twice
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            distances = match(inputs, teacher)
+        kept.append(sum(x.untyped_storage().nbytes() for x in storages.values()))
+        distances.square().sum().backward()
+        gradients = [p.grad for p in match.parameters()]
+        found.append([distances, *(x.grad for x in inputs), *gradients])
+    torch.testing.assert_close(*found)
+    assert kept[1] < kept[0] / 2
 
 
 def test_the_loss_is_zero_when_projections_equal_targets():
@@ -285,6 +310,12 @@ def test_the_method_is_the_sum_of_its_parts(teacher):
     kl = (soft * (soft.log() - (outputs.mean(0) / 4).log_softmax(-1))).sum(-1).mean()
     torch.testing.assert_close(terms["kld"], 16 * kl)
     torch.testing.assert_close(terms["ce"], F.cross_entropy(outputs.mean(0), LABELS))
+
+
+def test_the_student_may_be_asked_for_the_label_at_every_step(teacher):
+    method = sastc(teacher, label_loss="tet", ce=0.5)
+    outputs, _ = method.study(images())
+    torch.testing.assert_close(method(images(), LABELS)["ce"], 0.5 * tet(outputs, LABELS))
 
 
 @pytest.mark.parametrize("name", ["resnet19", "wrn16_2", "sastc_vgg11"])
@@ -600,3 +631,76 @@ def test_the_score_refuses_what_it_cannot_compare(data, teacher):
         mismatch(sastc(teacher), data, 32, candidates="some")
     with pytest.raises(UserError, match="method Direct has no teacher"):
         mismatch(Direct(DirectConfig(), STUDENT, 10, 1), data, 32)
+
+
+def test_scores_of_the_last_epochs_are_averaged_and_survive_a_kill(data, teacher, tmp_path):
+    analyses = AnalysisConfig(mismatch=16, mismatch_epochs=2)
+    recipe = Recipe(epochs=3, batch_size=BATCH, augment=(), learning_rate=5e-3)
+
+    def run(**options):
+        method = sastc(teacher)
+        note = partial(epoch_notes, method, data, analyses, 3)
+        return method, fit(method, data, recipe, seed=0, progress=False, note=note, **options)
+
+    class Killed(Exception):
+        pass
+
+    def kill(history):
+        if history.epochs == 2:
+            raise Killed
+
+    method, history = run()
+    scores = history.notes["stm"]
+    assert len(scores) == 2 and scores[0] != scores[1]
+    assert len(history.notes["attention"]) == 3
+    found = measure(method, data, analyses, notes=history.notes)["snn"]["mismatch"]
+    assert found["score"] == pytest.approx(sum(scores) / 2)
+    last = measure(method, data, AnalysisConfig(mismatch=16))["snn"]["mismatch"]
+    assert last["score"] == scores[1]
+    assert found["layers"] == last["layers"]
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        run(checkpoint=path, on_epoch=kill)
+    assert run(checkpoint=path)[1].notes["stm"] == scores
+
+
+# --- the cost of a step
+
+
+def test_operations_of_a_step_by_hand():
+    """A convolution and a linear layer, forward, for the weights, and for the input where one is wanted."""
+
+    class Method(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.linear = nn.Conv2d(3, 5, 3, padding=1), nn.Linear(5 * 16, 7)
+
+        def forward(self, images, labels):
+            return {"ce": F.cross_entropy(self.linear(self.conv(images).flatten(1)), labels)}
+
+    products = 2 * (8 * 16 * 3 * 5 * 9) + 3 * (8 * 5 * 16 * 7)
+    assert training_flops(Method, (8, 3, 4, 4)) == 2 * products
+
+
+def test_operations_of_the_calibration_by_hand():
+    """With equal shares the projections are all that is added; attention adds little to them."""
+    teacher = NetworkConfig("convnet", width=8)
+
+    def count(method, **options):
+        config = method.Config(**options)
+        return training_flops(
+            lambda: method(config, network, 10, 1, build_ann(teacher, 10, 1)), (BATCH, 1, 16, 16)
+        )
+
+    network = NetworkConfig("convnet", width=8, time_steps=2, neuron="sastc")
+    with torch.no_grad():
+        shapes = [x.shape[1:] for x in build_ann(teacher, 10, 1).features(images())]
+    products = sum(
+        min(h, height) ** 2 * (9 * c * 2 * channels + 2 * channels * channels)
+        for c, h, _ in shapes
+        for channels, height, _ in shapes
+    )
+    alone = count(SASTC, beta=0.0, batch_size=BATCH)
+    expected = 3 * 2 * 2 * BATCH * products  # forward, weights, input; two operations; two steps
+    assert count(FeatureDistillation) - alone == expected
+    assert expected < count(SASTC, batch_size=BATCH) - alone < 1.2 * expected

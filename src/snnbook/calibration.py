@@ -1,14 +1,15 @@
 """What SASTC trains beside the student and leaves behind afterwards: projections and attention."""
 
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from snnbook.errors import UserError
 from snnbook.folding import fold, unfold
-from snnbook.losses.sastc import attention_weights, distance, similarity
+from snnbook.losses.sastc import attention_weights, distance, full_precision, similarity
 
 # Kernel sizes, one convolution each; BatchNorm and ReLU stand between them.
 PROJECTIONS = {"sastc": (3, 1), "semckd": (1, 3, 1), "hint": (3,)}
@@ -42,80 +43,74 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor, parts: int = 1) -> Tensor:
         """``[N, C, H, W]`` to ``[N, C', H, W]``, normalized in so many equal parts of the leading axis."""
-        return project(x, [self], parts)[0]
-
-    def finish(self, x: Tensor, parts: int) -> Tensor:
-        """All but the first convolution and the BatchNorm behind it."""
-        for i, convolution in enumerate(self.convolutions[1:], start=1):
+        for convolution, norm in zip_longest(self.convolutions, self.norms):
             x = convolution(x)
-            if i < len(self.norms):
-                x = _rectify(x, [self.norms[i]], parts)
+            if norm is not None:
+                x = F.relu(torch.cat([norm(part) for part in x.chunk(parts)]) if parts > 1 else norm(x))
         return x
-
-
-def project(x: Tensor, projections: list[Projection], parts: int) -> list[Tensor]:
-    """Each projection of ``x``; the first convolution of all of them, the costly one, is a single call.
-
-    Args:
-        x: ``[N, C, H, W]``.
-        projections: of one kind.
-        parts: see :class:`Projection`.
-    """
-    first = [p.convolutions[0] for p in projections]
-    y = F.conv2d(x, torch.cat([c.weight for c in first]), padding=first[0].padding)
-    if len(projections[0].norms):
-        y = _rectify(y, [p.norms[0] for p in projections], parts)
-    outputs = y.split([c.out_channels for c in first], dim=1)
-    return [p.finish(z, parts) for p, z in zip(projections, outputs, strict=True)]
-
-
-def _rectify(x: Tensor, norms: list[nn.BatchNorm2d], parts: int) -> Tensor:
-    """BatchNorm, each part of the leading axis with its own statistics, and ReLU."""
-    weight, bias = torch.cat([n.weight for n in norms]), torch.cat([n.bias for n in norms])
-    y = [F.batch_norm(p, None, None, weight, bias, training=True, eps=norms[0].eps) for p in x.chunk(parts)]
-    return F.relu(torch.cat(y) if parts > 1 else y[0])
 
 
 class Matching(nn.Module):
     """Distances between every student layer and every teacher layer, each pair with a projection of its own.
 
     Of two maps the larger is pooled to the smaller's size before projecting: the teacher's by the average,
-    the student's as asked.  Projections are shared over time.
+    the student's as asked.  Projections are shared over time, and read all time steps in one call.
 
     Args:
         student_channels, teacher_channels: of the layers, S and K numbers.
         projection: one of ``PROJECTIONS``.
         batchnorm: statistics of the projections ``"step"`` by step, or ``"merged"`` over all time steps.
         student_pooling: ``"max"`` (spikes stay spikes) or ``"average"``.
+        recompute: project a second time in the backward pass instead of keeping what is inside: the same
+            gradients, in less memory and more time.
     """
 
-    def __init__(self, student_channels, teacher_channels, projection, batchnorm, student_pooling):
+    def __init__(
+        self, student_channels, teacher_channels, projection, batchnorm, student_pooling, recompute=False
+    ):
         super().__init__()
         self.projections = nn.ModuleList(
             nn.ModuleList(Projection(c, d, projection) for d in teacher_channels) for c in student_channels
         )
         self.per_step = batchnorm == "step"
         self.pool = POOLINGS[student_pooling]
+        self.recompute = recompute
 
     def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         """Features ``[T, B, C, H, W]`` and ``[B, C, H, W]`` to distances ``[T, B, S, K]``."""
-        rows = [self.row(*pair, teacher) for pair in zip(self.projections, student, strict=True)]
-        return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+        students = [_Sizes(fold(x), self.pool) for x in student]
+        teachers = [_Sizes(y, F.adaptive_avg_pool2d) for y in teacher]
+        steps = len(student[0])
+        rows = [
+            torch.stack([self.pair(*pair, x, steps) for pair in zip(row, teachers, strict=True)], dim=-1)
+            for row, x in zip(self.projections, students, strict=True)
+        ]
+        return torch.stack(rows, dim=-2)
 
-    def row(self, projections, student: Tensor, teacher: list[Tensor]) -> list[Tensor]:
-        """Distances of one student layer from each teacher layer, ``[T, B]`` each."""
-        steps, folded = len(student), fold(student)
-        sizes = [min(student.shape[-2:], target.shape[-2:]) for target in teacher]
-        distances = [None] * len(teacher)
-        for size in dict.fromkeys(sizes):
-            js = [j for j, wanted in enumerate(sizes) if wanted == size]
-            pooled = folded if size == folded.shape[-2:] else self.pool(folded, size)
-            outputs = project(pooled, [projections[j] for j in js], steps if self.per_step else 1)
-            for j, output in zip(js, outputs, strict=True):
-                target = teacher[j]
-                target = target if size == target.shape[-2:] else F.adaptive_avg_pool2d(target, size)
-                distances[j] = distance(unfold(output, steps), target)
-        return distances
+    def pair(self, projection: Projection, teacher: "_Sizes", student: "_Sizes", steps: int) -> Tensor:
+        """Distances of a student layer from a teacher layer, ``[T, B]``."""
+        size = min(student.size, teacher.size)
+        args = projection, student.at(size), teacher.at(size), steps, self.per_step
+        if not self.recompute:
+            return _distance(*args)
+        return checkpoint(_distance, *args, use_reentrant=False, preserve_rng_state=False)  # nothing is drawn
+
+
+def _distance(projection: Projection, student: Tensor, teacher: Tensor, steps: int, per_step: bool) -> Tensor:
+    return distance(unfold(projection(student, steps if per_step else 1), steps), teacher)
+
+
+class _Sizes:
+    """A layer's map ``[N, C, H, W]``, pooled once for each size that is asked for."""
+
+    def __init__(self, features: Tensor, pool):
+        self.size, self.pool = features.shape[-2:], pool
+        self.pooled = {self.size: features}
+
+    def at(self, size) -> Tensor:
+        if size not in self.pooled:
+            self.pooled[size] = self.pool(self.pooled[self.size], size)
+        return self.pooled[size]
 
 
 class Embedding(nn.Module):
@@ -130,7 +125,7 @@ class Embedding(nn.Module):
         self.output = nn.Linear(2 * length, length)
 
     def forward(self, similarities: Tensor) -> Tensor:
-        with torch.autocast(similarities.device.type, enabled=False):
+        with full_precision(similarities):
             return F.normalize(self.output(F.relu(self.hidden(similarities))), dim=-1, eps=1e-6)
 
 

@@ -27,6 +27,8 @@ EXAMPLES = dedent("""\
                                                     on CIFAR-10 in the folder data, for one GPU
       snnbook reproduce --dry-run                   every row and seed that has no record yet
       snnbook report joint-table4                   the paper's numbers beside ours
+      snnbook claims                                what the papers claim, and what our runs say of it
+      snnbook receipt --results mine                your runs beside the book's, on one page
       snnbook doctor                                what is installed, which device, where data is read
 
     A run that was interrupted or killed goes on where it was when the same command is given again.
@@ -131,9 +133,42 @@ def parser() -> Parser:
     _profile(reporting)
     _recipe(reporting)
     reporting.add_argument("--best", action="store_true", help="accuracy of the best epoch, not of the last")
-    reporting.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="(text)")
+    formats = ("text", "markdown", "csv", "latex")
+    reporting.add_argument("--format", choices=formats, default="text", help="(text)")
     reporting.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
     reporting.set_defaults(command=report)
+
+    claiming = commands.add_parser(
+        "claims",
+        help="what the papers claim, and the verdicts of our runs",
+        description="Test the papers' claims on records: holds, does not hold, undecided, not run.",
+    )
+    claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="only these; all by default")
+    _profile(claiming)
+    claiming.add_argument("--format", choices=("text", "markdown"), default="text", help="(text)")
+    claiming.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    claiming.set_defaults(command=claims)
+
+    receiving = commands.add_parser(
+        "receipt",
+        help="your runs beside the book's, on one page",
+        description="Write a page that compares your records with the book's: numbers, versions, settings.",
+    )
+    receiving.add_argument("runs", nargs="*", metavar="ID", help="only these; all in the folder by default")
+    receiving.add_argument(
+        "--results", type=Path, metavar="DIR", required=True, help="folder of your records"
+    )
+    receiving.add_argument("--profile", choices=PROFILES, help="only this one; all by default")
+    receiving.add_argument("--output", type=Path, metavar="FILE", help="the page (receipt.md in that folder)")
+    receiving.set_defaults(command=receipt)
+
+    auditing = commands.add_parser(
+        "check",
+        help="whether records, tables, ledgers and README fit together",
+        description="Read everything that is committed; print a line for each problem.",
+    )
+    auditing.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    auditing.set_defaults(command=check)
 
     benching = commands.add_parser(
         "bench",
@@ -311,6 +346,39 @@ def report(arguments: argparse.Namespace) -> None:
         )
         print("\n" if index and arguments.format != "csv" else "", end="")
         print(getattr(made, arguments.format)(), end="" if arguments.format == "csv" else "\n")
+
+
+def claims(arguments: argparse.Namespace) -> None:
+    """The ledger of claims with its verdicts."""
+    from snnbook.experiments import claims as ledger
+
+    verdicts = ledger.judged(arguments.profile, arguments.claims, arguments.results)
+    print(getattr(ledger, arguments.format)(verdicts))
+
+
+def receipt(arguments: argparse.Namespace) -> None:
+    """A reader's runs beside the book's."""
+    from snnbook import files
+    from snnbook.experiments.receipt import receipt as compare
+
+    page = compare(arguments.results, arguments.runs, arguments.profile).markdown()
+    path = arguments.output or arguments.results / "receipt.md"
+    files.write_text(path, page)
+    print(page)
+    print(f"written to {_short(path)}")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """All that is committed, looked over."""
+    from snnbook.experiments.check import check as look
+
+    checked = look(arguments.results)
+    for line in checked.problems:
+        print(f"- {line}")
+    looked = ", ".join(f"{count} {name}" for name, count in checked.counts.items())
+    print(f"{looked}: {f'{len(checked.problems)} problems' if checked.problems else 'all in order'}")
+    if checked.problems:
+        sys.exit(1)
 
 
 def doctor(arguments: argparse.Namespace) -> None:

@@ -112,6 +112,7 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
+    from snnbook.data import imagenet, memory, stream
     from snnbook.data.location import PLACES, default_root, found
 
     folder = (chosen or default_root()).absolute()
@@ -122,6 +123,13 @@ def _data(chosen: Path | None) -> list[str]:
     for name in PLACES:
         there = found(name, folder)
         lines.append(f"{name}: " + (f"found {there}" if there else "not there; downloaded when first used"))
+    for name, place in imagenet.FOLDERS.items():
+        there = (folder / place / "train").is_dir()
+        lines.append(
+            f"{name}: " + (f"found {place}" if there else f"not there; {imagenet.advice(name, folder)}")
+        )
+    room = f"{memory.show(memory.at_hand())} of memory at hand"
+    lines.append(f"{room}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)")
     existing = next(place for place in [folder, *folder.parents] if place.exists())
     lines.append(f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB")
     return lines

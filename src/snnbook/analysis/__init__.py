@@ -1,10 +1,11 @@
 """Looking at trained networks: firing, energy, accuracy over time, the losses around their minimum."""
 
-from snnbook.analysis.activation_map import grad_cam, spike_activation_map
+from snnbook.analysis.activation_map import activation_maps, grad_cam, spike_activation_map
 from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import Activity, observe
+from snnbook.analysis.flops import training_flops
 from snnbook.analysis.landscape import Landscape, filter_normalized_direction, landscape
-from snnbook.analysis.measure import measure
+from snnbook.analysis.measure import epoch_notes, measure
 from snnbook.analysis.mismatch import STM, mismatch
 from snnbook.analysis.scalability import scalability, variance_beyond
 
@@ -12,8 +13,10 @@ __all__ = [
     "STM",
     "Activity",
     "Landscape",
+    "activation_maps",
     "energy_of_computation",
     "energy_of_data_movement",
+    "epoch_notes",
     "filter_normalized_direction",
     "grad_cam",
     "landscape",
@@ -22,5 +25,6 @@ __all__ = [
     "observe",
     "scalability",
     "spike_activation_map",
+    "training_flops",
     "variance_beyond",
 ]

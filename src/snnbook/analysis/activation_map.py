@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnbook.backbones import Backbone
 from snnbook.errors import UserError
@@ -66,6 +66,46 @@ def grad_cam(
         (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), last)
     weights = gradient.mean((2, 3), keepdim=True)  # a channel's say
     return _normalized(F.relu((weights * last.detach()).sum(1))[None], size)
+
+
+def activation_maps(method: nn.Module, images: Tensor, largest: int = 16) -> dict[str, list]:
+    """Where a student's layers and its teacher look, small enough for a record.
+
+    Args:
+        method: with a ``student`` of two time steps or more and a ``teacher``, see
+            :class:`snnbook.trainers.teacher.StudentAndTeacher`; in evaluation mode after this call.
+        images: ``[N, C, H, W]``, normalized.
+        largest: side to which larger maps are averaged.
+
+    Returns:
+        ``student``: of each layer, spike activation maps, mean over time steps; ``teacher``: Grad-CAM.  Maps are
+        ``[N, h, w]`` of the layer's own size, each divided by its largest value, rounded to three digits.
+
+    Raises:
+        UserError: a method without a teacher, or a student of a single time step.
+    """
+    if not hasattr(method, "teacher"):
+        raise UserError(
+            f"method {type(method).__name__} has no teacher; analysis.activation_maps shows a student beside it"
+        )
+    method.eval()
+    with torch.no_grad():
+        student = method.student.features(images)
+    last = method.teach(images)[1][-1]
+    size = tuple(min(n, largest) for n in last.shape[-2:])
+    layers = [spike_activation_map(x, x.shape[-2:]).mean(0) for x in student]
+    return {
+        "student": [_rounded(maps, largest) for maps in layers],
+        "teacher": _rounded(grad_cam(method.teacher, images, size)[0], largest),
+    }
+
+
+def _rounded(maps: Tensor, largest: int) -> list:
+    """``[N, h, w]``, averaged to ``largest`` a side, each with its greatest value at 1, as nested lists."""
+    size = tuple(min(n, largest) for n in maps.shape[-2:])
+    small = F.adaptive_avg_pool2d(maps, size).double()
+    small = small / small.amax((1, 2), keepdim=True).clamp(min=1e-12)
+    return [[[round(x, 3) for x in row] for row in image] for image in small.tolist()]
 
 
 def _normalized(maps: Tensor, size: tuple[int, int]) -> Tensor:

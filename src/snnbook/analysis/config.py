@@ -16,6 +16,8 @@ class AnalysisConfig:
         radius: half the side of the landscape, in norms of the filters.
         images: unaugmented training images under the landscape.
         mismatch: batch size of the STM score between student and teacher; 0 for none.
+        mismatch_epochs: last epochs whose scores are averaged.
+        activation_maps: test images of which it is kept where student and teacher look.
     """
 
     time_steps: tuple[int, ...] = ()
@@ -24,6 +26,8 @@ class AnalysisConfig:
     radius: float = 1.0
     images: int = 200
     mismatch: int = 0
+    mismatch_epochs: int = 1
+    activation_maps: int = 0
 
     def __post_init__(self):
         if any(t < 1 for t in self.time_steps):
@@ -34,3 +38,8 @@ class AnalysisConfig:
             raise UserError(f"analysis.landscape is {self.landscape}; expected 0 or an odd number from 5 up")
         if self.radius <= 0 or self.images < 1:
             raise UserError("analysis.radius and analysis.images are sizes; expected numbers above 0")
+        if self.mismatch_epochs < 1 or self.activation_maps < 0:
+            raise UserError(
+                f"analysis.mismatch_epochs is {self.mismatch_epochs} and activation_maps {self.activation_maps}; "
+                "expected counts of at least 1 and 0"
+            )

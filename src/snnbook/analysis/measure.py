@@ -1,8 +1,13 @@
 """The part of a run's record that is measured on the trained networks."""
 
+from collections.abc import Mapping
+from statistics import mean
+from types import MappingProxyType
+
 import torch
 from torch import nn
 
+from snnbook.analysis.activation_map import activation_maps
 from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import observe
@@ -20,7 +25,13 @@ NOTHING_ELSE = AnalysisConfig()
 
 
 @torch.no_grad()
-def measure(method: nn.Module, data: Dataset, analyses: AnalysisConfig = NOTHING_ELSE, seed: int = 0) -> dict:
+def measure(
+    method: nn.Module,
+    data: Dataset,
+    analyses: AnalysisConfig = NOTHING_ELSE,
+    seed: int = 0,
+    notes: Mapping[str, list] = MappingProxyType({}),
+) -> dict:
     """Firing rates and energies of each network of a trained method, JSON-ready.
 
     Args:
@@ -28,8 +39,11 @@ def measure(method: nn.Module, data: Dataset, analyses: AnalysisConfig = NOTHING
         data: its first test images are used, at most ``IMAGES``; on the method's device.
         analyses: what else to measure on the SNN: ``scalability`` (see there), and ``landscape``, the losses SDT
             and TET around the minimum on unaugmented training images, with their ``rise`` in its inner half;
-            ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too.
+            ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too
+            (of the network as it is; if ``notes`` has scores of epochs, ``score`` is their mean);
+            ``activation_maps``, see there.
         seed: of the landscape's directions.
+        notes: of the training, see :func:`epoch_notes`.
 
     Returns:
         For each network: ``firing_rate`` (mean share of neurons that fire at a step), ``firing_rates`` by
@@ -62,10 +76,28 @@ def measure(method: nn.Module, data: Dataset, analyses: AnalysisConfig = NOTHING
             spiking_network(method), data, analyses.time_steps, analyses.moments or max(analyses.time_steps)
         )
     if analyses.mismatch:
-        result["snn"]["mismatch"] = _mismatch(method, data, analyses.mismatch)
+        found = _mismatch(method, data, analyses.mismatch)
+        scores = notes.get("stm", [])
+        result["snn"]["mismatch"] = found | ({"score": mean(scores)} if scores else {})
+    if analyses.activation_maps:
+        result["snn"]["activation_maps"] = activation_maps(method, images[: analyses.activation_maps])
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result
+
+
+def epoch_notes(
+    method: nn.Module, data: Dataset, analyses: AnalysisConfig, epochs: int, done: int
+) -> dict[str, float]:
+    """What a run measures after an epoch: ``stm``, its mismatch score, if that is averaged over the last ones.
+
+    Args:
+        method, data, analyses: as in :func:`measure`.
+        epochs: of the whole training.
+        done: how many of them are.
+    """
+    wanted = analyses.mismatch and analyses.mismatch_epochs > 1 and epochs - analyses.mismatch_epochs < done
+    return {"stm": mismatch(method, data, analyses.mismatch).value()} if wanted else {}
 
 
 def _mismatch(method: nn.Module, data: Dataset, batch_size: int) -> dict:

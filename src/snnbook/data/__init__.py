@@ -1,22 +1,24 @@
-"""Data sets as bytes on the device, split once and for all, and batches of them, augmented there.
+"""Data sets as bytes on the device or, if they are too large, on disk, and batches of them, augmented.
 
 The rest of the library needs :class:`DataConfig`, :func:`load`, :func:`batches` and :func:`test_batches`.
 """
 
 from pathlib import Path
 
-from snnbook.data import cifar, digits, folder, split
+from snnbook.data import cifar, digits, folder, imagenet, split, stream
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.batches import batches, test_batches
-from snnbook.data.dataset import DataConfig, Dataset, Images, assemble, standard_error
+from snnbook.data.dataset import STREAMED, DataConfig, Dataset, Files, Images, assemble, standard_error
 from snnbook.data.location import default_root
 from snnbook.data.noise import symmetric_noise
+from snnbook.data.stream import StreamingDataset
 from snnbook.errors import UserError
 
 __all__ = [
     "AUGMENTATIONS",
     "DataConfig",
     "Dataset",
+    "StreamingDataset",
     "batches",
     "default_root",
     "load",
@@ -25,39 +27,29 @@ __all__ = [
 ]
 
 
-def load(config: DataConfig, root: Path | None = None) -> Dataset:
+def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDataset:
     """The data set that ``config`` describes, on the CPU.
 
     Args:
         config: which data, and how much of it.
         root: the data folder.  ``folder`` needs it, to hold ``train/<class>/*.png`` and
             ``test/<class>/*.png``; CIFAR may be such a tree, in ``root`` or ``root/<name>``, or torchvision's
-            files, and takes :func:`default_root` for None; ``digits`` needs no folder.
+            files; for ``imagenet`` and ``tiny_imagenet`` see :mod:`snnbook.data.imagenet`.  These take
+            :func:`default_root` for None; ``digits`` needs no folder.
 
     Training images keep the order of the source.  Test images stand in a stratified order: any number of the
     first ones holds the classes in proportion.
 
     Raises:
         UserError: a folder that is missing or empty, a corrupt image, classes that differ between training
-            and test, a download that failed, more training images asked for than a class has.
+            and test, a download that failed, more training images asked for than a class has, images that
+            would not fit into memory.
     """
-    if config.name == "digits":
-        classes, everything = digits.load(config.size)
-        train, test = _divide(everything, classes, config)
-    else:
-        if config.name == "folder":
-            if root is None:
-                raise UserError(
-                    "data name 'folder' reads your own images; say where they are with --data DIR"
-                )
-            classes, train, test = folder.load(Path(root), config.size)
-        else:
-            place = Path(root) if root is not None else default_root()
-            classes, train, test = cifar.load(config.name, place, config.size, config.download)
-        if config.train_per_class is not None:
-            _check_enough(train, classes, config.train_per_class, "training images")
-            kept, _ = split.divide(train.labels, config.train_per_class, config.split_seed)
-            train = train.take(kept)
+    classes, train, test = _source(config, root)
+    if config.name != "digits" and config.train_per_class is not None:
+        _check_enough(train, classes, config.train_per_class, "training images")
+        kept, _ = split.divide(train.labels, config.train_per_class, config.split_seed)
+        train = train.take(kept)
     if config.train_fraction < 1:
         order = split.stratified_order(train.labels, config.split_seed)
         train = train.take(order[: max(1, round(config.train_fraction * len(order)))].sort().values)
@@ -65,7 +57,28 @@ def load(config: DataConfig, root: Path | None = None) -> Dataset:
         noisy = symmetric_noise(train.labels, len(classes), config.label_noise, config.split_seed)
         train = train._replace(labels=noisy)
     order = split.stratified_order(test.labels, config.split_seed)
-    return assemble(config.name, classes, train, test.take(order[: config.test_limit]))
+    test = test.take(order[: config.test_limit])
+    if config.name not in STREAMED:
+        return assemble(config.name, classes, train, test)
+    share, pixels = imagenet.SHARES.get(config.name, 1.0), imagenet.pixels(config.name)
+    if config.stream:
+        return stream.assemble(config.name, classes, train, test, config.size, share, pixels)
+    return assemble(config.name, classes, *folder.read(train, test, config.size, share), pixels)
+
+
+def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Images | Files, Images | Files]:
+    """Class names, training and test images; of images in folders, only their files."""
+    if config.name == "digits":
+        classes, everything = digits.load(config.size)
+        return classes, *_divide(everything, classes, config)
+    if config.name == "folder":
+        if root is None:
+            raise UserError("data name 'folder' reads your own images; say where they are with --data DIR")
+        return folder.listing(Path(root))
+    place = Path(root) if root is not None else default_root()
+    if config.name in imagenet.CLASSES:
+        return imagenet.listing(config.name, place)
+    return cifar.load(config.name, place, config.size, config.download)
 
 
 def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tuple[Images, Images]:
@@ -81,7 +94,7 @@ def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tup
     return images.take(train), images.take(test)
 
 
-def _check_enough(images: Images, classes: tuple[str, ...], wanted: int, of_what: str) -> None:
+def _check_enough(images: Images | Files, classes: tuple[str, ...], wanted: int, of_what: str) -> None:
     for name, count in zip(classes, images.labels.bincount(minlength=len(classes)).tolist(), strict=True):
         if count < wanted:
             raise UserError(

@@ -2,16 +2,24 @@
 
 import hashlib
 import math
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from snnbook.data import memory
 from snnbook.errors import UserError
 
-NAMES = ("digits", "cifar10", "cifar100", "folder")
+NAMES = ("digits", "cifar10", "cifar100", "folder", "tiny_imagenet", "imagenet")
+STREAMED = ("folder", "tiny_imagenet", "imagenet")
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation a channel
 
 
 @dataclass(frozen=True)
@@ -19,9 +27,11 @@ class DataConfig:
     """Which data, and how much of it.
 
     Args:
-        name: ``digits`` (8x8 scans bundled with scikit-learn), ``cifar10``, ``cifar100``, or ``folder`` for
-            your own images.
+        name: ``digits`` (8x8 scans bundled with scikit-learn), ``cifar10``, ``cifar100``, ``tiny_imagenet``,
+            ``imagenet``, or ``folder`` for your own images.
         size: side of an image in pixels; images of another size are resized (bilinear).
+        stream: read images from disk while training, for a set that is larger than memory (``folder``,
+            ``tiny_imagenet`` and ``imagenet``); False holds all of them as bytes on the device, which is faster.
         train_per_class: keep this many training images a class; None keeps all.  Digits are tested on all
             the others.
         train_fraction: keep this share of the training images, stratified (few-shot learning); 1 keeps all.
@@ -38,6 +48,7 @@ class DataConfig:
 
     name: str = "digits"
     size: int = 32
+    stream: bool = False
     train_per_class: int | None = None
     train_fraction: float = 1.0
     label_noise: float = 0.0
@@ -51,6 +62,11 @@ class DataConfig:
             near = get_close_matches(self.name, NAMES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(NAMES)}"
             raise UserError(f"unknown data name {self.name!r}; {hint}")
+        if self.stream and self.name not in STREAMED:
+            raise UserError(
+                f"stream is true, but {self.name} is always held in memory; "
+                f"set it to false, or choose one of {', '.join(STREAMED)}"
+            )
         for key in ("size", "train_per_class", "test_limit"):
             value = getattr(self, key)
             if value is not None and value < 1:
@@ -76,37 +92,29 @@ class Images(NamedTuple):
         return Images(self.images[chosen], self.labels[chosen])
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Training and test images, whole, on one device.
+class Files(NamedTuple):
+    """Image files, and the class of each, int64 ``[N]``.
 
     Attributes:
-        classes: their names; a label is an index into them.
-        train_images, test_images: uint8 ``[N, C, H, W]``.
-        train_labels, test_labels: int64 ``[N]``.
-        mean, std: of the training pixels, scaled to [0, 1], one number a channel.
-        fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
+        folder: where they lie.
+        names: below ``folder``, an array of bytes.  Processes that read share it, while each would soon have its
+            own copy of a list of a million strings: counting references writes to them.
     """
 
-    name: str
-    classes: tuple[str, ...]
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    fingerprint: str
+    folder: Path
+    names: np.ndarray
+    labels: Tensor
 
-    def to(self, device: torch.device | str) -> "Dataset":
-        """The same data with its tensors on ``device``."""
-        tensors = {key: value.to(device) for key, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **tensors)
+    def take(self, chosen: Tensor) -> "Files":
+        """The files at the indices ``chosen``, in that order."""
+        return Files(self.folder, self.names[chosen.numpy()], self.labels[chosen])
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of one image: channels, height, width."""
-        return tuple(self.train_images.shape[1:])
+    def path(self, index: int) -> str:
+        return os.path.join(self.folder, os.fsdecode(self.names[index]))
+
+
+class Described:
+    """What data in memory and data on disk have in common."""
 
     @property
     def num_classes(self) -> int:
@@ -128,6 +136,72 @@ class Dataset:
             "fingerprint": self.fingerprint,
         }
 
+    @property
+    def nbytes(self) -> int:
+        """What all images take in memory."""
+        return (len(self.train_labels) + len(self.test_labels)) * math.prod(self.shape)
+
+    def summary(self) -> str:
+        """One line: how many images, and where they are."""
+        counts = f"{len(self.train_labels):,} training and {len(self.test_labels):,} test images"
+        return f"{self.name}: {counts} of {'x'.join(map(str, self.shape))} bytes, {self._place()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Described):
+    """Training and test images, whole, on one device.
+
+    Attributes:
+        classes: their names; a label is an index into them.
+        train_images, test_images: uint8 ``[N, C, H, W]``.
+        train_labels, test_labels: int64 ``[N]``.
+        mean, std: of the training pixels, scaled to [0, 1], one number a channel.
+        fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data with its tensors on ``device``.
+
+        Raises:
+            UserError: a GPU that has not enough memory for them.
+        """
+        device = torch.device(device)
+        if device.type == "cuda" and self.device.type != "cuda":
+            memory.check(self.nbytes, torch.cuda.mem_get_info(device)[0], self.name, "of the GPU")
+        tensors = {key: value.to(device) for key, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **tensors)
+
+    @property
+    def device(self) -> torch.device:
+        return self.train_images.device
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: channels, height, width."""
+        return tuple(self.train_images.shape[1:])
+
+    def read(
+        self, half: str, spans: Sequence[slice], order: Tensor | None = None, crops: None = None
+    ) -> Iterator[Tensor]:
+        """As :meth:`snnbook.data.stream.StreamingDataset.read`; cropping at random is for images on disk."""
+        images = {"train": self.train_images, "test": self.test_images}[half]
+        order = None if order is None else order.to(images.device)
+        for span in spans:
+            yield images[span if order is None else order[span]]
+
+    def _place(self) -> str:
+        return f"{memory.show(self.nbytes)} in memory"
+
 
 def standard_error(accuracy: float, count: int) -> float:
     """Sampling error of an accuracy measured on ``count`` test images, both in percent.
@@ -138,9 +212,11 @@ def standard_error(accuracy: float, count: int) -> float:
     return math.sqrt(accuracy * (100 - accuracy) / count)
 
 
-def assemble(name: str, classes: tuple[str, ...], train: Images, test: Images) -> Dataset:
-    """A :class:`Dataset`, with what is computed from its pixels."""
-    mean, std = _statistics(train.images)
+def assemble(
+    name: str, classes: tuple[str, ...], train: Images, test: Images, pixels: Statistics | None = None
+) -> Dataset:
+    """A :class:`Dataset`, with what is computed from its pixels; their mean and deviation unless given."""
+    mean, std = pixels or statistics(train.images)
     digest = hashlib.sha256(repr(classes).encode())
     for tensor in (*train, *test):
         digest.update(repr(tuple(tensor.shape)).encode())
@@ -148,7 +224,7 @@ def assemble(name: str, classes: tuple[str, ...], train: Images, test: Images) -
     return Dataset(name, classes, *train, *test, mean, std, digest.hexdigest()[:16])
 
 
-def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def statistics(images: Tensor) -> Statistics:
     """Mean and standard deviation a channel, from exact counts of the 256 grey levels."""
     levels = torch.arange(256, dtype=torch.float64) / 255
     mean, std = [], []

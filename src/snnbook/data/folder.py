@@ -1,6 +1,7 @@
 """Images in folders: ``train/<class>/*.png`` and ``test/<class>/*.png``."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from snnbook.data.dataset import Images
+from snnbook.data import memory
+from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff"}
@@ -17,38 +19,99 @@ BAR_FROM = 5000  # below this many files, reading is over before a progress bar 
 
 
 def load(root: Path, size: int) -> tuple[tuple[str, ...], Images, Images]:
-    """Class names, training and test images, in the order of the sorted file names.
+    """Class names, training and test images as :func:`listing` lists and :func:`read` reads them."""
+    classes, train, test = listing(root)
+    return classes, *read(train, test, size)
 
-    Every image becomes RGB, ``[N, 3, size, size]``; one of another shape is cropped to its central square and
-    resized.  Hidden files, and files that have no image's suffix, are passed over.
+
+def listing(root: Path, test: str = "test") -> tuple[tuple[str, ...], Files, Files]:
+    """Class names, training and test files, in the order of their sorted names.
+
+    Hidden files, and files that have no image's suffix, are passed over.
+
+    Args:
+        root: holds ``train/<class>/*.png`` and ``<test>/<class>/*.png``.
+        test: the folder of the test images.
 
     Raises:
-        UserError: a folder is missing or empty, training and test have other classes, a file is unreadable.
+        UserError: a folder is missing or empty, training and test have other classes.
     """
-    train, test = _files(root / "train"), _files(root / "test")
-    if differing := sorted(train.keys() ^ test.keys()):
-        sides = [f"{name!r} only in {'train' if name in train else 'test'}" for name in differing[:3]]
+    halves = {half: _classes(root / half) for half in ("train", test)}
+    if differing := sorted(halves["train"].keys() ^ halves[test].keys()):
+        sides = [f"{name!r} only in {'train' if name in halves['train'] else test}" for name in differing[:3]]
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise UserError(
-            f"{root}: train and test have different classes ({', '.join(sides)}{more}); "
+            f"{root}: train and {test} have different classes ({', '.join(sides)}{more}); "
             "give both the same folders"
         )
-    return tuple(train), _read(train, size), _read(test, size)
+    return tuple(halves["train"]), *(collect(root / half, found) for half, found in halves.items())
 
 
-def fit(image: Image.Image, size: int) -> Image.Image:
-    """``image`` as a square of ``size`` pixels; bilinear in Pillow's integers, the same on any machine."""
+def collect(folder: Path, classes: dict[str, list[str]]) -> Files:
+    """Files from their names below ``folder``, class by class."""
+    names = [os.fsencode(name) for found in classes.values() for name in found]
+    counts = torch.tensor([len(found) for found in classes.values()])
+    return Files(folder, np.array(names), torch.arange(len(classes)).repeat_interleave(counts))
+
+
+def fit(image: Image.Image, size: int, share: float = 1.0) -> Image.Image:
+    """The middle of ``image`` as a square of ``size`` pixels; bilinear in Pillow's integers on any machine.
+
+    Args:
+        share: of the shorter side that the square shows.  Below 1, the image is resized and then cut as
+            torchvision does for ImageNet (0.875: to 256 pixels, of which 224 are left).
+    """
+    if share < 1:
+        from torchvision.transforms.v2 import functional  # takes seconds to import
+
+        return functional.center_crop(functional.resize(image, [round(size / share)]), [size])
     if image.size == (size, size):
         return image
     return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 
-def _files(half: Path) -> dict[str, list[Path]]:
-    """The image files of each class, everything sorted."""
+def read(train: Files, test: Files, size: int, share: float = 1.0) -> tuple[Images, Images]:
+    """All images, in RGB, ``[N, 3, size, size]`` each; see :func:`fit`.
+
+    Raises:
+        UserError: they would not fit into memory, a file is unreadable.
+    """
+    needed = (len(train.labels) + len(test.labels)) * 3 * size * size
+    memory.check(needed, memory.at_hand(), str(train.folder.parent))
+    return read_files(train, size, share), read_files(test, size, share)
+
+
+def decode(file: str | Path, transform: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    """What ``transform`` makes of the image in ``file``, uint8 ``[H, W, 3]``.
+
+    Raises:
+        UserError: no readable image of 8 bits a channel.
+    """
+    try:
+        with Image.open(file) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
+            return np.asarray(transform(image.convert("RGB")))
+    except Exception as error:  # Pillow's decoders raise whatever broke them
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{file} is not a readable 8-bit image ({reason}); replace or delete it") from None
+
+
+def images_in(folder: Path) -> list[str]:
+    """Names of the image files in ``folder``, sorted."""
+    with os.scandir(folder) as entries:  # much faster than Path.iterdir for a million files
+        names = [entry.name for entry in entries]
+    return sorted(
+        name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+    )
+
+
+def _classes(half: Path) -> dict[str, list[str]]:
+    """The image files of each class, below ``half``, everything sorted."""
     if not half.is_dir():
-        raise UserError(f"no folder {half}; expected images as {half.parent}/{{train,test}}/<class>/*.png")
+        raise UserError(f"no folder {half}; expected images as {half}/<class>/*.png")
     classes = {
-        folder.name: sorted(file for file in folder.iterdir() if _is_image(file))
+        folder.name: [f"{folder.name}/{name}" for name in images_in(folder)]
         for folder in sorted(half.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
     }
@@ -60,32 +123,17 @@ def _files(half: Path) -> dict[str, list[Path]]:
     return classes
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-
-
-def _read(classes: dict[str, list[Path]], size: int) -> Images:
-    files = [file for found in classes.values() for file in found]
-    counts = torch.tensor([len(found) for found in classes.values()])
-    pixels = np.empty((len(files), size, size, 3), np.uint8)
+def read_files(files: Files, size: int, share: float = 1.0) -> Images:
+    """As :func:`read`, of one half, whether it fits or not."""
+    count = len(files.labels)
+    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    pixels = images.permute(0, 2, 3, 1).numpy()
     # Pillow decodes outside the interpreter's lock, so threads help.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        decoded = pool.map(lambda file: _decode(file, size), files)
-        name = files[0].parents[1].name
-        for i, image in enumerate(
-            tqdm(decoded, f"reading {name} images", len(files), disable=len(files) <= BAR_FROM)
-        ):
+        decoded = pool.map(
+            lambda i: decode(files.path(i), lambda image: fit(image, size, share)), range(count)
+        )
+        bar = tqdm(decoded, f"reading {files.folder.name} images", count, disable=count <= BAR_FROM)
+        for i, image in enumerate(bar):
             pixels[i] = image
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-    return Images(images, torch.arange(len(classes)).repeat_interleave(counts))
-
-
-def _decode(file: Path, size: int) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-            return np.asarray(fit(image.convert("RGB"), size))
-    except Exception as error:  # Pillow's decoders raise whatever broke them
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{file} is not a readable 8-bit image ({reason}); replace or delete it") from None
+    return Images(images, files.labels)

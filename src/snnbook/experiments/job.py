@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,18 @@ class Job:
         if not self.record_path.is_file():
             return None
         found = record.read(self.record_path)
-        changed = [] if found.asked == self.asked else _differences(found.config, self.settings())
+        changed = [] if found.asked == self.asked else self.changed(found)
         if changed:
             raise UserError(
                 f"record {self.record_path} was made with other settings ({'; '.join(changed)}); "
                 "delete it to run again, or choose another --results"
             )
         return found
+
+    def changed(self, made: Record) -> list[str]:
+        """Settings that are others now than in the record ``made``, ``section.key: before, now after`` each."""
+        now = json.loads(json.dumps(self.settings().as_dict()))  # tuples become lists, as in the record
+        return [f"{key}: {old}, now {new}" for key, old, new in merging.changes(made.config, now)]
 
     def needs(self) -> list["Job"]:
         """The runs this one starts from: same seed, profile and mode, and the same changes but the method's."""
@@ -156,17 +161,3 @@ def _mark(overrides: Sequence[str]) -> str:
 
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _differences(recorded: dict, settings: Settings) -> list[str]:
-    """Settings that changed since; a setting the library gained since then counts at its default."""
-    now = json.loads(json.dumps(settings.as_dict()))  # tuples become lists, as in the record
-    changed = []
-    for name, section in now.items():
-        defaults = {item.name: item.default for item in fields(getattr(settings, name))}
-        old = recorded.get(name, {})
-        for key in {**section, **old}:
-            before = old.get(key, json.loads(json.dumps(defaults.get(key), default=str)))
-            if before != section.get(key):
-                changed.append(f"{name}.{key}: {before}, now {section.get(key)}")
-    return changed

@@ -35,9 +35,15 @@ class Step:
 
 
 def matrix(
-    profile: str, chosen: Sequence[str] = (), seeds: Sequence[int] = (), results: Path | None = None
+    profile: str,
+    chosen: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    results: Path | None = None,
+    data: Path | None = None,
 ) -> list[Task]:
     """The runs of ``chosen`` tables (all by default) for ``seeds`` (each table's own by default), as tasks.
+
+    ``data``, the folder of data sets, decides which rows wait for images that are not there.
 
     Raises:
         UserError: no such table; a record that is damaged, or was made with other settings than the table's now.
@@ -52,7 +58,7 @@ def matrix(
             owner, trained = tables.find(f"{table.id}/{row.id}")
             run = f"{owner.id}/{trained.id}"
             for seed in seeds or table.seeds:
-                waits = _waits(run, profile)
+                waits = _waits(run, profile, data)
                 done = bool(record.records(run, profile, [seed], results))
                 if done and not waits:
                     job.plan(run, seed, profile, results=results).standing()
@@ -60,16 +66,24 @@ def matrix(
     return list(dict.fromkeys(found))  # a row shown in two tables is one run
 
 
-def _waits(run: str, profile: str) -> str | None:
+def _waits(run: str, profile: str, data: Path | None) -> str | None:
     table, row = tables.find(run)
-    if profile in row.waits:
-        return row.waits[profile]
     if profile not in table.profiles:
         return f"table {table.id} has no {profile} profile"
+    if profile in row.waits and not _there(row.until, data):
+        return row.waits[profile]
     for need in filter(None, (*row.needs, row.inherits)):
-        if reason := _waits(need, profile):
+        if reason := _waits(need, profile, data):
             return f"needs {need}, which waits: {reason}"
     return None
+
+
+def _there(until: str | None, data: Path | None) -> bool:
+    if until is None:
+        return False
+    from snnbook.data.location import default_root  # brings torch, which takes its time
+
+    return ((data or default_root()) / until).exists()
 
 
 def steps(

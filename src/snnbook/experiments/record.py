@@ -56,13 +56,13 @@ class Record:
     def value(self, key: str) -> float:
         """A number by its dotted path; ``snn.last`` is short for ``metrics.snn.last``.
 
+        An entry of a list goes by its place: ``curve.accuracy.snn.0`` is the first epoch's, ``-1`` the last's.
+
         Raises:
             UserError: nothing or no number stands there.
         """
-        content = asdict(self)
-        found = _follow(content, key)
-        found = _follow(content["metrics"], key) if found is None else found
-        if isinstance(found, bool) or not isinstance(found, int | float):
+        content, found = vars(self), self._find(key)
+        if found is None:
             keys = sorted(
                 [
                     *_paths(content["metrics"]),
@@ -73,12 +73,26 @@ class Record:
             raise UserError(f"no number {key!r} in the record of {self.run}; {config.nearest(key, keys)}")
         return found
 
+    def has(self, key: str) -> bool:
+        """Whether :meth:`value` finds a number there."""
+        return self._find(key) is not None
+
+    def _find(self, key: str) -> float | None:
+        for content in (vars(self), self.metrics):
+            found = _follow(content, key)
+            if isinstance(found, int | float) and not isinstance(found, bool):
+                return found
+        return None
+
 
 def _follow(content: Any, key: str) -> Any:
     for part in key.split("."):
-        if not isinstance(content, dict) or part not in content:
+        if isinstance(content, list) and re.fullmatch(r"-?\d+", part) and abs(int(part)) <= len(content):
+            content = content[int(part)] if int(part) < len(content) else None
+        elif isinstance(content, dict) and part in content:
+            content = content[part]
+        else:
             return None
-        content = content[part]
     return content
 
 
@@ -94,7 +108,7 @@ def _paths(content: dict, prefix: str = "") -> list[str]:
 
 def write(record: Record, path: Path) -> None:
     """Put ``record`` at ``path``, whole or not at all, sealed with a checksum."""
-    content = json.loads(json.dumps(asdict(record), allow_nan=False))  # as it will be read: keys are text
+    content = _content(record)
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # A curve on one line: records are read in diffs.
@@ -121,6 +135,15 @@ def read(path: Path) -> Record:
             f"record {path} has schema {content.get('schema')}; expected {SCHEMA}; delete it and run again"
         )
     return Record(**content)
+
+
+def checksum(record: Record) -> str:
+    """SHA-256 over everything else in the record's file, as hexadecimal digits."""
+    return _checksum(_content(record))
+
+
+def _content(record: Record) -> dict:
+    return json.loads(json.dumps(asdict(record), allow_nan=False))  # as it will be read: keys are text
 
 
 def _checksum(content: dict) -> str:
@@ -186,8 +209,17 @@ def lookup(reference: str, profile: str = "quick", results: Path | None = None) 
         raise UserError(
             f"{reference!r} names no number; expected table/row:key, for instance joint-table4/snn:snn.last"
         )
+    return statistic(of(run_id, profile, results), key)
+
+
+def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
+    """The records of a run over its table's seeds; the row may be another's ``same``, or end in ``+official``.
+
+    Raises:
+        UserError: no such run or profile, or a damaged record.
+    """
     if profile not in tables.PROFILES:
         raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id)
-    return statistic(records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds, results), key)
+    return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds, results)

@@ -1,4 +1,4 @@
-"""A table of a paper beside ours: for the terminal, for Markdown, for a spreadsheet."""
+"""A table of a paper beside ours: for the terminal, for Markdown, for LaTeX, for a spreadsheet."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from snnbook.errors import UserError
-from snnbook.experiments import config, record, tables
+from snnbook.experiments import config, grid, record, tables
 from snnbook.experiments.record import Record, Statistic
 from snnbook.experiments.tables import PaperNumbers
 
@@ -17,13 +17,17 @@ WAITS = "waits"
 NETWORKS = ("snn", "ann")
 CSV_COLUMNS = (
     *("run", "label", "network", "paper", "paper_std", "ours", "ours_std", "n", "difference"),
-    *("snntorch", "snntorch_std", "seconds", "seconds_per_epoch", "paper_seconds_per_epoch"),
+    *("snntorch", "snntorch_std", "paper_stm", "stm", "stm_std", "energy_uj", "energy_uj_std"),
+    *("seconds", "seconds_per_epoch", "paper_seconds_per_epoch", "device"),
 )
 
 
 @dataclass(frozen=True)
 class Line:
-    """One network of one row.  ``ours``, ``baseline``, ``seconds``: None where no record is there yet."""
+    """One network of one row.  What comes from records is None where none is there yet.
+
+    ``energy``: of one inference in microjoules, counted, see :mod:`snnbook.analysis.energy`.
+    """
 
     run: str
     label: str
@@ -40,6 +44,12 @@ class Line:
     waits: str | None = None
     paper_stm: float | None = None
     stm: Statistic | None = None
+    energy: Statistic | None = None
+
+    @property
+    def device(self) -> str | None:
+        """What the records were computed on."""
+        return _joined(one.environment["device"] for one in self.ours.records) if self.ours else None
 
     @property
     def difference(self) -> float | None:
@@ -75,12 +85,15 @@ class Report:
             columns["paper STM"] = lambda line: _number(line.paper_stm)
             columns["STM"] = lambda line: WAITS if line.waits else _statistic(line.stm, digits=2)
         columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
+        if any(line.energy for line in self.lines):
+            columns["µJ"] = lambda line: _measured(line, line.energy)
         columns["seconds"] = lambda line: WAITS if line.waits else _statistic(line.seconds, spread=False)
         columns["s/epoch"] = lambda line: (
             WAITS if line.waits else _statistic(line.seconds_per_epoch, spread=False)
         )
         if any(line.paper_seconds is not None for line in self.lines):
             columns["paper s/epoch"] = lambda line: _number(line.paper_seconds)
+        columns["device"] = lambda line: WAITS if line.waits else line.device or NOT_RUN
         return columns
 
     def cells(self) -> list[list[str]]:
@@ -104,20 +117,15 @@ class Report:
 
     def text(self) -> str:
         """For the terminal."""
-        cells = self.cells()
-        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        lines = [
-            "  ".join(_pad(cell, width, i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-            for row in cells
-        ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join([*wrap(self.caption(), 110), "", *(line.rstrip() for line in lines)])
+        return "\n".join([*wrap(self.caption(), 110), "", grid.text(self.cells())])
 
     def markdown(self) -> str:
         """A pipe table, headings first."""
-        cells = [[cell.replace("|", "\\|") for cell in row] for row in self.cells()]
-        rule = ["---" if i < 2 else "---:" for i in range(len(cells[0]))]
-        return "\n".join("| " + " | ".join(row) + " |" for row in [cells[0], rule, *cells[1:]])
+        return grid.markdown(self.cells())
+
+    def latex(self) -> str:
+        """A ``table`` of booktabs with caption and label."""
+        return grid.latex(self.cells(), self.caption(), self.table)
 
     def csv(self) -> str:
         """Unrounded, one number a cell; what was not run is empty here."""
@@ -125,23 +133,16 @@ class Report:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(CSV_COLUMNS)
         for line in self.lines:
-            ours, baseline = _parts(line.ours), _parts(line.baseline)
-            count = line.ours.n if line.ours else 0
-            costs = [_parts(line.seconds)[0], _parts(line.seconds_per_epoch)[0], line.paper_seconds]
-            writer.writerow(
-                [
-                    line.run,
-                    line.label,
-                    line.network,
-                    line.paper,
-                    line.paper_std,
-                    *ours,
-                    count,
-                    line.difference,
-                    *baseline,
-                    *costs,
-                ]
-            )
+            row = [line.run, line.label, line.network, line.paper, line.paper_std, *_parts(line.ours)]
+            row += [line.ours.n if line.ours else 0, line.difference, *_parts(line.baseline)]
+            row += [line.paper_stm, *_parts(line.stm), *_parts(line.energy)]
+            row += [
+                _parts(line.seconds)[0],
+                _parts(line.seconds_per_epoch)[0],
+                line.paper_seconds,
+                line.device,
+            ]
+            writer.writerow(row)
         return out.getvalue()
 
 
@@ -199,10 +200,11 @@ def report(
                     baseline=record.statistic(theirs, key) if network == "snn" else None,
                     seconds=record.statistic(ours, "cost.seconds"),
                     seconds_per_epoch=record.statistic(ours, "cost.seconds_per_epoch"),
-                    note=" ".join(filter(None, (row.note, _waiting(trained, profile)))),
-                    waits=trained.waits.get(profile),
+                    note=" ".join(filter(None, (row.note, "" if ours else _waiting(trained, profile)))),
+                    waits=None if ours else trained.waits.get(profile),
                     paper_stm=row.paper.stm,
-                    stm=_stm(ours),
+                    stm=_where(ours, "measure.snn.mismatch.score"),
+                    energy=_where(ours, f"measure.{network}.energy_uj"),
                 )
             )
     return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
@@ -218,9 +220,9 @@ def _networks(paper: PaperNumbers, ours: list[Record], row: tables.Row) -> list[
     ]
 
 
-def _stm(made: list[Record]) -> Statistic | None:
-    measured = [one for one in made if "mismatch" in one.measure.get("snn", {})]
-    return record.statistic(measured, "measure.snn.mismatch.score")
+def _where(made: list[Record], key: str) -> Statistic | None:
+    """Over the records that measured it: not every analysis is made of every run."""
+    return record.statistic([one for one in made if one.has(key)], key)
 
 
 def _waiting(row: tables.Row, profile: str) -> str:
@@ -243,6 +245,12 @@ def _statistic(value: Statistic | None, spread: bool = True, digits: int = 1) ->
     return value.text(digits) if spread else f"{value.mean:.1f}"
 
 
+def _measured(line: Line, value: Statistic | None) -> str:
+    if line.waits:
+        return WAITS
+    return "n/a" if line.ours and value is None else _statistic(value, digits=2)
+
+
 def _parts(value: Statistic | None) -> tuple[float | None, float | None]:
     return (value.mean, value.std) if value else (None, None)
 
@@ -258,10 +266,6 @@ def _machine(made: Record) -> str:
 
 def _joined(texts) -> str:
     return " and ".join(dict.fromkeys(texts))
-
-
-def _pad(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column < 2 else cell.rjust(width)
 
 
 def _signed(value: float | None) -> str:

@@ -161,6 +161,8 @@ def prepare(
         cores: of this machine, to be used; all by default.
         executor: None for this machine, ``"slurm"`` or ``"kubernetes"`` for a cluster.
 
+    ``data``, the folder of data sets, decides which rows wait for images that are not there.
+
     Raises:
         UserError: no such table, a damaged record, a mistake in a table, or no core to use.
     """
@@ -168,7 +170,7 @@ def prepare(
         raise UserError(f"--cores is {cores}; expected 1 or more")
     results = Path(results or record.folder()).absolute()
     work = Path(work or record.folder().parent / "runs").absolute()
-    tasks = plan.matrix(profile, chosen, seeds, results)
+    tasks = plan.matrix(profile, chosen, seeds, results, data)
     return Matrix(
         profile=profile,
         tasks=tuple(tasks),

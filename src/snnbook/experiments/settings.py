@@ -5,8 +5,9 @@ A section (``data``, ``network``, ``method``, ``recipe``, ``analysis``) is merge
 command line.  A ``method`` of another name starts afresh, since the keys of one method mean nothing to another.
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, fields
 from typing import Any
 
 from snnbook.errors import UserError
@@ -39,8 +40,8 @@ def merged(
     Raises:
         UserError: an unknown profile, mode or section; a row that waits in this profile.
     """
-    if profile in row.waits:
-        raise UserError(f"{table.id}/{row.id} cannot be run in the {profile} profile: {row.waits[profile]}")
+    if reason := row.barred(profile):
+        raise UserError(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
     modes = ["paper", *table.recipes, *row.recipes]
     if recipe not in modes:
         raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
@@ -74,11 +75,7 @@ def settings(
     Raises:
         UserError: an unknown profile, mode, section or key, or a mistyped value, with its place.
     """
-    from snnbook.analysis.config import AnalysisConfig
-    from snnbook.backbones import NetworkConfig
-    from snnbook.data import DataConfig
     from snnbook.trainers import METHODS
-    from snnbook.trainers.recipe import Recipe
 
     sections = merged(table, row, profile, recipe, overrides)
     method = dict(sections.get("method", {}))
@@ -89,14 +86,47 @@ def settings(
         )
     if name.value not in METHODS:
         raise UserError(f"{name.where}: no method {name.value!r}; {config.nearest(name.value, METHODS)}")
-    return Settings(
-        data=config.fill(DataConfig, sections.get("data", {}), "data"),
-        network=config.fill(NetworkConfig, sections.get("network", {}), "network"),
-        name=name.value,
-        method=config.fill(METHODS[name.value].Config, method, "method"),
-        recipe=config.fill(Recipe, sections.get("recipe", {}), "recipe"),
-        analysis=config.fill(AnalysisConfig, sections.get("analysis", {}), "analysis"),
+    sections["method"] = method
+    filled = {key: config.fill(cls, sections.get(key, {}), key) for key, cls in _classes(name.value).items()}
+    return Settings(name=name.value, **filled)
+
+
+def _classes(method: str) -> dict[str, type]:
+    from snnbook.analysis.config import AnalysisConfig
+    from snnbook.backbones import NetworkConfig
+    from snnbook.data import DataConfig
+    from snnbook.trainers import METHODS
+    from snnbook.trainers.recipe import Recipe
+
+    of_method = METHODS[method].Config
+    return dict(
+        data=DataConfig, network=NetworkConfig, method=of_method, recipe=Recipe, analysis=AnalysisConfig
     )
+
+
+def changes(before: dict[str, dict], now: dict[str, dict]) -> list[tuple[str, Any, Any]]:
+    """Settings in which the ``config`` of two records differ: ``section.key``, its value before, its value now.
+
+    A setting that the library gained between the two counts at its default.
+    """
+    methods = [sections["method"]["name"] for sections in (before, now)]
+    if methods[0] != methods[1]:
+        return [("method.name", *methods)]
+    found = []
+    for name, cls in _classes(methods[0]).items():
+        defaults = json.loads(json.dumps({item.name: _default(item) for item in fields(cls)}))
+        old, new = before.get(name, {}), now.get(name, {})
+        for key in dict.fromkeys([*old, *new]):
+            pair = (old.get(key, defaults.get(key)), new.get(key, defaults.get(key)))
+            if pair[0] != pair[1]:
+                found.append((f"{name}.{key}", *pair))
+    return found
+
+
+def _default(item: Field) -> Any:
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return None if item.default is MISSING else item.default
 
 
 def check(table: Table) -> None:
@@ -114,7 +144,7 @@ def check(table: Table) -> None:
         _check_needs(f"{table.id}/{row.id}", ())
         for profile in table.profiles:
             for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
-                if profile not in row.waits:
+                if not row.barred(profile):
                     _check_row(table, row, profile, recipe)
 
 
@@ -123,7 +153,7 @@ def _check_row(table: Table, row: Row, profile: str, recipe: str) -> None:
     if row.inherits is None:
         return
     parent_table, parent = find(row.inherits)
-    if profile not in parent_table.profiles or profile in parent.waits:
+    if profile not in parent_table.profiles or parent.barred(profile):
         raise UserError(
             f"{row.where}: {row.inherits} cannot be run in the {profile} profile; let this row wait too"
         )

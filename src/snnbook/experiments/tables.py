@@ -47,6 +47,7 @@ class Row:
             has no more time steps (time inheritance, Deng et al. 2022, Sec. 4.3).
         same: the row of another table that this one is; it is trained once and shown in both.
         waits: by profile, what has to be there before it can be run.
+        until: a path in the data folder; when that is there, the row can be run.
         baseline: its snnTorch twin.
         note: shown below the label.
     """
@@ -61,9 +62,14 @@ class Row:
     inherits: str | None = None
     same: str | None = None
     waits: dict[str, str] = field(default_factory=dict)
+    until: str | None = None
     baseline: str | None = None
     note: str = ""
     where: str = ""
+
+    def barred(self, profile: str) -> str | None:
+        """What it waits for, if that is nothing a reader could put into the data folder."""
+        return None if self.until else self.waits.get(profile)
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def find(run_id: str) -> tuple[Table, Row]:
 
 def _row(setting: Setting) -> Row:
     shown = ("id", "label", "paper", "baseline", "note")
-    trained = ("profiles", "recipes", "needs", "inherits", "waits", *SECTIONS)
+    trained = ("profiles", "recipes", "needs", "inherits", "waits", "until", *SECTIONS)
     keys = config.mapping(setting, "a row", (*shown, "same", *trained))
     row_id = _text(keys, "id", setting)
     empty = Setting(None, setting.where)
@@ -176,6 +182,7 @@ def _row(setting: Setting) -> Row:
         inherits=config.convert(keys.get("inherits", empty), str | None, "inherits"),
         same=config.convert(keys.get("same", empty), str | None, "same"),
         waits=_waits(keys.get("waits", empty)),
+        until=config.convert(keys.get("until", empty), str | None, "until"),
         baseline=config.convert(keys.get("baseline", empty), str | None, "baseline"),
         note=_text(keys, "note", setting) if "note" in keys else "",
         where=setting.where,

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +13,7 @@ from torch import nn
 from snnbook import data as datasets
 from snnbook import files, trainers
 from snnbook.allocator import keep_freed_memory
-from snnbook.analysis import measure
+from snnbook.analysis import epoch_notes, measure
 from snnbook.data import Dataset
 from snnbook.experiments import provenance, record
 from snnbook.experiments.job import Job
@@ -33,6 +34,7 @@ class Context:
     def load(self, wanted) -> Dataset:
         if wanted not in self.loaded:
             self.loaded[wanted] = datasets.load(wanted, self.root)
+            self.say(self.loaded[wanted].summary())
         return self.loaded[wanted]
 
     def say(self, text: str) -> None:
@@ -67,6 +69,7 @@ def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
             checkpoint=job.checkpoint,
             identity=identity,
             progress=context.progress,
+            note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
         )
         mark = job.weights.with_suffix(".id")
         mark.unlink(missing_ok=True)
@@ -104,7 +107,7 @@ def _record(job: Job, settings, data: Dataset, method: nn.Module, history: Histo
         data=data.describe(),
         metrics={name: _metrics(values) for name, values in history.accuracy.items()},
         curve=_curve(history),
-        measure=measure(method, data.to(device), settings.analysis, job.seed),
+        measure=measure(method, data.to(device), settings.analysis, job.seed, history.notes),
         cost=_cost(job, settings, method, history),
         environment=provenance.environment(device, settings.recipe.precision),
         code=provenance.code(),

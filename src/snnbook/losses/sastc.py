@@ -5,10 +5,18 @@ network, at any time step, in one shape ``[B, B]``: the common ground on which l
 are compared.  The equations are lost in the paper's text; they follow its public code.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor
 
 from snnbook.errors import UserError
+
+
+def full_precision(x: Tensor):
+    """A context without autocast; devices that know none (meta, which has shapes alone) need none."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def similarity(features: Tensor, time: bool = False) -> Tensor:
@@ -31,7 +39,7 @@ def similarity(features: Tensor, time: bool = False) -> Tensor:
         )
     rows = features.flatten(1 + time)
     # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
-    with torch.autocast(features.device.type, enabled=False):
+    with full_precision(features):
         rows = rows.float()
         return rows @ rows.mT
 
@@ -47,7 +55,7 @@ def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
         ``[T, B, S, K]``; sums to 1 over K.  Products of unit rows lie in [-1, 1] and are not scaled, so a
         weight is never below ``1 / (1 + (K - 1) e**2)`` nor above ``1 / (1 + (K - 1) e**-2)``.
     """
-    with torch.autocast(queries.device.type, enabled=False):
+    with full_precision(queries):
         return torch.softmax(queries @ keys.mT, dim=-1)
 
 
@@ -63,7 +71,7 @@ def distance(projected: Tensor, target: Tensor) -> Tensor:
     Returns:
         ``[T, B]``, float32.
     """
-    return (projected.float() - target.detach().float()).square().flatten(2).mean(-1)
+    return (projected.float() - target.detach().float()).square().mean((2, 3, 4))
 
 
 def calibration(attention: Tensor, distances: Tensor) -> Tensor:

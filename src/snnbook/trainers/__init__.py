@@ -70,5 +70,5 @@ def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Seque
             f"method {name} needs {len(expected)} trained networks ({', '.join(expected) or 'none'}), "
             f"got {len(needs)}; list them under 'needs' in the experiment's row"
         )
-    channels = data.train_images.shape[1]
+    channels = data.shape[0]
     return method(config, network, len(data.classes), channels, *needs)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from snnbook.backbones import NetworkConfig
+from snnbook.backbones import Backbone, NetworkConfig
 from snnbook.calibration import CANDIDATES, Matching
 from snnbook.errors import UserError
 from snnbook.trainers.teacher import StudentAndTeacher, check_options
@@ -68,7 +68,7 @@ class FeatureDistillation(StudentAndTeacher):
         network: NetworkConfig,
         num_classes: int,
         in_channels: int,
-        teacher: Path,
+        teacher: Path | Backbone,
     ):
         super().__init__(config, network, num_classes, in_channels, teacher)
         student, teacher = self.channels(in_channels)

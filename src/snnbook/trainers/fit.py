@@ -31,7 +31,8 @@ class History:
         seconds: time of the epoch's training steps, without the test.
         images: training images seen in the epoch.
         test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
-        notes: what a method's ``notes()`` says of the epoch, by name: numbers and lists of them.
+        notes: what a method's ``notes()`` and ``fit``'s ``note`` say of the epoch, by name: numbers and lists
+            of them.
     """
 
     losses: dict[str, list[float]] = field(default_factory=dict)
@@ -70,6 +71,7 @@ def fit(
     identity: str = "",
     progress: bool = True,
     on_epoch: Callable[[History], None] | None = None,
+    note: Callable[[int], dict] | None = None,
 ) -> History:
     """Train ``method`` for ``recipe.epochs``, testing after each.
 
@@ -86,6 +88,7 @@ def fit(
         identity: names the run; a checkpoint with another one is refused.
         progress: show a bar with rate, losses and time left.
         on_epoch: called after each epoch with the history so far.
+        note: called with the number of epochs done; what it returns joins the epoch's notes.
 
     Raises:
         UserError: a checkpoint that is damaged or of another run; a loss that is no longer finite; a training
@@ -136,7 +139,8 @@ def fit(
                 losses, evaluate(method, data, recipe), test_losses(method, data, recipe), seconds, images
             )
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
-            for name, value in method.notes().items() if hasattr(method, "notes") else ():
+            noted = method.notes() if hasattr(method, "notes") else {}
+            for name, value in (noted | (note(epoch + 1) if note else {})).items():
                 history.notes.setdefault(name, []).append(value)
             if checkpoint is not None:
                 state = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from snnbook.backbones import NetworkConfig
+from snnbook.backbones import Backbone, NetworkConfig
 from snnbook.calibration import CANDIDATES, LayerAttention, Matching, check_attention
 from snnbook.errors import UserError
 from snnbook.losses.sastc import calibration
@@ -61,6 +61,9 @@ class SASTCConfig:
         batchnorm: statistics of the projections ``"step"`` by step, or ``"merged"`` over time steps.
         student_pooling: ``"max"`` or ``"average"``, where a student's map is larger than a teacher's.
         embedding: length of a query, at least 2; None for a quarter of the batch.
+        recompute: less memory for more time; see :class:`snnbook.calibration.Matching`.
+        label_loss: ``"sdt"`` (the paper's) or ``"tet"``, the label asked for at every time step, a combination
+            that no paper has.
     """
 
     preset: str = "paper"
@@ -75,6 +78,8 @@ class SASTCConfig:
     batchnorm: str | None = None
     student_pooling: str | None = None
     embedding: int | None = None
+    recompute: bool = False
+    label_loss: str = "sdt"
 
     def __post_init__(self):
         if self.preset not in PRESETS:
@@ -102,7 +107,7 @@ class SASTC(StudentAndTeacher):
         network: NetworkConfig,
         num_classes: int,
         in_channels: int,
-        teacher: Path,
+        teacher: Path | Backbone,
     ):
         super().__init__(config, network, num_classes, in_channels, teacher)
         self.attention: Tensor | None = None
@@ -111,7 +116,9 @@ class SASTC(StudentAndTeacher):
             self.layers = CANDIDATES[config.candidates]
             channels = [c[self.layers] for c in self.channels(in_channels)]
             self.attend = LayerAttention(config.batch_size, *map(len, channels), config.embedding)
-            self.match = Matching(*channels, config.projection, config.batchnorm, config.student_pooling)
+            self.match = Matching(
+                *channels, config.projection, config.batchnorm, config.student_pooling, config.recompute
+            )
 
     def begin_epoch(self, epoch: int) -> None:
         self._attentions: list[Tensor] = []

@@ -10,7 +10,7 @@ from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
 from snnbook.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.errors import UserError
 from snnbook.folding import fold, unfold
-from snnbook.losses import kl_divergence, sdt
+from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.checkpoint import load, load_weights
 
 SPIKING = ("time_steps", "neuron", "neuron_options")
@@ -19,6 +19,7 @@ CHOICES = {
     "projection": tuple(PROJECTIONS),
     "batchnorm": ("step", "merged"),
     "student_pooling": tuple(POOLINGS),
+    "label_loss": tuple(LABEL_LOSSES),
 }
 
 
@@ -86,7 +87,7 @@ class StudentAndTeacher(nn.Module):
         config: with ``teacher`` (see :func:`teacher_network`), ``ce``, ``kld`` and ``temperature``.
         network: the student's.
         num_classes, in_channels: of the data.
-        teacher: weights of a run of method ``direct`` with ``train: ann``.
+        teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
 
     Raises:
         UserError: see :func:`load_teacher`.
@@ -94,13 +95,16 @@ class StudentAndTeacher(nn.Module):
 
     needs = ("teacher",)
 
-    def __init__(self, config, network: NetworkConfig, num_classes: int, in_channels: int, teacher: Path):
+    def __init__(
+        self, config, network: NetworkConfig, num_classes: int, in_channels: int, teacher: Path | Backbone
+    ):
         super().__init__()
         self.config = config
         self.student = build_snn(network, num_classes, in_channels)
-        self.teacher = load_teacher(
-            teacher_network(config.teacher, network), num_classes, in_channels, teacher
-        )
+        if not isinstance(teacher, Backbone):
+            wanted = teacher_network(config.teacher, network)
+            teacher = load_teacher(wanted, num_classes, in_channels, teacher)
+        self.teacher = teacher.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "StudentAndTeacher":
         super().train(mode)
@@ -120,10 +124,13 @@ class StudentAndTeacher(nn.Module):
         return self.teacher.head(self.teacher.pool(features[-1])), features
 
     def label_terms(self, outputs: Tensor, teacher: Tensor | None, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy with the labels and divergence from the teacher, of the mean readout, weighted."""
+        """Cross-entropy with the labels and divergence from the teacher, of the mean readout, weighted.
+
+        A method whose ``label_loss`` is ``"tet"`` asks for the label at every time step instead.
+        """
         config, terms = self.config, {}
         if config.ce:
-            terms["ce"] = config.ce * sdt(outputs, labels)
+            terms["ce"] = config.ce * LABEL_LOSSES[getattr(config, "label_loss", "sdt")](outputs, labels)
         if config.kld:
             terms["kld"] = config.kld * kl_divergence(teacher, outputs.mean(0), config.temperature)
         return terms

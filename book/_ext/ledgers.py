@@ -1,0 +1,240 @@
+"""Tables of verdicts, of open details and of spreads, all worked out from records when the page is built.
+
+``{claims}`` shows every claim of the papers with its verdict in each profile, ``{fidelity}`` every detail they
+leave open or contradict with the measured effect of the alternative.  ``{spread}`` shows how far apart runs are:
+with the argument ``seeds`` over seeds, with ``conditions`` with the same seeds on other devices, threads or
+precisions.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from records import not_run, number, provenance, row, watch
+from sphinx.util.docutils import SphinxDirective
+
+from snnbook.errors import UserError
+from snnbook.experiments import claims, fidelity, ledger, spread, tables
+from snnbook.experiments.claims import NOT_RUN, Verdict
+from snnbook.experiments.config import nearest
+from snnbook.experiments.fidelity import Detail
+from snnbook.experiments.paired import Estimate, Term
+from snnbook.experiments.record import folder
+
+PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC"}
+
+
+class LedgerDirective(SphinxDirective):
+    """What the three have in common: sections for the papers, tables of paragraphs."""
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            return self.show()
+        except UserError as error:
+            raise self.error(f"{self.name}: {error}") from None
+
+    def show(self) -> list[nodes.Node]:
+        raise NotImplementedError
+
+    def watch(self, terms: Iterable[Term], profile: str) -> None:
+        for term in terms:
+            watch(self.env, term.run, profile)
+
+    def sections(self, entries: Sequence, table) -> list[nodes.Node]:
+        """A section for each paper with ``table`` of its entries."""
+        found = []
+        for paper, title in PAPERS.items():
+            name = f"{self.name}-{paper}"
+            chosen = [entry for entry in entries if entry.paper == paper]
+            found.append(
+                nodes.section("", nodes.title(title, title), table(chosen), ids=[name], names=[name])
+            )
+        return found
+
+    def grid(
+        self, heads: Sequence[str], rows: Iterable[Sequence[nodes.Node]], widths: Sequence[int]
+    ) -> nodes.Node:
+        group = nodes.tgroup("", cols=len(heads))
+        group += [nodes.colspec(colwidth=width) for width in widths]
+        group += nodes.thead("", row(nodes.paragraph(head, head) for head in heads))
+        group += nodes.tbody("", *(row(cells) for cells in rows))
+        return nodes.table("", group, classes=["ledger"])
+
+    def prose(self, text: str, *more: nodes.Node) -> nodes.Node:
+        """A cell of text, which may have `code` in it, and what stands below."""
+        inline, _ = self.state.inline_text(text, self.lineno)
+        return nodes.paragraph("", "", *inline, *more)
+
+
+class ClaimsDirective(LedgerDirective):
+    """Every claim, its size in the paper, and the verdict of each profile."""
+
+    def show(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(ledger.path("claims")))
+        entries = claims.load()
+        self.verdicts = {
+            (claim.id, profile): claims.judge(claim, profile)
+            for claim in entries
+            for profile in tables.PROFILES
+        }
+        for claim in entries:
+            for profile in tables.PROFILES:
+                self.watch(claim.terms, profile)
+        return [self.summary(), *self.sections(entries, self.table)]
+
+    def summary(self) -> nodes.Node:
+        items = []
+        for profile in tables.PROFILES:
+            text = claims.counts([found for (_, kept), found in self.verdicts.items() if kept == profile])
+            items.append(nodes.list_item("", nodes.paragraph("", f"{profile} profile: {text}.")))
+        return nodes.bullet_list("", *items)
+
+    def table(self, entries: Sequence[claims.Claim]) -> nodes.Node:
+        heads = ("claim", "in the paper", *(f"{profile} profile" for profile in tables.PROFILES))
+        return self.grid(heads, map(self.row, entries), (46, 12, 16, 13, 13))
+
+    def row(self, claim: claims.Claim) -> list[nodes.Node]:
+        about = f"{claim.source}. {claim.note}".strip()
+        parts = (
+            nodes.literal(claim.id, claim.id, classes=["run-id"]),
+            nodes.inline(about, about, classes=["note"]),
+        )
+        size = claims.size(claim) + ("" if claim.size is None else f" {claim.unit}")
+        said = [self.said(self.verdicts[claim.id, profile]) for profile in tables.PROFILES]
+        return [self.prose(claim.says, *parts), nodes.paragraph(size, size), *said]
+
+    def said(self, verdict: Verdict) -> nodes.Node:
+        if verdict.word == NOT_RUN:
+            why = nodes.abbreviation("", "", not_run(), explanation=verdict.why)
+            return nodes.paragraph("", "", why)
+        kind = verdict.word.replace(" ", "-")
+        text = f"{verdict.ours()} {verdict.claim.unit}, n = {verdict.estimate.n}"
+        test = " ".join(verdict.claim.test.split())
+        found = sourced(text, verdict.estimate, f"{test}; " if len(test) < 300 else "")
+        parts = [
+            nodes.inline(verdict.word, verdict.word, classes=["verdict", kind]),
+            nodes.inline("", "", found),
+        ]
+        parts[1]["classes"] = ["note"]
+        return nodes.paragraph("", "", *parts)
+
+
+class FidelityDirective(LedgerDirective):
+    """Every detail that a paper leaves open or contradicts."""
+
+    option_spec = {"profile": directives.unchanged}  # noqa: RUF012  (docutils wants a plain dict)
+
+    def show(self) -> list[nodes.Node]:
+        self.profile = self.options.get("profile", "quick")
+        if self.profile not in tables.PROFILES:
+            raise UserError(f"no profile {self.profile!r}; {nearest(self.profile, tables.PROFILES)}")
+        self.env.note_dependency(str(ledger.path("fidelity")))
+        return self.sections(fidelity.load(), self.table)
+
+    def table(self, entries: Sequence[Detail]) -> nodes.Node:
+        heads = ("detail", "the paper's text", "its public code", "here", f"the alternative, {self.profile}")
+        return self.grid(heads, map(self.row, entries), (18, 21, 23, 20, 18))
+
+    def row(self, detail: Detail) -> list[nodes.Node]:
+        where = nodes.inline(detail.where, detail.where, classes=["note"])
+        return [
+            self.prose(detail.detail, nodes.inline(detail.kind, detail.kind, classes=["note"])),
+            self.prose(detail.text),
+            self.prose(detail.code),
+            self.prose(detail.choice, where),
+            self.effect(detail),
+        ]
+
+    def effect(self, detail: Detail) -> nodes.Node:
+        if not detail.terms:
+            return nodes.paragraph("", "", nodes.inline("", fidelity.NOT_MEASURED, classes=["not-run"]))
+        self.watch(detail.terms, self.profile)
+        found = fidelity.effect(detail, self.profile)
+        shown = not_run()
+        if found:
+            text = f"{found.text(detail.digits)} {detail.unit}, n = {found.n}"
+            shown = sourced(text, found, f"{detail.terms[0].run} less {detail.ours}; ")
+        changed = ", ".join(detail.set) or detail.other or detail.other_key
+        label = nodes.literal(changed, changed, classes=["run-id"])
+        return nodes.paragraph("", "", shown, label)
+
+
+class SpreadDirective(LedgerDirective):
+    """How far apart runs are."""
+
+    required_arguments = 1
+    option_spec = {"profile": directives.unchanged}  # noqa: RUF012
+
+    def show(self) -> list[nodes.Node]:
+        kinds = {"seeds": self.seeds, "conditions": self.conditions}
+        kind = self.arguments[0]
+        if kind not in kinds:
+            raise UserError(f"no spread {kind!r}; {nearest(kind, kinds)}")
+        return kinds[kind]()
+
+    def seeds(self) -> list[nodes.Node]:
+        profile = self.options.get("profile", "quick")
+        found = spread.seeds(profile)
+        self.env.note_dependency(str(tables.folder()))
+        for each in found:
+            for run in each.rows:
+                watch(self.env, run, profile)
+        if not found:
+            return [nodes.paragraph("", "", not_run())]
+        heads = ("table", "network", "rows", "median std", "least std", "largest std")
+        return [self.grid(heads, map(self.of_seeds, found), (28, 12, 8, 14, 14, 14))]
+
+    def of_seeds(self, each: spread.SeedSpread) -> list[nodes.Node]:
+        least, largest = (each.rows[run] for run in (each.least, each.largest))
+        texts = (each.table, each.network.upper(), str(len(each.rows)), f"{each.median:.1f}")
+        ends = [number(f"{end.std:.1f}", end.records) for end in (least, largest)]
+        return [nodes.paragraph(text, text) for text in texts] + [
+            nodes.paragraph("", "", end) for end in ends
+        ]
+
+    def conditions(self) -> list[nodes.Node]:
+        found = spread.conditions()
+        others = folder() / "others"
+        for path in sorted(others.rglob("seed*.json")):
+            self.env.note_dependency(str(path))
+        self.env.note_dependency(str(others))
+        for each in found:
+            watch(self.env, each.comparison.run, each.comparison.profile)
+        heads = ("what differs", "run", "n", "difference", "largest, same seed", "the book's std")
+        content = [self.grid(heads, map(self.of_condition, found), (24, 26, 6, 16, 14, 14))] if found else []
+        measured = {aspect for each in found for aspect in each.differs}
+        missing = [aspect for aspect in spread.ASPECTS[:4] if aspect not in measured]
+        text = f"Not measured yet: another {', '.join(missing)}."
+        return [*content, *([nodes.paragraph(text, text, classes=["results-caption"])] if missing else [])]
+
+    def of_condition(self, each: spread.Condition) -> list[nodes.Node]:
+        differs = [f"{name}: {here} instead of {book}" for name, (book, here) in each.differs.items()]
+        comparison, estimate = each.comparison, each.estimate
+        spoken = "; ".join(differs) or "nothing, run again"
+        if each.identical:
+            spoken += " (the same, digit for digit)"
+        by_seed = sourced(estimate.text(), estimate, "") if estimate else not_run()
+        book = f"{spread.record.statistic(comparison.book, comparison.key).std or 0.0:.1f}"
+        apart = "n/a" if comparison.apart is None else f"{comparison.apart:.1f}"
+        texts = (spoken, f"{comparison.run}, {comparison.profile}", str(estimate.n if estimate else 0))
+        cells = [nodes.paragraph(text, text) for text in texts]
+        return [
+            *cells,
+            nodes.paragraph("", "", by_seed),
+            nodes.paragraph(apart, apart),
+            nodes.paragraph(book, book),
+        ]
+
+
+def sourced(text: str, estimate: Estimate, before: str) -> nodes.Node:
+    """A number with the runs it comes from, as :func:`records.number`, after what was worked out."""
+    return nodes.abbreviation(
+        text, text, explanation=before + provenance(estimate.records), classes=["record"]
+    )
+
+
+def setup(app) -> dict:
+    app.add_directive("claims", ClaimsDirective)
+    app.add_directive("fidelity", FidelityDirective)
+    app.add_directive("spread", SpreadDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

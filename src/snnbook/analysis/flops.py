@@ -1,0 +1,26 @@
+"""What a training step must compute, counted from shapes alone."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> int:
+    """Floating point operations of convolutions and matrix products in one training step, forward and backward.
+
+    They are nearly all there is, and no batching spares them: a limit for any implementation on dense hardware.
+    A product and the sum it goes into are two operations.  Nothing is computed and no memory is taken, so that
+    networks of any size can be asked about.
+
+    Args:
+        build: makes a method (see :mod:`snnbook.trainers`); its tensors have shapes and no values (device meta).
+        shape: of a batch of images, ``[B, C, H, W]``.
+    """
+    with torch.device("meta"):
+        method = build()
+        with FlopCounterMode(display=False) as counter:
+            terms = method(torch.empty(shape), torch.zeros(shape[0], dtype=torch.long))
+            sum(terms.values()).backward()
+    return counter.get_total_flops()

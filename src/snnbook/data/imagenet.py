@@ -1,0 +1,90 @@
+"""ImageNet and Tiny-ImageNet, in the folders they come in."""
+
+from pathlib import Path
+
+from snnbook.data import folder
+from snnbook.data.dataset import Files, Statistics
+from snnbook.errors import UserError
+
+CLASSES = {"imagenet": 1000, "tiny_imagenet": 200}
+FOLDERS = {"imagenet": "imagenet", "tiny_imagenet": "tiny-imagenet-200"}
+ADVICE = {
+    "imagenet": "ask for it at image-net.org, and unpack it there with torchvision.datasets.ImageNet",
+    "tiny_imagenet": "unpack cs231n.stanford.edu/tiny-imagenet-200.zip in {root}",
+}
+# What is tested: the central 224 pixels of an image whose shorter side is 256.
+SHARES = {"imagenet": 224 / 256, "tiny_imagenet": 1.0}
+
+
+def listing(name: str, root: Path) -> tuple[tuple[str, ...], Files, Files]:
+    """Class names (WordNet's numbers), training and validation files, the latter as test; see :mod:`.folder`.
+
+    ``imagenet`` lies in ``root/imagenet/{train,val}/<class>/*.JPEG``, where torchvision unpacks it.
+    ``tiny_imagenet`` lies in ``root/tiny-imagenet-200``: ``train/<class>/images/*.JPEG`` and, all classes
+    together, ``val/images/*.JPEG`` with the class of each in ``val/val_annotations.txt``.
+
+    Raises:
+        UserError: the data is not there, or is not this data set.
+    """
+    place = root / FOLDERS[name]
+    if not (place / "train").is_dir():
+        raise UserError(f"no {name} in {place}; {advice(name, root)}, or name its folder with --data DIR")
+    classes, train, test = (_tiny if name == "tiny_imagenet" else _large)(place)
+    if len(classes) != CLASSES[name]:
+        raise UserError(
+            f"{place} has {len(classes)} classes, {name} has {CLASSES[name]}; "
+            "for a part of it set data name to 'folder'"
+        )
+    return classes, train, test
+
+
+def advice(name: str, root: Path) -> str:
+    """Where to get it, and where to put it."""
+    return ADVICE[name].format(root=root.absolute())
+
+
+def pixels(name: str) -> Statistics | None:
+    """Mean and standard deviation that ImageNet's networks are used to; None where they are computed."""
+    if name != "imagenet":
+        return None
+    from torchvision.models import ResNet34_Weights  # takes seconds to import
+
+    preset = ResNet34_Weights.IMAGENET1K_V1.transforms()
+    return tuple(preset.mean), tuple(preset.std)
+
+
+def _large(place: Path) -> tuple[tuple[str, ...], Files, Files]:
+    return folder.listing(place, "val")
+
+
+def _tiny(place: Path) -> tuple[tuple[str, ...], Files, Files]:
+    names = sorted(path.name for path in (place / "train").iterdir() if path.is_dir())
+    train = {name: _in_images(place / "train", name) for name in names}
+    notes = place / "val" / "val_annotations.txt"
+    test = {name: [] for name in names}
+    try:
+        lines = notes.read_text().splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {notes} ({error.strerror}); unpack the archive again") from None
+    for number, line in enumerate(lines, 1):
+        file, _, rest = line.partition("\t")  # a file's name, its class, and a box that nothing here needs
+        name = rest.partition("\t")[0]
+        if name not in test:
+            raise UserError(
+                f"{notes}, line {number}: no training images of class {name!r}; unpack the archive again"
+            )
+        test[name].append(f"images/{file}")
+    found = {
+        half: {name: sorted(files) for name, files in classes.items()}
+        for half, classes in (("train", train), ("val", test))
+    }
+    for half, classes in found.items():
+        for name, files in classes.items():
+            if not files:
+                raise UserError(f"{place / half} has no images of class {name!r}; unpack the archive again")
+    return tuple(names), *(folder.collect(place / half, classes) for half, classes in found.items())
+
+
+def _in_images(half: Path, name: str) -> list[str]:
+    inside = half / name / "images"
+    return [f"{name}/images/{file}" for file in folder.images_in(inside)] if inside.is_dir() else []

@@ -1,0 +1,77 @@
+"""Rows of cells as text for a terminal, as Markdown, as LaTeX."""
+
+from collections.abc import Sequence
+
+Cells = Sequence[Sequence[str]]  # headings first
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "µ": r"$\mu$",
+    "λ": r"$\lambda$",
+    "×": r"$\times$",
+    "°": r"$^\circ$",
+    "²": r"$^2$",
+    "⁶": r"$^6$",
+    "−": "$-$",
+    "…": r"\ldots{}",
+}
+
+
+def text(cells: Cells, left: int = 2) -> str:
+    """Columns of one width each; the first ``left`` of them start at the left, numbers end at the right."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+
+    def line(row: Sequence[str]) -> str:
+        pairs = enumerate(zip(row, widths, strict=True))
+        padded = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in pairs]
+        return "  ".join(padded).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
+
+
+def markdown(cells: Cells, left: int = 2) -> str:
+    """A pipe table."""
+    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in cells]
+    rule = ["---" if i < left else "---:" for i in range(len(cells[0]))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [escaped[0], rule, *escaped[1:]])
+
+
+def latex(cells: Cells, caption: str, label: str, left: int = 2) -> str:
+    """A ``table`` with rules of the package booktabs; no other package is needed.
+
+    Args:
+        cells: as they are shown; what LaTeX would take for commands is escaped.
+        caption, label: of the table, the label without its ``tab:``.
+        left: how many columns start at the left.
+    """
+    columns = "l" * left + "r" * (len(cells[0]) - left)
+    rows = [" & ".join(map(tex, row)) + r" \\" for row in cells]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            f"  \\caption{{{tex(caption)}}}",
+            f"  \\label{{tab:{label}}}",
+            f"  \\begin{{tabular}}{{{columns}}}",
+            r"    \toprule",
+            f"    {rows[0]}",
+            r"    \midrule",
+            *(f"    {row}" for row in rows[1:]),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def tex(plain: str) -> str:
+    """``plain`` so that LaTeX prints it as it stands."""
+    return "".join(_TEX.get(character, character) for character in plain)
