@@ -354,7 +354,7 @@ def test_a_changed_metric_is_caught_by_its_checksum(results, capsys):
     assert cli.main(["claims", "--results", str(results)]) == 0  # no claim asks for it
     with pytest.raises(SystemExit, match="1"):
         cli.main(["check", "--results", str(results)])
-    assert "1 problems" in capsys.readouterr().out
+    assert ": 1 problem\n" in capsys.readouterr().out
 
 
 def test_records_of_other_settings_and_in_wrong_places_are_found(results):

@@ -549,7 +549,7 @@ def test_another_batch_size_is_refused(data, teacher):
     with pytest.raises(UserError, match=r"a batch has 5 images, but method.batch_size = 8"):
         method(images(count=5), LABELS[:5])
     recipe = Recipe(epochs=1, batch_size=16, augment=(), drop_last=False)
-    with pytest.raises(UserError, match=r"set recipe.batch_size to the same number"):
+    with pytest.raises(UserError, match=r"set recipe.batch_size to that number for each process"):
         fit(method, data, recipe, seed=0, progress=False)
 
 

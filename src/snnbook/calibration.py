@@ -182,5 +182,5 @@ def check_batch(found: int, expected: int) -> None:
     if found != expected:
         raise UserError(
             f"a batch has {found} images, but method.batch_size = {expected} sizes the attention; "
-            "set recipe.batch_size to the same number and recipe.drop_last to true"
+            "set recipe.batch_size to that number for each process, and recipe.drop_last to true"
         )

@@ -5,11 +5,12 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
 
-from snnbook import __version__
+from snnbook import __version__, processes
 from snnbook.errors import UserError
 
 PROFILES = ("quick", "lab", "paper")
@@ -25,6 +26,8 @@ EXAMPLES = dedent("""\
                                                     try something; it never passes for the table's row
       snnbook run joint-table4/all --profile lab --data data
                                                     on CIFAR-10 in the folder data, for one GPU
+      torchrun --nproc-per-node 4 -m snnbook run joint-table4/all --profile paper --data data
+                                                    one run on four GPUs
       snnbook reproduce --dry-run                   every row and seed that has no record yet
       snnbook report joint-table4                   the paper's numbers beside ours
       snnbook claims                                what the papers claim, and what our runs say of it
@@ -34,6 +37,16 @@ EXAMPLES = dedent("""\
     A run that was interrupted or killed goes on where it was when the same command is given again.
     Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 and 143 interrupted.
     Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of your own tables.
+    """)
+
+
+RUN = dedent("""\
+    Train one row of a table; do nothing if its record stands, go on if it was interrupted.
+
+    Under torchrun all processes, on one node or several, train this one run together: always --bare, each on
+    a GPU of its own or on the CPU.  recipe.batch_size counts the images of all of them (method.batch_size of
+    SASTC those of each), and --set recipe.sync_batchnorm=true makes their BatchNorms one, so that the loss
+    curve is that of a single process.  --work, --results and --data must be folders that all nodes see.
     """)
 
 
@@ -65,7 +78,7 @@ def parser() -> Parser:
     running = commands.add_parser(
         "run",
         help="train one row of a table and write its record",
-        description="Train one row of a table; do nothing if its record stands, go on if it was interrupted.",
+        description=RUN,
         formatter_class=raw,
     )
     running.add_argument("run_id", metavar="ID", help="<table>/<row>, see 'snnbook list'")
@@ -92,7 +105,8 @@ def parser() -> Parser:
         "--results", type=Path, metavar="DIR", help="folder the record is written to (results)"
     )
     running.add_argument("--work", type=Path, metavar="DIR", help="folder of checkpoints and weights (runs)")
-    running.add_argument("--bare", action="store_true", help="without the notebook, where Jupyter is missing")
+    text = "without the notebook: where Jupyter is missing, and always under torchrun"
+    running.add_argument("--bare", action="store_true", help=text)
     running.add_argument(
         "--weights", action="store_true", help="train again if the record stands without weights"
     )
@@ -261,7 +275,7 @@ def _run(a: argparse.Namespace, seed: int) -> None:
 
     job = plan(a.run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
     stood = job.record_path.is_file()
-    if not stood and not a.bare:
+    if not (stood or a.bare or processes.launched()):
         executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
         print(f"notebook: {_short(executed)}")
         made = record.read(job.record_path)  # it alone proves that the run is done
@@ -279,6 +293,8 @@ def _run(a: argparse.Namespace, seed: int) -> None:
             progress=not a.quiet,
             weights=a.weights,
         )
+    if processes.rank():
+        return
     for name, metrics in made.metrics.items():
         best = f"best {metrics['best']:.2f} % after epoch {metrics['best_epoch']}"
         print(f"{name.upper()}: {metrics['last']:.2f} % of the test images ({best})")
@@ -376,7 +392,8 @@ def check(arguments: argparse.Namespace) -> None:
     for line in checked.problems:
         print(f"- {line}")
     looked = ", ".join(f"{count} {name}" for name, count in checked.counts.items())
-    print(f"{looked}: {f'{len(checked.problems)} problems' if checked.problems else 'all in order'}")
+    found = len(checked.problems)
+    print(f"{looked}: {f'{found} problem' + 's' * (found > 1) if found else 'all in order'}")
     if checked.problems:
         sys.exit(1)
 
@@ -416,6 +433,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = parser().parse_args(arguments)
         parsed.command(parsed)
     except UserError as error:
+        if processes.rank():
+            _let_the_first_speak()
         print(f"snnbook: {_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output closed it, as head does
@@ -427,8 +446,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     if stopped:
-        print(
-            "\nsnnbook: interrupted; the same command goes on from the last finished epoch", file=sys.stderr
-        )
+        if not processes.rank():
+            print(
+                "\nsnnbook: interrupted; the same command goes on from the last finished epoch",
+                file=sys.stderr,
+            )
         return 128 + stopped[0]
     return 0
+
+
+def _let_the_first_speak() -> None:
+    """Give ``torchrun`` the time to end this process, which it does if the first one, too, refused its input."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(30)

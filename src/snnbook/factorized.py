@@ -29,7 +29,8 @@ class Factors(nn.Module):
         self.shape = weight.shape
         matrices = _to_matrices(weight.detach())  # [k*k, out, in]
         u, s, v = torch.linalg.svd(matrices, full_matrices=full)
-        self.u, self.v = nn.Parameter(u.contiguous()), nn.Parameter(v.contiguous())
+        # Cloned, since axes of length 1 may have strides that pass for contiguous and slow down DDP.
+        self.u, self.v = (nn.Parameter(x.clone(memory_format=torch.contiguous_format)) for x in (u, v))
         self.spectrum_ann, self.spectrum_snn = nn.Parameter(s.clone()), nn.Parameter(s.clone())
 
     def compose(self) -> tuple[Tensor, Tensor]:

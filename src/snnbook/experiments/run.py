@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from snnbook import processes
 from snnbook.experiments.job import plan
+from snnbook.experiments.provenance import pick_device
 from snnbook.experiments.record import Record
 from snnbook.experiments.settings import check
 
@@ -27,6 +29,10 @@ def run(
     A run that was killed goes on from its last finished epoch and ends with the same metrics and curve as one
     that was not.  Rows it ``needs`` or ``inherits`` are trained first.
 
+    Called in every process that ``torchrun`` started, it trains in all of them together, on a CPU or a GPU each.
+    The first one writes files and shows progress; those of other nodes must see the folder ``work``, too, and
+    find the data.
+
     Args:
         run_id: ``<table>/<row>``, see ``snnbook list``.
         seed: of weights, order and augmentation.
@@ -44,11 +50,15 @@ def run(
         UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder.
     """
     job = plan(run_id, seed, profile, recipe, overrides, results, work)
-    standing = job.standing()
-    if standing is None or weights:
-        check(job.table)
-        from snnbook.experiments.training import Context, train  # torch takes its time to import
+    standing = None if processes.launched() else job.standing()
+    if standing is not None and not weights:
+        return standing
+    check(job.table)
+    from snnbook.experiments.training import Context, train  # torch takes its time to import
+    from snnbook.trainers.distributed import join
 
-        train(job, Context(device, data, progress))
-        standing = job.standing()
-    return standing
+    with join(pick_device(device)) as (world, own):
+        # One process looks: a record may appear while others still start.
+        if world.decide(job.standing) is None or weights:
+            train(job, Context(own, data, progress, world))
+        return world.decide(job.standing)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,46 +16,58 @@ from snnbook import files, trainers
 from snnbook.allocator import keep_freed_memory
 from snnbook.analysis import epoch_notes, measure
 from snnbook.data import Dataset
+from snnbook.errors import UserError
 from snnbook.experiments import provenance, record
 from snnbook.experiments.job import Job
 from snnbook.experiments.lock import PATIENCE, hold
 from snnbook.experiments.record import Record
 from snnbook.trainers import checkpoint
+from snnbook.trainers.distributed import ALONE, World
 from snnbook.trainers.fit import History, fit
 
 
 class Context:
     """What a run and the runs it needs have in common."""
 
-    def __init__(self, device: str, root: Path | None, progress: bool):
-        self.device = provenance.pick_device(device)
-        self.root, self.progress = root, progress
+    def __init__(self, device: torch.device, root: Path | None, progress: bool, world: World = ALONE):
+        self.device, self.root, self.progress, self.world = device, root, progress, world
         self.loaded: dict = {}
 
     def load(self, wanted) -> Dataset:
         if wanted not in self.loaded:
-            self.loaded[wanted] = datasets.load(wanted, self.root)
+            self.world.decide(lambda: self._load(wanted))  # and download, which only one process should
+            self._load(wanted)
             self.say(self.loaded[wanted].summary())
         return self.loaded[wanted]
 
+    def _load(self, wanted) -> None:
+        if wanted not in self.loaded:
+            self.loaded[wanted] = datasets.load(wanted, self.root)
+
     def say(self, text: str) -> None:
-        if self.progress:
+        if self.progress and self.world.rank == 0:
             print(text, file=sys.stderr, flush=True)
 
 
 def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
     """Leave weights and record of ``job`` on disk; a record that stands is not touched."""
-    settings = job.settings()
+    settings, world = job.settings(), context.world
     data = context.load(settings.data)
     identity = job.identity(settings, data.fingerprint)
     weights = [weights_of(need, context) for need in job.needs()]
     parent = job.inherited()
     start = weights_of(parent, context) if parent else None
-    job.check_folders()
-    with hold(job.folder / "lock", patience):
-        if _trained(job, identity) and job.record_path.is_file():
+    with ExitStack() as stack:
+
+        def claim() -> bool:
+            job.check_folders()
+            stack.enter_context(hold(job.folder / "lock", patience))
+            return _done(job, identity)
+
+        if world.decide(claim):
             return  # the process we waited for did it
-        context.say(f"{job.run_id}, seed {job.seed}, {job.profile} profile, on {context.device}")
+        _check_same(identity, world)
+        context.say(f"{job.run_id}, seed {job.seed}, {job.profile} profile, {_where(context)}")
         keep_freed_memory()
         torch.manual_seed(job.seed)
         method = trainers.build(settings.name, settings.method, settings.network, data, needs=weights)
@@ -70,25 +83,51 @@ def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
             identity=identity,
             progress=context.progress,
             note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
+            world=world,
         )
-        mark = job.weights.with_suffix(".id")
-        mark.unlink(missing_ok=True)
-        checkpoint.save(job.weights, method.state_dict())
-        files.write_text(mark, identity)
-        if not job.record_path.is_file():
-            made = _record(job, settings, data, method, history, context.device)
-            record.write(made, job.record_path)
-        job.checkpoint.unlink(missing_ok=True)
+        world.decide(lambda: _finish(job, identity, settings, data, method, history, context))
+
+
+def _finish(
+    job: Job, identity: str, settings, data: Dataset, method, history: History, context: Context
+) -> None:
+    """Weights first, then their mark, then the record: what is there is whole."""
+    mark = job.weights.with_suffix(".id")
+    mark.unlink(missing_ok=True)
+    checkpoint.save(job.weights, method.state_dict())
+    files.write_text(mark, identity)
+    if not job.record_path.is_file():
+        made = _record(job, settings, data, method, history, context)
+        record.write(made, job.record_path)
+    job.checkpoint.unlink(missing_ok=True)
 
 
 def weights_of(job: Job, context: Context) -> Path:
     """The trained weights of a run another needs.  They are not kept in git: trained again if they are missing."""
     settings = job.settings()
     identity = job.identity(settings, context.load(settings.data).fingerprint)
-    if not (_trained(job, identity) and job.record_path.is_file()):
+    if not context.world.decide(lambda: _done(job, identity)):
         context.say(f"training {job.run_id} first, which is needed here")
         train(job, context, patience=float("inf"))
     return job.weights
+
+
+def _done(job: Job, identity: str) -> bool:
+    return _trained(job, identity) and job.record_path.is_file()
+
+
+def _check_same(identity: str, world: World) -> None:
+    found = sorted(set(world.gather(identity)))
+    if len(found) > 1:
+        raise UserError(
+            f"processes are at different runs ({', '.join(found)}); "
+            "expected the same command, tables and data on all nodes"
+        )
+
+
+def _where(context: Context) -> str:
+    count = context.world.size
+    return f"on {context.device}" if count == 1 else f"in {count} processes on {context.device.type}"
 
 
 def _trained(job: Job, identity: str) -> bool:
@@ -96,7 +135,9 @@ def _trained(job: Job, identity: str) -> bool:
     return job.weights.is_file() and mark.is_file() and mark.read_text() == identity
 
 
-def _record(job: Job, settings, data: Dataset, method: nn.Module, history: History, device) -> Record:
+def _record(
+    job: Job, settings, data: Dataset, method: nn.Module, history: History, context: Context
+) -> Record:
     return Record(
         run=job.run_id,
         label=job.row.label,
@@ -107,9 +148,10 @@ def _record(job: Job, settings, data: Dataset, method: nn.Module, history: Histo
         data=data.describe(),
         metrics={name: _metrics(values) for name, values in history.accuracy.items()},
         curve=_curve(history),
-        measure=measure(method, data.to(device), settings.analysis, job.seed, history.notes),
+        measure=measure(method, data.to(context.device), settings.analysis, job.seed, history.notes),
         cost=_cost(job, settings, method, history),
-        environment=provenance.environment(device, settings.recipe.precision),
+        environment=provenance.environment(context.device, settings.recipe.precision)
+        | context.world.describe(),
         code=provenance.code(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -5,7 +5,8 @@ name, weights included, and the loop minimizes their sum; ``method.predict(image
 ``[B, classes]`` of each of its networks, ``{"snn": ..., "ann": ...}``; ``method.backbones()`` gives those networks
 for inspection.  Three hooks are optional: ``begin_epoch(epoch)`` is called before each epoch, counted from 0;
 ``test_losses(images, labels)`` names losses to be followed on the test set; ``notes()`` says at an epoch's end
-what is worth keeping of it.
+what is worth keeping of it, numbers or lists of them.  Terms are means over the batch; those that are sums are
+named in ``summed``, so that several processes that share a batch minimize what one would.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -12,9 +13,11 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from snnbook.batchnorm import synchronized
 from snnbook.data import Dataset, batches, test_batches
 from snnbook.errors import UserError
 from snnbook.trainers import checkpoint as checkpoints
+from snnbook.trainers.distributed import ALONE, World
 from snnbook.trainers.recipe import Recipe
 
 # Test images at a time: large enough to be fast, small enough for the widest network on a laptop.
@@ -72,11 +75,12 @@ def fit(
     progress: bool = True,
     on_epoch: Callable[[History], None] | None = None,
     note: Callable[[int], dict] | None = None,
+    world: World = ALONE,
 ) -> History:
     """Train ``method`` for ``recipe.epochs``, testing after each.
 
     The order of images and their augmentation depend on ``(seed, epoch)`` alone, so a run resumed from its
-    checkpoint goes on exactly as if it had never stopped.
+    checkpoint goes on exactly as if it had never stopped, be it in one process or in many.
 
     Args:
         method: see :mod:`snnbook.trainers`; moved to ``device`` and trained in place.
@@ -88,11 +92,12 @@ def fit(
         identity: names the run; a checkpoint with another one is refused.
         progress: show a bar with rate, losses and time left.
         on_epoch: called after each epoch with the history so far.
-        note: called with the number of epochs done; what it returns joins the epoch's notes.
+        note: called with the number of epochs done, in the first process; what it returns joins the epoch's notes.
+        world: the processes that train together, each calling this function; all get the same history.
 
     Raises:
         UserError: a checkpoint that is damaged or of another run; a loss that is no longer finite; a training
-            set smaller than a batch.
+            set smaller than a batch; a batch that processes cannot share.
     """
     device = torch.device(device)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -102,7 +107,7 @@ def fit(
     scheduler = recipe.scheduler_for(optimizer)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     history = History()
-    if state := checkpoints.resume(checkpoint, identity):
+    if state := world.decide(lambda: checkpoints.resume(checkpoint, identity)):
         method.load_state_dict(state["method"])
         optimizer.load_state_dict(state["optimizer"])
         scheduler.load_state_dict(state["scheduler"])
@@ -110,24 +115,28 @@ def fit(
         history = History(**state["history"])
 
     count = len(data.train_labels)
-    steps = count // recipe.batch_size if recipe.drop_last else math.ceil(count / recipe.batch_size)
-    if steps == 0:
+    if count < recipe.batch_size and recipe.drop_last:
         raise UserError(
             f"the training set has {count} images, fewer than recipe.batch_size = {recipe.batch_size}; "
             "choose a smaller batch or set recipe.drop_last: false"
         )
-    with tqdm(
-        total=recipe.epochs * count,
-        initial=history.epochs * count,
-        unit="img",
-        unit_scale=True,
-        disable=not progress,
-        mininterval=0.5,
-    ) as bar:
+    learner = world.wrap(method, device)
+    synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
+    with (
+        synchronize,
+        tqdm(
+            total=recipe.epochs * count,
+            initial=history.epochs * count,
+            unit="img",
+            unit_scale=True,
+            disable=not (progress and world.rank == 0),
+            mininterval=0.5,
+        ) as bar,
+    ):
         for epoch in range(history.epochs, recipe.epochs):
             bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
             losses, seconds, images = _train_epoch(
-                method, data, recipe, optimizer, scaler, seed, epoch, device, bar
+                method, learner, data, recipe, optimizer, scaler, seed, epoch, device, bar, world
             )
             scheduler.step()
             if not all(math.isfinite(value) for value in losses.values()):
@@ -135,14 +144,16 @@ def fit(
                     f"the loss is no longer finite in epoch {epoch + 1} ({losses}); "
                     "lower recipe.learning_rate or use recipe.precision: float32"
                 )
-            history.append(
-                losses, evaluate(method, data, recipe), test_losses(method, data, recipe), seconds, images
-            )
+            world.average_statistics(method)
+            accuracy = evaluate(method, data, recipe, world)
+            history.append(losses, accuracy, test_losses(method, data, recipe, world), seconds, images)
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
-            noted = method.notes() if hasattr(method, "notes") else {}
-            for name, value in (noted | (note(epoch + 1) if note else {})).items():
+            notes = world.mean(method.notes()) if hasattr(method, "notes") else {}
+            if note is not None:
+                notes |= world.decide(partial(note, epoch + 1))
+            for name, value in notes.items():
                 history.notes.setdefault(name, []).append(value)
-            if checkpoint is not None:
+            if checkpoint is not None and world.rank == 0:
                 state = {
                     "identity": identity,
                     "method": method.state_dict(),
@@ -158,20 +169,30 @@ def fit(
     return history
 
 
-def _train_epoch(method, data, recipe, optimizer, scaler, seed, epoch, device, bar):
-    """One pass; returns the mean of each loss term, seconds and images seen."""
+def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, device, bar, world):
+    """One pass; returns the mean of each loss term, seconds and images seen, over all processes."""
     method.train()
     if hasattr(method, "begin_epoch"):
         method.begin_epoch(epoch)
-    torch.manual_seed(seed * 1_000_003 + epoch)  # for methods that draw numbers of their own
+    # For methods that draw numbers of their own, other ones in each process.
+    torch.manual_seed((seed * 1_000_003 + epoch) * world.size + world.rank)
     totals, steps, images_seen, start = {}, 0, 0, time.perf_counter()
     for images, labels in batches(
-        data, recipe.batch_size, seed=seed, epoch=epoch, augment=recipe.augment, drop_last=recipe.drop_last
+        data,
+        recipe.batch_size,
+        seed=seed,
+        epoch=epoch,
+        augment=recipe.augment,
+        drop_last=recipe.drop_last,
+        part=world.part,
     ):
+        whole = min(recipe.batch_size, len(data.train_labels) - images_seen)
         if recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with _autocast(device, recipe):
-            terms = method(images, labels)
+            terms = learner(images, labels)
+            if world.size > 1:
+                terms = _shares(terms, method, world, len(labels) / whole)
             loss = sum(terms.values())
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
@@ -181,41 +202,48 @@ def _train_epoch(method, data, recipe, optimizer, scaler, seed, epoch, device, b
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach().float()
         steps += 1
-        images_seen += len(labels)
-        bar.update(len(labels))
-    losses = {name: float(value) / steps for name, value in totals.items()}
+        images_seen += whole
+        bar.update(whole)
+    losses = world.mean({name: float(value) / steps for name, value in totals.items()})
     bar.update(len(data.train_labels) - images_seen)  # the part of a batch that was left out
     return losses, time.perf_counter() - start, images_seen
 
 
+def _shares(terms: dict, method: nn.Module, world: World, share: float) -> dict:
+    """Terms of a process that had this share of a batch, such that their mean over processes is the batch's."""
+    summed = getattr(method, "summed", ())
+    return {name: world.size * (1 if name in summed else share) * value for name, value in terms.items()}
+
+
 @torch.no_grad()
-def evaluate(method: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, float]:
-    """Accuracy of each of the method's networks on the whole test set, in percent."""
+def evaluate(method: nn.Module, data: Dataset, recipe: Recipe, world: World = ALONE) -> dict[str, float]:
+    """Accuracy of each of the method's networks on the whole test set, in percent; each image counts once."""
     method.eval()
     correct = {}
-    for images, labels in test_batches(data, TEST_BATCH):
+    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
         if recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with _autocast(images.device, recipe):
             predictions = method.predict(images)
         for name, logits in predictions.items():
             correct[name] = correct.get(name, 0) + (logits.argmax(-1) == labels).sum()
-    return {name: 100 * int(value) / len(data.test_labels) for name, value in correct.items()}
+    counts = world.total({name: int(value) for name, value in correct.items()})
+    return {name: 100 * count / len(data.test_labels) for name, count in counts.items()}
 
 
 @torch.no_grad()
-def test_losses(method: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, float]:
+def test_losses(method: nn.Module, data: Dataset, recipe: Recipe, world: World = ALONE) -> dict[str, float]:
     """Mean over the test set of each loss in ``method.test_losses(images, labels)``; nothing for other methods."""
     if not hasattr(method, "test_losses"):
         return {}
     method.eval()
     totals = {}
-    for images, labels in test_batches(data, TEST_BATCH):
+    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
         with _autocast(images.device, recipe):
             losses = method.test_losses(images, labels)
         for name, value in losses.items():
             totals[name] = totals.get(name, 0) + float(value) * len(labels)
-    return {name: value / len(data.test_labels) for name, value in totals.items()}
+    return {name: value / len(data.test_labels) for name, value in world.total(totals).items()}
 
 
 test_losses.__test__ = False  # pytest takes any test_* it meets for a test

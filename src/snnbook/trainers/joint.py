@@ -71,6 +71,7 @@ class JointASNN(nn.Module):
     def __init__(self, config: JointConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
         super().__init__()
         self.config = config
+        self.summed = ("norm",) if config.mode == "official" else ()
         spiking = partial(neurons.preset, network.neuron, **network.neuron_options)
 
         def multi_exit(activation):

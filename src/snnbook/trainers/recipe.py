@@ -16,7 +16,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training images.
-        batch_size: images a step (the paper gives none).
+        batch_size: images a step, over all processes (the paper gives none).
         optimizer: ``"adam"`` or ``"sgd"``.
         learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.
         schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, or ``"constant"``.
@@ -25,6 +25,8 @@ class Recipe:
         channels_last: memory layout of images and convolutions.
         augment: names of augmentations, see :func:`snnbook.data.batches`.
         drop_last: leave out the last batch of an epoch if it is not full.
+        sync_batchnorm: with several processes, BatchNorm takes the statistics of the whole batch and not of each
+            process's share; then they train like one process.
     """
 
     epochs: int = 300
@@ -39,6 +41,7 @@ class Recipe:
     channels_last: bool = True
     augment: tuple[str, ...] = ("crop", "flip")
     drop_last: bool = True
+    sync_batchnorm: bool = False
 
     def __post_init__(self):
         for name, known in {
