@@ -1,5 +1,4 @@
 # snnbook: `make book` and `make test` set up whatever they lack and do the rest.
-PROFILE ?= quick
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,8 +36,10 @@ lint: $(READY)  ## check style and that notebooks are clean
 notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell
 	$(BIN)/python book/notebooks.py
 
-reproduce: $(READY)  ## run every row of every table; PROFILE=quick|lab|paper, DATA=folder
-	$(BIN)/snnbook reproduce --profile $(PROFILE) $(if $(DATA),--data $(DATA))
+# TABLES= and SEEDS= take several, in quotes; ARGS= any other option of snnbook reproduce, --dry-run for instance.
+reproduce: $(READY)  ## run what has no record; PROFILE=quick|lab|paper TABLES= SEEDS= DATA=folder ARGS=
+	$(BIN)/snnbook reproduce $(TABLES) $(if $(PROFILE),--profile $(PROFILE)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
 
 bench: $(READY)  ## measure training speed against other libraries
 	$(BIN)/python -m snnbook bench

@@ -205,25 +205,3 @@ def test_doctor_says_how_to_get_what_is_missing(here, capsys, monkeypatch):
     assert "MISSING torch; get it: pip install torch" in out
     assert "missing papermill" in out
     assert "pip install -e '.[run]'" in out
-
-
-def test_reproduce_runs_what_is_missing_and_names_what_failed(here, capfd):
-    table = TABLE.replace("recipe: {epochs: 100000}", "recipe: {learning_rate: 1.0e+30}").replace(
-        "[0, 1]", "[0]"
-    )
-    (here / "tables/demo.yaml").write_text(table)
-    options = ["reproduce", "--bare", "--results", "results"]
-    assert cli.main([*options, "--dry-run"]) == 0
-    assert "2 runs in the quick profile, 0 done, 2 to do" in capfd.readouterr().out
-    assert not (here / "results").exists()
-    with pytest.raises(SystemExit, match=r"failed: demo/long, seed 0$"):
-        cli.main(options)
-    assert (here / "results/quick/demo/snn/seed0.json").is_file()
-    capfd.readouterr()
-    assert cli.main([*options, "--dry-run"]) == 0
-    assert "2 runs in the quick profile, 1 done, 1 to do" in capfd.readouterr().out
-
-
-def test_reproduce_refuses_an_unknown_table(here, capfd):
-    assert cli.main(["reproduce", "demi"]) == 2
-    assert "no table 'demi'; did you mean 'demo'?" in capfd.readouterr().err

@@ -7,7 +7,7 @@ from snnbook import cli, experiments
 from snnbook.errors import UserError
 from snnbook.experiments import record, report, settings, tables
 from snnbook.experiments.job import plan
-from snnbook.experiments.reproduce import matrix
+from snnbook.experiments.plan import matrix
 
 TABLE = """\
 id: demo

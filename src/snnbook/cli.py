@@ -15,6 +15,7 @@ from snnbook.errors import UserError
 
 PROFILES = ("quick", "lab", "paper")
 RECIPES = ("paper", "official")
+EXECUTORS = ("slurm", "kubernetes")
 
 EXAMPLES = dedent("""\
     examples:
@@ -81,7 +82,13 @@ def parser() -> Parser:
         formatter_class=raw,
     )
     running.add_argument("run_id", metavar="ID", help="<table>/<row>, see 'snnbook list'")
-    running.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
+    running.add_argument(
+        "--seed",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="of weights, order and augmentation; several run in turn (0)",
+    )
     _profile(running)
     _recipe(running)
     running.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets that are not bundled")
@@ -100,23 +107,38 @@ def parser() -> Parser:
     running.add_argument("--work", type=Path, metavar="DIR", help="folder of checkpoints and weights (runs)")
     text = "without the notebook: where Jupyter is missing, and always under torchrun"
     running.add_argument("--bare", action="store_true", help=text)
+    running.add_argument(
+        "--weights", action="store_true", help="train again if the record stands without weights"
+    )
+    running.add_argument("--own-card", action="store_true", help="wait for a GPU no other such run uses")
     running.add_argument("--quiet", action="store_true", help="no progress bar")
     running.set_defaults(command=run)
 
     reproducing = commands.add_parser(
         "reproduce",
         help="train every row of every table that has no record yet",
-        description="Train every row and seed that has no record yet, one after another; list those that failed.",
+        description="Train every row and seed that has no record yet, several at a time; name those that failed.",
         formatter_class=raw,
     )
     reproducing.add_argument("tables", nargs="*", metavar="TABLE", help="only these; all by default")
-    _profile(reproducing)
+    reproducing.add_argument(
+        "--profile",
+        choices=PROFILES,
+        help="as of 'snnbook run' (lab where there is an NVIDIA GPU, else quick)",
+    )
     reproducing.add_argument("--seeds", type=int, nargs="+", help="instead of each table's own")
     reproducing.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of data sets that are not bundled"
     )
     reproducing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
-    reproducing.add_argument("--bare", action="store_true", help="without notebooks")
+    reproducing.add_argument(
+        "--work", type=Path, metavar="DIR", help="folder of checkpoints, weights and logs (runs)"
+    )
+    reproducing.add_argument("--cores", type=int, help="CPU cores to use (all)")
+    reproducing.add_argument(
+        "--executor", choices=EXECUTORS, help="submit to a cluster, see workflow/profiles (this machine)"
+    )
+    reproducing.add_argument("--bare", action="store_true", help="without notebooks, as quick always is")
     reproducing.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
     reproducing.set_defaults(command=reproduce)
 
@@ -226,25 +248,41 @@ def list_tables(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """One run, by its notebook or bare."""
+    """Runs of one row, by their notebook or bare; with several seeds one that fails does not stop the others."""
+    from contextlib import nullcontext
+
+    from snnbook.experiments.cards import own_card
+    from snnbook.experiments.notebook import NotebookFailed
+
+    failed = 0
+    with own_card() if arguments.own_card else nullcontext():
+        for seed in arguments.seed:
+            try:
+                _run(arguments, seed)
+            except (UserError, NotebookFailed) as error:
+                if arguments.seed == [seed] and isinstance(error, UserError):
+                    raise
+                print(f"snnbook: {arguments.run_id}, seed {seed}: {_line(error)}", file=sys.stderr)
+                failed += 1
+    if failed:
+        sys.exit(1)
+
+
+def _run(a: argparse.Namespace, seed: int) -> None:
     from snnbook import experiments
     from snnbook.experiments import notebook, record
     from snnbook.experiments.job import plan
 
-    a = arguments
-    job = plan(a.run_id, a.seed, a.profile, a.recipe, a.overrides, a.results, a.work)
+    job = plan(a.run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
     stood = job.record_path.is_file()
     if not (stood or a.bare or processes.launched()):
-        try:
-            executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
-        except notebook.NotebookFailed as error:
-            sys.exit(f"snnbook: {error}")
+        executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
         print(f"notebook: {_short(executed)}")
         made = record.read(job.record_path)  # it alone proves that the run is done
     else:
         made = experiments.run(
             a.run_id,
-            seed=a.seed,
+            seed=seed,
             profile=a.profile,
             recipe=a.recipe,
             data=a.data,
@@ -253,6 +291,7 @@ def run(arguments: argparse.Namespace) -> None:
             results=a.results,
             work=a.work,
             progress=not a.quiet,
+            weights=a.weights,
         )
     if processes.rank():
         return
@@ -265,27 +304,43 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def reproduce(arguments: argparse.Namespace) -> None:
-    """The matrix of runs, one after another."""
-    from snnbook.experiments.reproduce import matrix
-    from snnbook.experiments.reproduce import reproduce as run_all
+    """The matrix: the plan, the runs as they end, and those that failed."""
+    from snnbook.experiments import cards, engine
+    from snnbook.experiments.reproduce import prepare
 
     a = arguments
-    tasks = matrix(a.profile, a.tables, a.seeds or (), a.results, a.data)
-    blocked = [task for task in tasks if task.waits and not task.done]
-    waiting = [task for task in tasks if not (task.done or task.waits)]
-    done = len(tasks) - len(waiting) - len(blocked)
-    print(f"{len(tasks)} runs in the {a.profile} profile, {done} done, {len(waiting)} to do")
-    for run, reason in dict.fromkeys((task.run, task.waits) for task in blocked):
-        print(f"  waits: {run}: {reason}")
+    profile = a.profile
+    if profile is None:
+        profile = "lab" if cards.cards() else "quick"
+        reason = "an NVIDIA GPU is here" if profile == "lab" else "no NVIDIA GPU is here"
+        print(f"{reason}, so the profile is {profile}; --profile chooses another")
+    matrix = prepare(
+        profile,
+        a.tables,
+        a.seeds or (),
+        results=a.results,
+        work=a.work,
+        data=a.data,
+        bare=a.bare,
+        cores=a.cores,
+        executor=a.executor,
+    )
+    print(matrix.text(), flush=True)
     if a.dry_run:
-        print("\n".join(f"  {task.run}, seed {task.seed}" for task in waiting))
+        for step in matrix.steps:
+            print(f"  {step.run}, seed {', '.join(map(str, step.seeds))}")
         return
-    options = ["--bare"] if a.bare else []
-    for name, folder in (("--data", a.data), ("--results", a.results)):
-        options += [name, str(folder)] if folder else []
-    failed = run_all(tasks, a.profile, options)
+    total = len(matrix.todo)
+
+    def show(made, left: int) -> None:
+        shown = ", ".join(f"{name.upper()} {values['last']:.2f} %" for name, values in made.metrics.items())
+        print(f"[{total - left}/{total}] {made.run}, seed {made.seed}: {shown}", flush=True)
+
+    failed = engine.reproduce(matrix, show)
+    for one in failed:
+        print(f"failed: {one.task.run}, seed {one.task.seed}: {one.reason} (log {_short(one.log)})")
     if failed:
-        sys.exit("snnbook: failed: " + "; ".join(f"{task.run}, seed {task.seed}" for task in failed))
+        sys.exit(f"snnbook: {len(failed)} of {total} runs failed; the same command tries them again")
 
 
 def bench(arguments: argparse.Namespace) -> None:
@@ -358,6 +413,10 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     stopped = []
@@ -376,7 +435,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if processes.rank():
             _let_the_first_speak()
-        print(f"snnbook: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"snnbook: {_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

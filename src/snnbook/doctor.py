@@ -112,21 +112,17 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
-    from snnbook.data import default_root, imagenet, memory, stream
+    from snnbook.data import imagenet, memory, stream
+    from snnbook.data.location import PLACES, default_root, found
 
     folder = (chosen or default_root()).absolute()
     lines = [
         "digits: bundled with scikit-learn, nothing to download",
         f"others from {folder} (--data or SNNBOOK_DATA)",
     ]
-    for name, places in {
-        "cifar10": ("cifar10/train", "train", "cifar-10-batches-py"),
-        "cifar100": ("cifar100/train", "cifar-100-python"),
-    }.items():
-        there = [place for place in places if (folder / place).exists()]
-        lines.append(
-            f"{name}: " + (f"found {there[0]}" if there else "not there; downloaded when first used")
-        )
+    for name in PLACES:
+        there = found(name, folder)
+        lines.append(f"{name}: " + (f"found {there}" if there else "not there; downloaded when first used"))
     for name, place in imagenet.FOLDERS.items():
         there = (folder / place / "train").is_dir()
         lines.append(

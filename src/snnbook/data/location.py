@@ -12,3 +12,15 @@ def default_root() -> Path:
         return Path(chosen)
     checkout = files.root()
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+
+
+# By data set: where it is looked for in the data folder, and the size of the archive that is downloaded otherwise.
+PLACES = {
+    "cifar10": (("cifar10/train", "train", "cifar-10-batches-py"), 170_498_071),
+    "cifar100": (("cifar100/train", "train", "cifar-100-python"), 169_001_437),
+}
+
+
+def found(name: str, root: Path) -> str | None:
+    """Where below ``root`` the data set ``name``, one of :data:`PLACES`, lies; None if it is not there."""
+    return next((place for place in PLACES[name][0] if (root / place).exists()), None)

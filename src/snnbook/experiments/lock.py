@@ -10,8 +10,9 @@ from pathlib import Path
 
 from snnbook.errors import UserError
 
-# A killed command's notebook kernel notices within seconds; a rerun waits for that instead of failing.
-PATIENCE = 10.0
+# A killed command's notebook kernel notices within seconds; a rerun waits for that instead of failing.  What
+# `snnbook reproduce` starts waits as long as it takes: a run that outlived its scheduler is not lost.
+PATIENCE = float(os.environ.get("SNNBOOK_PATIENCE", 10))
 
 
 @contextmanager

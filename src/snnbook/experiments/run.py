@@ -22,6 +22,7 @@ def run(
     results: Path | None = None,
     work: Path | None = None,
     progress: bool = True,
+    weights: bool = False,
 ) -> Record:
     """Train and measure one row of a table, or return its record if that stands.
 
@@ -43,13 +44,14 @@ def run(
         results: folder of records; the project's by default.
         work: folder of checkpoints and weights; ``runs`` beside ``results`` by default.
         progress: show a bar.
+        weights: train again, beside a record that stands, if the weights are missing; the record stays as it is.
 
     Raises:
         UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder.
     """
     job = plan(run_id, seed, profile, recipe, overrides, results, work)
     standing = None if processes.launched() else job.standing()
-    if standing is not None:
+    if standing is not None and not weights:
         return standing
     check(job.table)
     from snnbook.experiments.training import Context, train  # torch takes its time to import
@@ -57,6 +59,6 @@ def run(
 
     with join(pick_device(device)) as (world, own):
         # One process looks: a record may appear while others still start.
-        if world.decide(job.standing) is None:
+        if world.decide(job.standing) is None or weights:
             train(job, Context(own, data, progress, world))
         return world.decide(job.standing)

@@ -1,0 +1,77 @@
+"""What steps will take, from the records of runs like them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from snnbook.experiments import record, tables
+from snnbook.experiments.plan import Step
+from snnbook.experiments.record import Record
+
+# Seconds a process takes to import torch and scikit-learn: measured where the quick records were made, 1 core.
+START = 12
+# Records time the training alone.  Testing an image after an epoch takes this part of training on it, since it
+# goes forward only and in large batches: measured in the same place.
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Sums over steps.
+
+    Attributes:
+        seconds: of all runs that can be estimated, one after another.
+        gpu: the part of ``seconds`` that comes from records made on a GPU.
+        disk: bytes of the weights they leave.
+        typical: how many runs have no record of another seed, and count as the median of the profile.
+        unknown: how many runs there is nothing to estimate from.
+        devices: what the records were made on.
+    """
+
+    seconds: float
+    gpu: float
+    disk: float
+    typical: int
+    unknown: int
+    devices: tuple[str, ...]
+
+
+def estimate(planned: Sequence[Step], profile: str, results: Path | None = None) -> Estimate:
+    """What ``planned`` will take: by the records of a run's seeds, else the median over the profile's records.
+
+    Where the folder ``results`` has no record of a run, the project's own count.
+    """
+    recorded = {run: _recorded(run, profile, results) for run in _runs()}
+    recorded = {run: found for run, found in recorded.items() if found}
+    everything = [one for found in recorded.values() for one in found]
+    seconds = gpu = disk = 0.0
+    typical = unknown = 0
+    devices = set()
+    for step in planned:
+        count = len(step.seeds)
+        found = recorded.get(step.run, everything)
+        if not found:
+            unknown += count
+            continue
+        middle = mean if step.run in recorded else median
+        takes = START + count * middle(_seconds(one) for one in found)
+        seconds += takes
+        gpu += takes * mean(one.environment["device_type"] == "cuda" for one in found)
+        disk += count * 4 * middle(one.cost["parameters"] for one in found)
+        typical += 0 if step.run in recorded else count
+        devices.update(one.environment["device"] for one in found)
+    return Estimate(seconds, gpu, disk, typical, unknown, tuple(sorted(devices)))
+
+
+def _runs() -> list[str]:
+    return [f"{name}/{row.id}" for name in tables.names() for row in tables.load(name).rows if not row.same]
+
+
+def _recorded(run: str, profile: str, results: Path | None) -> list[Record]:
+    seeds = tables.find(run)[0].seeds
+    return record.records(run, profile, seeds, results) or record.records(run, profile, seeds)
+
+
+def _seconds(made: Record) -> float:
+    return made.cost["seconds"] * (1 + TEST_SHARE * made.data["test"] / made.data["train"])
