@@ -10,6 +10,7 @@ import time
 import pytest
 
 from snnbook import __version__, cli, doctor
+from snnbook.cli import arguments as words
 from snnbook.experiments import notebook, tables
 
 TABLE = """\
@@ -68,7 +69,7 @@ def test_version_and_module():
 
 
 def test_choices_are_those_of_the_tables():
-    assert (cli.PROFILES, cli.RECIPES) == (tables.PROFILES, tables.RECIPES)
+    assert (words.PROFILES, words.RECIPES) == (tables.PROFILES, tables.RECIPES)
 
 
 @pytest.mark.parametrize(

@@ -6,3 +6,8 @@ class UserError(Exception):
 
     The command line prints the line and exits with code 2; in a notebook it is an ordinary exception.
     """
+
+
+def one_line(error: Exception) -> str:
+    """What ``error`` says, whatever line breaks it came with."""
+    return " ".join(str(error).split())

@@ -1,0 +1,201 @@
+"""What each command does.  What imports torch is imported when a command needs it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from snnbook import processes
+from snnbook.errors import UserError, one_line
+
+
+def list_tables(arguments: argparse.Namespace) -> None:
+    """Every row with its label and, by profile, how many of the table's seeds have a record."""
+    from snnbook.experiments import tables
+    from snnbook.experiments.record import records
+
+    chosen = [arguments.table] if arguments.table else tables.names()
+    if not chosen:
+        raise UserError(f"no tables in {tables.folder()}; expected *.yaml files there")
+    for name in chosen:
+        table = tables.load(name)
+        print(f"{table.id}: {table.title} ({table.source})")
+        width = max(len(f"{table.id}/{row.id}") for row in table.rows)
+        for row in table.rows:
+            owner, trained = tables.find(f"{table.id}/{row.id}")
+            done = []
+            for profile in owner.profiles:
+                count = len(records(f"{owner.id}/{trained.id}", profile, owner.seeds, arguments.results))
+                waits = profile in trained.waits and not count
+                done.append(f"{profile} {'waits' if waits else f'{count}/{len(owner.seeds)}'}")
+            same = f" (= {row.same})" if row.same else ""
+            print(
+                f"  {f'{table.id}/{row.id}'.ljust(width)}  {row.label}{same}  [{', '.join(done)} seeds run]"
+            )
+            for reason in dict.fromkeys(trained.waits.values()):
+                print(f"  {' ' * width}  waits: {reason}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Runs of one row, by their notebook or bare; with several seeds one that fails does not stop the others."""
+    from contextlib import nullcontext
+
+    from snnbook.experiments.cards import own_card
+    from snnbook.experiments.notebook import NotebookFailed
+
+    failed = 0
+    with own_card() if arguments.own_card else nullcontext():
+        for seed in arguments.seed:
+            try:
+                _run(arguments, seed)
+            except (UserError, NotebookFailed) as error:
+                if arguments.seed == [seed] and isinstance(error, UserError):
+                    raise
+                print(f"snnbook: {arguments.run_id}, seed {seed}: {one_line(error)}", file=sys.stderr)
+                failed += 1
+    if failed:
+        sys.exit(1)
+
+
+def _run(a: argparse.Namespace, seed: int) -> None:
+    from snnbook import experiments
+    from snnbook.experiments import notebook, record
+    from snnbook.experiments.job import plan
+
+    job = plan(a.run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
+    stood = job.record_path.is_file()
+    if not (stood or a.bare or processes.launched()):
+        executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
+        print(f"notebook: {_short(executed)}")
+        made = record.read(job.record_path)  # it alone proves that the run is done
+    else:
+        made = experiments.run(
+            a.run_id,
+            seed=seed,
+            profile=a.profile,
+            recipe=a.recipe,
+            data=a.data,
+            overrides=a.overrides,
+            device=a.device,
+            results=a.results,
+            work=a.work,
+            progress=not a.quiet,
+            weights=a.weights,
+        )
+    if processes.rank():
+        return
+    for name, metrics in made.metrics.items():
+        best = f"best {metrics['best']:.2f} % after epoch {metrics['best_epoch']}"
+        print(f"{name.upper()}: {metrics['last']:.2f} % of the test images ({best})")
+    print(f"record: {_short(job.record_path)}")
+    if stood:
+        print(f"It stands since {made.created}; to compute it again, choose another --results.")
+
+
+def reproduce(arguments: argparse.Namespace) -> None:
+    """The matrix: the plan, the runs as they end, and those that failed."""
+    from snnbook.experiments import cards, engine
+    from snnbook.experiments.reproduce import prepare
+
+    a = arguments
+    profile = a.profile
+    if profile is None:
+        profile = "lab" if cards.cards() else "quick"
+        reason = "an NVIDIA GPU is here" if profile == "lab" else "no NVIDIA GPU is here"
+        print(f"{reason}, so the profile is {profile}; --profile chooses another")
+    matrix = prepare(
+        profile,
+        a.tables,
+        a.seeds or (),
+        results=a.results,
+        work=a.work,
+        data=a.data,
+        bare=a.bare,
+        cores=a.cores,
+        executor=a.executor,
+    )
+    print(matrix.text(), flush=True)
+    if a.dry_run:
+        for step in matrix.steps:
+            print(f"  {step.run}, seed {', '.join(map(str, step.seeds))}")
+        return
+    total = len(matrix.todo)
+
+    def show(made, left: int) -> None:
+        shown = ", ".join(f"{name.upper()} {values['last']:.2f} %" for name, values in made.metrics.items())
+        print(f"[{total - left}/{total}] {made.run}, seed {made.seed}: {shown}", flush=True)
+
+    failed = engine.reproduce(matrix, show)
+    for one in failed:
+        print(f"failed: {one.task.run}, seed {one.task.seed}: {one.reason} (log {_short(one.log)})")
+    if failed:
+        sys.exit(f"snnbook: {len(failed)} of {total} runs failed; the same command tries them again")
+
+
+def bench(arguments: argparse.Namespace) -> None:
+    """Speed, as ratios."""
+    from snnbook import bench as benchmark
+
+    benchmark.main(arguments.groups, arguments.device, arguments.rounds, arguments.results)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """One table or all, paper vs ours."""
+    from snnbook import experiments
+    from snnbook.experiments import tables
+
+    for index, name in enumerate([arguments.table] if arguments.table else tables.names()):
+        which = "best" if arguments.best else "last"
+        made = experiments.report(
+            name, arguments.profile, recipe=arguments.recipe, which=which, results=arguments.results
+        )
+        print("\n" if index and arguments.format != "csv" else "", end="")
+        print(getattr(made, arguments.format)(), end="" if arguments.format == "csv" else "\n")
+
+
+def claims(arguments: argparse.Namespace) -> None:
+    """The ledger of claims with its verdicts."""
+    from snnbook.experiments import claims as ledger
+
+    verdicts = ledger.judged(arguments.profile, arguments.claims, arguments.results)
+    print(getattr(ledger, arguments.format)(verdicts))
+
+
+def receipt(arguments: argparse.Namespace) -> None:
+    """A reader's runs beside the book's."""
+    from snnbook import files
+    from snnbook.experiments.receipt import receipt as compare
+
+    page = compare(arguments.results, arguments.runs, arguments.profile).markdown()
+    path = arguments.output or arguments.results / "receipt.md"
+    files.write_text(path, page)
+    print(page)
+    print(f"written to {_short(path)}")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """All that is committed, looked over."""
+    from snnbook.experiments.check import check as look
+
+    checked = look(arguments.results)
+    for line in checked.problems:
+        print(f"- {line}")
+    looked = ", ".join(f"{count} {name}" for name, count in checked.counts.items())
+    found = len(checked.problems)
+    print(f"{looked}: {f'{found} problem' + 's' * (found > 1) if found else 'all in order'}")
+    if checked.problems:
+        sys.exit(1)
+
+
+def doctor(arguments: argparse.Namespace) -> None:
+    """One screen on this installation."""
+    from snnbook.doctor import screen
+
+    text, works = screen(arguments.data)
+    print(text)
+    if not works:
+        sys.exit(1)
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder if it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
