@@ -33,7 +33,7 @@ def screen(data: Path | None = None) -> tuple[str, bool]:
         "extras": _extras(),
         "device": ["unknown without the packages above"] if missing else _device(),
         "data": ["unknown without the packages above"] if missing else _data(data),
-        "memory": _allocator(),
+        "memory": _allocator(measured=not missing),
     }
     lines = []
     for name, texts in sections.items():
@@ -135,12 +135,16 @@ def _data(chosen: Path | None) -> list[str]:
     return lines
 
 
-def _allocator() -> list[str]:
-    from snnbook.allocator import keep_freed_memory
+def _allocator(measured: bool) -> list[str]:
+    """Which allocator is in use, and what it costs here."""
+    from snnbook import allocator
 
-    kept = keep_freed_memory()
+    before = allocator.block_seconds() if measured else None
+    kept = allocator.keep_freed_memory()
+    state = "kept while training" if kept else "treated as this allocator or SNNBOOK_MALLOC has it"
+    lines = [f"{allocator.name()}; freed blocks are {state}"]
+    if measured:
+        cost = f"a block of 64 MiB costs {1e3 * allocator.block_seconds():.1f} ms"
+        lines.append(f"{cost}, and {1e3 * before:.1f} ms as this program found it" if kept else cost)
     named = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("MALLOC_")]
-    state = "kept while training, so that the CPU need not fetch them again at each step"
-    if not kept:
-        state = "given back to the system, since this C library or SNNBOOK_MALLOC says so"
-    return [f"freed blocks are {state}", f"environment: {', '.join(named) or 'no MALLOC_* set, none needed'}"]
+    return [*lines, f"environment: {', '.join(named) or 'no MALLOC_* set, none needed'}"]
