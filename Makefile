@@ -41,8 +41,8 @@ reproduce: $(READY)  ## run what has no record; PROFILE=quick|lab|paper TABLES= 
 	$(BIN)/snnbook reproduce $(TABLES) $(if $(PROFILE),--profile $(PROFILE)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
 
-bench: $(READY)  ## measure training speed against other libraries
-	$(BIN)/python -m snnbook bench
+bench: $(READY)  ## measure training speed against other libraries; GROUPS="layer step" for some of it
+	$(BIN)/snnbook bench $(GROUPS)
 
 lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \

@@ -1,7 +1,7 @@
 """What is measured, group by group."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -148,9 +148,10 @@ def sastc(device: torch.device) -> Iterator[Measurement]:
             weights = _trained_teacher(NetworkConfig(**taught_by), images, labels, Path(folder))
             config = SASTC.Config(teacher=taught_by, batch_size=batch)
             plain = SASTC.Config(teacher=taught_by, batch_size=batch, beta=0.0)
+            saving = replace(config, recompute=True)
             variants = {
-                "distillation": Step(SASTC(plain, network, 10, 3, weights), images, labels),
-                "SASTC": Step(SASTC(config, network, 10, 3, weights), images, labels),
+                name: Step(SASTC(c, network, 10, 3, weights), images, labels)
+                for name, c in (("distillation", plain), ("SASTC", config), ("SASTC, recomputed", saving))
             }
         title = f"SASTC, {student} taught by {teacher}, width 16, T = 2, batch {batch}"
         yield Measurement(title, variants, ("distillation",), batch)
