@@ -58,7 +58,7 @@ class LedgerDirective(SphinxDirective):
         group += [nodes.colspec(colwidth=width) for width in widths]
         group += nodes.thead("", row(nodes.paragraph(head, head) for head in heads))
         group += nodes.tbody("", *(row(cells) for cells in rows))
-        return nodes.table("", group, classes=["ledger"])
+        return nodes.table("", group, classes=["ledger", "colwidths-given"])
 
     def prose(self, text: str, *more: nodes.Node) -> nodes.Node:
         """A cell of text, which may have `code` in it, and what stands below."""
@@ -80,18 +80,21 @@ class ClaimsDirective(LedgerDirective):
         for claim in entries:
             for profile in tables.PROFILES:
                 self.watch(claim.terms, profile)
+        run = {profile for (_, profile), found in self.verdicts.items() if found.word != NOT_RUN}
+        self.profiles = [profile for profile in tables.PROFILES if profile in run]
         return [self.summary(), *self.sections(entries, self.table)]
 
     def summary(self) -> nodes.Node:
         items = []
         for profile in tables.PROFILES:
             text = claims.counts([found for (_, kept), found in self.verdicts.items() if kept == profile])
+            text = text if profile in self.profiles else "nothing run yet"
             items.append(nodes.list_item("", nodes.paragraph("", f"{profile} profile: {text}.")))
         return nodes.bullet_list("", *items)
 
     def table(self, entries: Sequence[claims.Claim]) -> nodes.Node:
-        heads = ("claim", "in the paper", *(f"{profile} profile" for profile in tables.PROFILES))
-        return self.grid(heads, map(self.row, entries), (46, 12, 16, 13, 13))
+        heads = ("claim", "in the paper", *(f"{profile} profile" for profile in self.profiles))
+        return self.grid(heads, map(self.row, entries), (50, 14, *[18] * len(self.profiles)))
 
     def row(self, claim: claims.Claim) -> list[nodes.Node]:
         about = f"{claim.source}. {claim.note}".strip()
@@ -100,7 +103,7 @@ class ClaimsDirective(LedgerDirective):
             nodes.inline(about, about, classes=["note"]),
         )
         size = claims.size(claim) + ("" if claim.size is None else f" {claim.unit}")
-        said = [self.said(self.verdicts[claim.id, profile]) for profile in tables.PROFILES]
+        said = [self.said(self.verdicts[claim.id, profile]) for profile in self.profiles]
         return [self.prose(claim.says, *parts), nodes.paragraph(size, size), *said]
 
     def said(self, verdict: Verdict) -> nodes.Node:
