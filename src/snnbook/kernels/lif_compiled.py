@@ -6,6 +6,7 @@ seconds for each number of time steps.
 """
 
 from functools import cache
+from types import FunctionType
 
 import torch
 from torch import Tensor
@@ -48,8 +49,12 @@ class _LIF(torch.autograd.Function):
 
 @cache
 def _compiled(body, dynamics: Dynamics, time_steps: int):
-    """``body`` compiled for any number of neurons; one for each T, which is unrolled."""
-    return torch.compile(lambda *arguments: body(*arguments), fullgraph=True, dynamic=True)
+    """``body`` compiled for any number of neurons; one for each T, which is unrolled.
+
+    Each is a function with code of its own, since torch allows one only so many compiled forms.
+    """
+    own = FunctionType(body.__code__.replace(), body.__globals__)
+    return torch.compile(own, fullgraph=True, dynamic=True)
 
 
 def _forward(current: Tensor, dynamics: Dynamics, decay: Tensor) -> tuple[Tensor, Tensor]:
