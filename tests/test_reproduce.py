@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from snnbook import cli
+from snnbook.cli import arguments
 from snnbook.errors import UserError
 from snnbook.experiments import cards, engine, job, lock, record
 from snnbook.experiments.record import Record
@@ -398,7 +399,7 @@ def test_the_profiles_of_clusters_name_their_executor():
     from snnbook import files
     from snnbook.experiments.reproduce import EXECUTORS
 
-    assert cli.EXECUTORS == EXECUTORS
+    assert arguments.EXECUTORS == EXECUTORS
     for name in EXECUTORS:
         profile = yaml.safe_load((files.root() / f"workflow/profiles/{name}/config.yaml").read_text())
         assert profile["executor"] == name
