@@ -126,6 +126,7 @@ def _execute(content, notebook: Path) -> set[str]:
             on_cell_start=note,
             resources={"metadata": {"path": str(notebook.parent)}},
             shutdown_kernel="immediate",
+            coalesce_streams=True,  # or a busy machine's page would show one cell's lines in several boxes
         )
         # Progress bars are for people who wait; a page shows their last state at best.
         environment = {**os.environ, "TQDM_DISABLE": "1"}

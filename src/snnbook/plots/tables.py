@@ -10,21 +10,22 @@ from snnbook.plots.style import PALETTE, legend, panels, styled
 
 @styled
 def table(report: Report, network: str = "snn") -> Figure:
-    """Accuracies of one network over a table's rows: ours with every seed, and the paper's in a panel beside.
+    """Accuracies of one network over a table's rows: ours with every seed; the paper's, if any, in a panel beside.
 
     Args:
         report: from :func:`snnbook.experiments.report`; rows without a record show the paper's number alone.
         network: ``"snn"`` or ``"ann"``.
     """
     lines = [line for line in report.lines if line.network == network]
-    figure, (ours, paper) = panels(1, 2, height=0.8 + 0.36 * len(lines), sharey=True)
+    printed = any(line.paper is not None for line in lines)
+    figure, (ours, *paper) = panels(1, 1 + printed, height=0.8 + 0.36 * len(lines), sharey=True)
     for y, line in enumerate(lines):
         if line.ours is not None:
             seeds = [record.value(f"{network}.{report.which}") for record in line.ours.records]
             ours.plot(seeds, [y] * len(seeds), "o", color=PALETTE[0], alpha=0.35, markersize=5)
             ours.plot([line.ours.mean], [y], "D", color=PALETTE[0], markersize=7)
         if line.paper is not None:
-            paper.plot([line.paper], [y], "D", color=PALETTE[1], markersize=7)
+            paper[0].plot([line.paper], [y], "D", color=PALETTE[1], markersize=7)
     ours.set(
         yticks=range(len(lines)),
         yticklabels=[line.label for line in lines],
@@ -32,7 +33,8 @@ def table(report: Report, network: str = "snn") -> Figure:
         xlabel="accuracy, %",
         title=f"ours, {report.profile} profile",
     )
-    paper.set(xlabel="accuracy, %", title="paper, its own data")
+    for axes in paper:
+        axes.set(xlabel="accuracy, %", title="paper, its own data")
     return figure
 
 
