@@ -98,7 +98,7 @@ def _shape(surrogate: Surrogate) -> tuple[str, float, float]:
     return shape, float(a), float(b)
 
 
-@torch.library.custom_op("snnbook::lif", mutates_args=(), tags=torch.Tag.needs_exact_strides)
+@torch.library.custom_op("snnbook::lif", mutates_args=(), tags=(torch.Tag.needs_exact_strides,))
 def _lif(
     current: Tensor,
     decay: Tensor | None,
@@ -124,7 +124,7 @@ def _(current, *settings):
     return empty_like_step(current)
 
 
-@torch.library.custom_op("snnbook::lif_backward", mutates_args=(), tags=torch.Tag.needs_exact_strides)
+@torch.library.custom_op("snnbook::lif_backward", mutates_args=(), tags=(torch.Tag.needs_exact_strides,))
 def _lif_backward(
     gradient: Tensor,
     current: Tensor,
