@@ -210,7 +210,8 @@ class ResultsDirective(SphinxDirective):
         )
         if text == NOT_RUN:
             return nodes.paragraph("", "", not_run())
-        return nodes.paragraph("", "", number(text, source.records) if source else nodes.Text(text))
+        shown = number(text, source.records) if source else nodes.Text(text)
+        return nodes.paragraph("", "", shown, classes=["ours"] if title == "ours" else [])
 
     def label(self, profile: str) -> nodes.Node:
         warning = "" if profile == "paper" else ": not the paper's numbers"

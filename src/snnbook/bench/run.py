@@ -92,6 +92,8 @@ def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict
 
 def _line(row: dict) -> str:
     text = f"{row['ratio']:6.2f}  ({row['least']:.2f} to {row['most']:.2f})  {row['milliseconds']:9.1f} ms"
+    if "images_per_second" in row:
+        text += f"  {row['images_per_second']:8.0f} images/s"
     if "kept_bytes" in row:
         text += f"  {row['kept_bytes'] / 2**20:8.1f} MiB kept"
     if row.get("peak_bytes"):
