@@ -328,7 +328,9 @@ def test_spreads_over_seeds_and_with_the_same_seed_elsewhere(results):
     more = {**made().environment, "threads": 2}
     for seed, last in enumerate((91.0, 89.0)):
         put(others / "threads", made("demo/a", seed, last, environment=more))
-    again, threads = spread.conditions(results)
+    put(others / "rewritten", made("demo/a", 0, 88.0, code={**made().code, "commit": "new"}))
+    again, rewritten, threads = spread.conditions(results)
+    assert rewritten.differs == {"code": ("None", "new")}  # as nothing else can be the cause
     assert (again.identical, again.differs, again.comparison.apart) == (True, {}, 0.0)
     assert not threads.identical
     assert threads.differs == {"threads": ("1", "2")}

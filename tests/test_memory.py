@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
+from snnbook.bench import kept_bytes
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
 from snnbook.folding import fold_batchnorm
@@ -19,17 +20,7 @@ NETWORKS = ["resnet18", "resnet19", "sew_resnet34", "vggsnn", "sastc_bottleneck1
 
 
 def kept(network, images) -> int:
-    """Bytes that a forward pass keeps for the backward pass, apart from the weights."""
-    storages, weights = {}, {p.untyped_storage().data_ptr() for p in network.parameters()}
-
-    def note(x):
-        if x.untyped_storage().data_ptr() not in weights:
-            storages[x.untyped_storage().data_ptr()] = x  # held, so that no address is used twice
-        return x
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        network(images)
-    return sum(x.untyped_storage().nbytes() for x in storages.values())
+    return kept_bytes(lambda: network(images), list(network.parameters()))
 
 
 def train_two_steps(network, images):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snntorch import surrogate as snntorch_surrogate
 
+from kernel_cases import SURROGATES, run
 from snnbook import kernels, neurons, surrogates
 from snnbook.errors import UserError
 from snnbook.kernels import Dynamics, lif_autograd, lif_compiled, lif_reference
@@ -19,23 +20,6 @@ from snnbook.kernels import Dynamics, lif_autograd, lif_compiled, lif_reference
 # The functions of the same names hide the modules.
 lif_autograd_module = sys.modules["snnbook.kernels.lif_autograd"]
 lif_compiled_module = sys.modules["snnbook.kernels.lif_compiled"]
-
-SURROGATES = [
-    surrogates.Rectangle(1.0),
-    surrogates.Triangle(0.7),
-    surrogates.RelativeTriangle(1.5, 0.5),
-    surrogates.Sigmoid(4.0),
-    surrogates.ATan(2.0),
-    surrogates.DSpike(3.0),
-]
-
-
-def run(kernel, current, dynamics, decay, weight):
-    current = current.clone().requires_grad_()
-    decay = decay.clone().requires_grad_() if isinstance(decay, torch.Tensor) else decay
-    spikes = kernel(current, dynamics, decay)
-    (spikes * weight).sum().backward()
-    return spikes.detach(), current.grad, getattr(decay, "grad", None)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernel_cases import SURROGATES, run
 from snnbook import surrogates
 from snnbook.errors import UserError
 from snnbook.kernels import Dynamics, lif_reference
@@ -29,23 +30,6 @@ runs = pytest.mark.skipif(
     reason="no CUDA; runs in the interpreter, see the last test",
 )
 compiles = pytest.mark.skipif(INTERPRETED or not module.INSTALLED, reason="an interpreted kernel has no code")
-
-SURROGATES = [
-    surrogates.Rectangle(1.0),
-    surrogates.Triangle(0.7),
-    surrogates.RelativeTriangle(1.5, 0.5),
-    surrogates.Sigmoid(4.0),
-    surrogates.ATan(2.0),
-    surrogates.DSpike(3.0),
-]
-
-
-def run(kernel, current, dynamics, decay, weight):
-    current = current.detach().requires_grad_()
-    decay = decay.detach().requires_grad_() if isinstance(decay, torch.Tensor) else decay
-    spikes = kernel(current, dynamics, decay)
-    (spikes * weight).sum().backward()
-    return spikes.detach(), current.grad, getattr(decay, "grad", None)
 
 
 def compare(current, dynamics, decay, weight):

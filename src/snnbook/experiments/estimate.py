@@ -9,8 +9,8 @@ from snnbook.experiments import record, tables
 from snnbook.experiments.plan import Step
 from snnbook.experiments.record import Record
 
-# Seconds a process takes to import torch and scikit-learn: measured where the quick records were made, 1 core.
-START = 12
+# Seconds a process takes to import torch and scikit-learn: measured where the quick records were made, idle.
+START = 6
 # Records time the training alone.  Testing an image after an epoch takes this part of training on it, since it
 # goes forward only and in large batches: measured in the same place.
 TEST_SHARE = 0.2

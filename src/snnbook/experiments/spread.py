@@ -105,4 +105,7 @@ def _differs(comparison: Comparison) -> dict[str, tuple[str, str]]:
     if here.asked != book.asked:
         changed = {key: (old, new) for key, old, new in merging.changes(book.config, here.config)}
         pairs |= {key: pair for key, pair in changed.items() if key.rpartition(".")[2] not in ASPECTS}
-    return {name: (str(old), str(new)) for name, (old, new) in pairs.items() if old != new}
+    found = {name: (str(old), str(new)) for name, (old, new) in pairs.items() if old != new}
+    if not found and any(a.curve != b.curve for a, b in comparison.shared):
+        found["code"] = (str(book.code["commit"]), str(here.code["commit"]))  # all else is equal
+    return found

@@ -102,9 +102,8 @@ class JointASNN(nn.Module):
         snn = self.integrated(outputs)
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
-        asked = cross_entropy(snn[0], labels)
-        if self.config.label_loss == "tet":
-            asked = sum(tet(exit_, labels) for exit_ in outputs[0])
+        at_every_step = self.config.label_loss == "tet"
+        asked = sum(tet(x, labels) for x in outputs[0]) if at_every_step else cross_entropy(snn[0], labels)
         terms = {"ce": cross_entropy(ann[0], labels) + asked}  # Eq. 7
         if self.config.kld:
             terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0])  # Eq. 8
