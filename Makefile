@@ -55,8 +55,9 @@ clean:  ## delete what was built (not the environment, not results)
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet uv
 
+# Compiled at once: where Python may not keep what it compiles, each process would spend seconds on it anew.
 $(READY): requirements.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV)
-	$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(VENV) requirements.lock
 	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) -e .
 	@touch $@

@@ -114,8 +114,8 @@ def test_run_bare_then_list_and_report(here, capsys):
     assert (code, err) == (0, "")
     assert f"It stands since {made['created']}" in out
     _, out, _ = call(capsys, "list", "--results", "results")
-    assert "demo/snn   SNN alone  [quick 1/2 seeds run]" in out
-    assert "[quick 0/2 seeds run]" in out
+    assert "demo/snn   SNN alone  [seeds run: quick 1/2]" in out
+    assert "[seeds run: quick 0/2]" in out
     _, out, _ = call(capsys, "report", "demo", "--results", "results")
     assert f"{made['metrics']['snn']['last']:.1f}" in out
     assert "not run" in out

@@ -115,6 +115,14 @@ def kill_after(monkeypatch, epochs, when="after"):
     monkeypatch.setattr(checkpoint, "save", dying)
 
 
+def test_the_best_epoch_is_one_that_was_tested(here):
+    record = run(here, overrides=["recipe.test_every=2"])
+    assert record.curve["tested"] == [2, 3]
+    accuracy = record.curve["accuracy"]["ann"]
+    assert len(accuracy) == 2
+    assert record.metrics["ann"]["best_epoch"] == record.curve["tested"][accuracy.index(max(accuracy))]
+
+
 def test_a_record_says_what_was_run(here):
     record = run(here, seed=1)
     path = here / "a/results/quick/demo/tiny/seed1.json"

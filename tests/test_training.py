@@ -27,6 +27,18 @@ def method(data, name="direct", network=TINY, needs=(), **options):
     return build(name, METHODS[name].Config(**options), network, data, needs)
 
 
+def test_tests_come_every_few_epochs_and_at_the_end(data):
+    curves = {}
+    for every in (1, 2):
+        recipe = dataclasses.replace(RECIPE, test_every=every)
+        curves[every] = fit(method(data), data, recipe, seed=3, progress=False)
+    assert (curves[1].tested, curves[2].tested) == ([1, 2, 3], [2, 3])
+    assert curves[1].losses == curves[2].losses  # testing changes nothing that is trained
+    assert curves[1].accuracy["snn"][1:] == curves[2].accuracy["snn"]
+    with pytest.raises(UserError, match=r"recipe\.test_every is 0"):
+        dataclasses.replace(RECIPE, test_every=0)
+
+
 class Killed(Exception):
     pass
 

@@ -71,8 +71,9 @@ class _Tally:
         self.entries += x.numel()
         self.nonzero += float((x != 0).sum())
         self.total += float(x.sum(dtype=torch.float64))
-        self.binary = self.binary and bool(((x == 0) | (x == 1)).all())
-        self.windows = tuple(n for n in self.windows if _whole_multiples(x, n))
+        if not bool(((x == 0) | (x == 1)).all()):  # zeros and ones are whole multiples of any 1/n
+            self.binary = False
+            self.windows = tuple(n for n in self.windows if _whole_multiples(x, n))
 
     def activity(self, time_steps: int, spiking: bool) -> Activity:
         """An image's share, each layer counted once a time step; only spiking networks have spikes to count."""

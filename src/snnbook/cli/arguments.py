@@ -8,7 +8,7 @@ from textwrap import dedent
 from snnbook import __version__
 from snnbook.cli import commands as does
 
-PROFILES = ("quick", "lab", "paper")
+PROFILES = ("quick", "lab-narrow", "lab", "paper")
 RECIPES = ("paper", "official")
 EXECUTORS = ("slurm", "kubernetes")
 
@@ -214,7 +214,8 @@ def parser() -> Parser:
 
 
 def _profile(command: argparse.ArgumentParser) -> None:
-    text = "quick: minutes on a CPU, small data; lab: one GPU; paper: the full recipe (quick)"
+    text = "quick: minutes on a CPU, small data; lab-narrow: the paper's data on a CPU, narrow networks; "
+    text += "lab: one GPU; paper: the full recipe (quick)"
     command.add_argument("--profile", choices=PROFILES, default="quick", help=text)
 
 

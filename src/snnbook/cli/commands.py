@@ -28,9 +28,8 @@ def list_tables(arguments: argparse.Namespace) -> None:
                 waits = profile in trained.waits and not count
                 done.append(f"{profile} {'waits' if waits else f'{count}/{len(owner.seeds)}'}")
             same = f" (= {row.same})" if row.same else ""
-            print(
-                f"  {f'{table.id}/{row.id}'.ljust(width)}  {row.label}{same}  [{', '.join(done)} seeds run]"
-            )
+            run = f"{table.id}/{row.id}".ljust(width)
+            print(f"  {run}  {row.label}{same}  [seeds run: {', '.join(done)}]")
             for reason in dict.fromkeys(trained.waits.values()):
                 print(f"  {' ' * width}  waits: {reason}")
 

@@ -74,4 +74,9 @@ def _recorded(run: str, profile: str, results: Path | None) -> list[Record]:
 
 
 def _seconds(made: Record) -> float:
-    return made.cost["seconds"] * (1 + TEST_SHARE * made.data["test"] / made.data["train"])
+    tested = TEST_SHARE * _tests(made) * made.data["test"] / made.data["train"]
+    return made.cost["seconds"] * (1 + tested / made.config["recipe"]["epochs"])
+
+
+def _tests(made: Record) -> int:
+    return max(len(values) for values in made.curve["accuracy"].values())

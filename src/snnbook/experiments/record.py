@@ -24,12 +24,12 @@ class Record:
         run: ``<table>/<row>``, with a suffix for another recipe mode or changed settings.
         label: the row's name in the table.
         seed: of weights, order and augmentation.
-        profile: ``quick``, ``lab`` or ``paper``.
+        profile: ``quick``, ``lab-narrow``, ``lab`` or ``paper``.
         asked: a hash of the settings the table writes for this run, to tell whether they changed since.
         config: every setting, by section.
         data: name, classes, sizes and fingerprint of the data set.
         metrics: a network's ``last`` and ``best`` test accuracy in percent, ``best_epoch`` counted from 1.
-        curve: ``loss`` and ``accuracy`` by name, an entry an epoch.
+        curve: ``loss`` by name, an entry an epoch; ``accuracy`` by name, an entry for each epoch in ``tested``.
         measure: firing rates and energy, see :func:`snnbook.analysis.measure`.
         cost: seconds of training, median seconds of an epoch, images per second, trained parameters.
         environment: versions, device, threads, kernel, precision.

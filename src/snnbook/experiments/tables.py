@@ -11,7 +11,7 @@ from snnbook.errors import UserError
 from snnbook.experiments import config
 from snnbook.experiments.config import Setting
 
-PROFILES = ("quick", "lab", "paper")
+PROFILES = ("quick", "lab-narrow", "lab", "paper")
 RECIPES = ("paper", "official")
 SECTIONS = ("data", "network", "method", "recipe", "analysis")
 

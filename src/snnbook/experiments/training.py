@@ -146,7 +146,7 @@ def _record(
         asked=job.asked,
         config=json.loads(json.dumps(settings.as_dict())),
         data=data.describe(),
-        metrics={name: _metrics(values) for name, values in history.accuracy.items()},
+        metrics={name: _metrics(values, history.tested) for name, values in history.accuracy.items()},
         curve=_curve(history),
         measure=measure(method, data.to(context.device), settings.analysis, job.seed, history.notes),
         cost=_cost(job, settings, method, history),
@@ -158,7 +158,7 @@ def _record(
 
 
 def _curve(history: History) -> dict:
-    curve = {"loss": history.losses, "accuracy": history.accuracy}
+    curve = {"loss": history.losses, "tested": history.tested, "accuracy": history.accuracy}
     more = {"test_loss": history.test_losses, "notes": history.notes}
     return curve | {name: values for name, values in more.items() if values}
 
@@ -183,6 +183,6 @@ def _cost(job: Job, settings, method: nn.Module, history: History) -> dict:
     }
 
 
-def _metrics(accuracy: list[float]) -> dict:
+def _metrics(accuracy: list[float], tested: list[int]) -> dict:
     best = max(accuracy)
-    return {"last": accuracy[-1], "best": best, "best_epoch": accuracy.index(best) + 1}
+    return {"last": accuracy[-1], "best": best, "best_epoch": tested[accuracy.index(best)]}

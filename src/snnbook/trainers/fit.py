@@ -27,19 +27,21 @@ TEST_BATCH = 256
 
 @dataclass
 class History:
-    """What happened, one entry an epoch.
+    """What happened, one entry an epoch; of tests, one a test.
 
     Attributes:
         losses: each named loss term, mean over the epoch's steps.
+        tested: the epochs after which there was a test, counted from 1.
         accuracy: each network's accuracy on the test set, in percent.
+        test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
         seconds: time of the epoch's training steps, without the test.
         images: training images seen in the epoch.
-        test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
         notes: what a method's ``notes()`` and ``fit``'s ``note`` say of the epoch, by name: numbers and lists
             of them.
     """
 
     losses: dict[str, list[float]] = field(default_factory=dict)
+    tested: list[int] = field(default_factory=list)
     accuracy: dict[str, list[float]] = field(default_factory=dict)
     test_losses: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, list] = field(default_factory=dict)
@@ -55,13 +57,22 @@ class History:
         """Median over epochs: the first one pays for warming up."""
         return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
 
-    def append(self, losses: dict, accuracy: dict, test_losses: dict, seconds: float, images: int) -> None:
-        pairs = ((self.losses, losses), (self.accuracy, accuracy), (self.test_losses, test_losses))
-        for curves, values in pairs:
-            for name, value in values.items():
-                curves.setdefault(name, []).append(value)
+    def trained(self, losses: dict, seconds: float, images: int) -> None:
+        """An epoch of training is over."""
+        _append(self.losses, losses)
         self.seconds.append(seconds)
         self.images.append(images)
+
+    def test(self, accuracy: dict, losses: dict) -> None:
+        """The test after it, if there was one."""
+        self.tested.append(self.epochs)
+        _append(self.accuracy, accuracy)
+        _append(self.test_losses, losses)
+
+
+def _append(curves: dict[str, list], values: dict) -> None:
+    for name, value in values.items():
+        curves.setdefault(name, []).append(value)
 
 
 def fit(
@@ -78,7 +89,7 @@ def fit(
     note: Callable[[int], dict] | None = None,
     world: World = ALONE,
 ) -> History:
-    """Train ``method`` for ``recipe.epochs``, testing after each.
+    """Train ``method`` for ``recipe.epochs``, testing after every ``recipe.test_every`` of them and the last.
 
     The order of images and their augmentation depend on ``(seed, epoch)`` alone, so a run resumed from its
     checkpoint goes on exactly as if it had never stopped, be it in one process or in many.
@@ -150,14 +161,14 @@ def fit(
                     "lower recipe.learning_rate or use recipe.precision: float32"
                 )
             world.average_statistics(method)
-            accuracy = evaluate(method, data, recipe, world)
-            history.append(losses, accuracy, test_losses(method, data, recipe, world), seconds, images)
+            history.trained(losses, seconds, images)
+            if history.epochs % recipe.test_every == 0 or history.epochs == recipe.epochs:
+                history.test(evaluate(method, data, recipe, world), test_losses(method, data, recipe, world))
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
             notes = world.mean(method.notes()) if hasattr(method, "notes") else {}
             if note is not None:
                 notes |= world.decide(partial(note, epoch + 1))
-            for name, value in notes.items():
-                history.notes.setdefault(name, []).append(value)
+            _append(history.notes, notes)
             if checkpoint is not None and world.rank == 0:
                 state = {
                     "identity": identity,

@@ -25,6 +25,7 @@ class Recipe:
         precision: ``"float32"``, ``"bfloat16"`` or ``"float16"`` (autocast; float16 scales gradients).
         channels_last: memory layout of images and convolutions.
         augment: names of augmentations, see :func:`snnbook.data.batches`.
+        test_every: epochs from one test to the next; the last is always tested.
         drop_last: leave out the last batch of an epoch if it is not full.
         sync_batchnorm: with several processes, BatchNorm takes the statistics of the whole batch and not of each
             process's share; then they train like one process.
@@ -44,6 +45,7 @@ class Recipe:
     precision: str = "float32"
     channels_last: bool = True
     augment: tuple[str, ...] = ("crop", "flip")
+    test_every: int = 1
     drop_last: bool = True
     sync_batchnorm: bool = False
     memory: str = "full"
@@ -65,7 +67,7 @@ class Recipe:
                 f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
                 "expected milestones with 'steps', and with it alone"
             )
-        for name in ("epochs", "batch_size", "learning_rate"):
+        for name in ("epochs", "batch_size", "learning_rate", "test_every"):
             if getattr(self, name) <= 0:
                 raise UserError(f"recipe.{name} is {getattr(self, name)}; expected a number above 0")
 
