@@ -8,7 +8,8 @@
 
 ``{paper}`` prints what the paper has in that row: ``{paper}`joint-table4/all:snn```.
 
-``{results}`` shows a whole table, the paper's numbers beside ours, or, without an argument, all of them::
+``{results}`` shows a whole table, the paper's numbers beside ours, or, without an argument, all of them, in every
+profile that has records::
 
     ```{results} joint-table4
     :profile: quick
@@ -143,7 +144,7 @@ class ResultsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         try:
             if self.arguments:
-                return self.table(self.arguments[0])
+                return self.table(self.arguments[0], **self.options)
             # A folder counts as changed at every build, so a table that is new to it is found.
             self.env.note_dependency(str(tables.folder()))
             return [self.section(name) for name in tables.names()]
@@ -152,26 +153,26 @@ class ResultsDirective(SphinxDirective):
 
     def section(self, name: str) -> nodes.Node:
         title = tables.load(name).title
-        return nodes.section("", nodes.title(title, title), *self.table(name), ids=[name], names=[name])
+        reports = {profile: report(name, profile) for profile in tables.PROFILES}
+        made = [profile for profile, found in reports.items() if any(line.ours for line in found.lines)]
+        shown = [node for profile in made or ["quick"] for node in self.table(name, profile)]
+        return nodes.section("", nodes.title(title, title), *shown, ids=[name], names=[name])
 
-    def table(self, name: str) -> list[nodes.Node]:
-        options = {"profile": "quick", **self.options}
-        chosen = options.pop("columns", "").split()
-        found = report(name, **options)
+    def table(self, name: str, profile: str = "quick", columns: str = "", **options) -> list[nodes.Node]:
+        found = report(name, profile, **options)
         self.env.note_dependency(str(tables.folder() / f"{name}.yaml"))
         for line in found.lines:
             for run_id in filter(None, (line.run, line.baseline_run)):
-                watch(self.env, run_id, options["profile"])
-        columns = found.columns()
-        for title in chosen:
-            if title not in columns:
-                raise UserError(f"no column {title!r}; {nearest(title, columns)}")
-        if chosen:
-            columns = {title: columns[title] for title in ("row", *chosen)}
+                watch(self.env, run_id, profile)
+        every = found.columns()
+        for title in columns.split():
+            if title not in every:
+                raise UserError(f"no column {title!r}; {nearest(title, every)}")
+        chosen = {title: every[title] for title in ("row", *columns.split())} if columns else every
         shown = [line for line in found.lines if not line.waits]
-        content = [self.grid(shown, columns)] if shown else []
+        content = [self.grid(shown, chosen)] if shown else []
         return [
-            self.label(options["profile"]),
+            self.label(profile),
             *content,
             nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
             *self.waiting(found.lines),

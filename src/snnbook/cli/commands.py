@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from snnbook import processes
@@ -93,8 +94,12 @@ def _run(a: argparse.Namespace, seed: int) -> None:
 def reproduce(arguments: argparse.Namespace) -> None:
     """The matrix: the plan, the runs as they end, and those that failed."""
     from snnbook.experiments import cards, engine
-    from snnbook.experiments.reproduce import prepare
+    from snnbook.experiments.reproduce import duration, prepare
 
+    if processes.launched():
+        raise UserError(
+            "snnbook reproduce starts processes itself; call it without torchrun, or 'snnbook run' with it"
+        )
     a = arguments
     profile = a.profile
     if profile is None:
@@ -117,11 +122,12 @@ def reproduce(arguments: argparse.Namespace) -> None:
         for step in matrix.steps:
             print(f"  {step.run}, seed {', '.join(map(str, step.seeds))}")
         return
-    total = len(matrix.todo)
+    total, start = len(matrix.todo), time.monotonic()
 
     def show(made, left: int) -> None:
         shown = ", ".join(f"{name.upper()} {values['last']:.2f} %" for name, values in made.metrics.items())
-        print(f"[{total - left}/{total}] {made.run}, seed {made.seed}: {shown}", flush=True)
+        rest = duration((time.monotonic() - start) * left / (total - left))
+        print(f"[{total - left}/{total}, {rest} left] {made.run}, seed {made.seed}: {shown}", flush=True)
 
     failed = engine.reproduce(matrix, show)
     for one in failed:

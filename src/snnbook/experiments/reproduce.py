@@ -106,12 +106,12 @@ class Matrix:
             )
             seconds = guess.seconds / (1 if self.executor else min(self.slots, len(self.steps)))
             made = f"judged by records made on {', '.join(guess.devices)}"
-            time = f"about {_duration(seconds)}, {where}, {made}{note}"
+            time = f"about {duration(seconds)}, {where}, {made}{note}"
         else:
             time = f"unknown{note}"
         lines = [f"time: {time}"]
         if self.profile != "quick":
-            known = f"about {_duration(guess.gpu)}" if guess.gpu else "unknown, no record was made on a GPU"
+            known = f"about {duration(guess.gpu)}" if guess.gpu else "unknown, no record was made on a GPU"
             lines.append(f"GPU time: {known}")
             if not self.gpus:
                 lines.append("no GPU here: everything runs on the CPU")
@@ -190,7 +190,8 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """For people: two digits, in minutes or hours."""
     return f"{seconds / 3600:.2g} h" if seconds > 5400 else f"{seconds / 60:.2g} min"
 
 
