@@ -8,25 +8,27 @@ from snnbook.experiments import report
 from snnbook.experiments.report import NOT_RUN
 
 # One table a paper; the book has all of them.
-TABLES = ("tet-table3-cifar100", "joint-table4", "sastc-table2-cifar100")
+TABLES = {"tet-table3-cifar100": "quick", "joint-table4": "quick", "sastc-table2-cifar100": "quick"}
+TABLES |= {"one-protocol": "lab-narrow"}
 START, END = "<!-- results: written by book/readme.py -->", "<!-- end of results -->"
 
 
 def tables() -> str:
     """One after another, under their titles."""
-    return "\n\n".join(table(name) for name in TABLES)
+    return "\n\n".join(table(name, profile) for name, profile in TABLES.items())
 
 
-def table(name: str) -> str:
-    """The paper's numbers, ours, and the command of each row that the quick profile runs."""
-    found = report(name, "quick")
-    lines = ["| row | network | paper | ours, quick | command |", "|---|---|---:|---:|---|"]
+def table(name: str, profile: str) -> str:
+    """The paper's numbers, ours, and the command of each row that the profile runs."""
+    found = report(name, profile)
+    lines = [f"| row | network | paper | ours, {profile} | command |", "|---|---|---:|---:|---|"]
+    options = "" if profile == "quick" else f" --profile {profile} --data data"
     for line in found.lines:
         if line.waits:
             continue
         ours = f"{line.ours.text()} (n = {line.ours.n})" if line.ours else NOT_RUN
         paper = "n/a" if line.paper is None else f"{line.paper:g}"
-        cells = (line.label, line.network.upper(), paper, ours, f"`snnbook run {line.run}`")
+        cells = (line.label, line.network.upper(), paper, ours, f"`snnbook run {line.run}{options}`")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([f"### {found.title}", "", *lines, "", found.caption()])
 
