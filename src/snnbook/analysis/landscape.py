@@ -78,7 +78,8 @@ def landscape(
 
     Args:
         network: returns what the losses take; its weights are the same afterwards, whatever happens.
-        images: ``[N, C, H, W]``, normalized, on the network's device; a few hundred are enough.
+        images: ``[N, C, H, W]``, or frames ``[T, N, C, H, W]``, normalized, on the network's device; a few
+            hundred are enough.
         labels: ``[N]``.
         losses: means over a batch, by name; all are computed from one forward pass.
         points: grid points a side, odd, so that the minimum is one of them.
@@ -108,7 +109,7 @@ def landscape(
             for j, b in enumerate(steps.tolist()):
                 for p, w, u, v in zip(parameters, kept, first, second, strict=True):
                     p.copy_(w + a * u + b * v)
-                for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+                for x, y in zip(images.split(batch_size, dim=-4), labels.split(batch_size), strict=True):
                     outputs = network(x).float()
                     for name, loss in losses.items():
                         surfaces[name][i, j] += float(loss(outputs, y)) * len(y) / len(labels)
