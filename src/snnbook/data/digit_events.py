@@ -29,9 +29,11 @@ def times() -> np.ndarray:
 def saccade(reach: float) -> np.ndarray:
     """How far the digit has moved, down and to the right, at each of :func:`times`: ``[61, 2]`` in pixels.
 
-    To the right, back to the middle and down, and home again.  Each leg begins and ends at rest.
+    To the right, back to the middle and down, and home again, a hundredth short of it: on the very spot where it
+    began, each pixel would be whole thresholds from its memory, and all would send a last event at one instant.
+    Each leg begins and ends at rest.
     """
-    corners = reach * np.array([[0, 0], [0, 1], [1, 0.5], [0, 0]])
+    corners = reach * np.array([[0, 0], [0, 1], [1, 0.5], [0.01, 0]])
     s = np.arange(MOMENTS) / MOMENTS
     s = s * s * (3 - 2 * s)  # from 0 to 1, at rest at both ends
     legs = [a + s[:, None] * (b - a) for a, b in pairwise(corners)]
