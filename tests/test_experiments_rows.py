@@ -201,3 +201,5 @@ def test_every_table_of_the_project_lists_what_it_waits_for():
     for table, folder in (("tet-table3-events", "cifar10_dvs"), ("tet-table3-imagenet", "imagenet")):
         for row in tables.load(table).rows:
             assert row.waits.keys() == {"lab", "paper"} and row.until == folder
+    for table in ("tet-figure2", "tet-figure3"):  # photographs in the other profiles
+        assert all(row.waits.keys() == {"paper"} for row in tables.load(table).rows)
