@@ -36,7 +36,7 @@ def record(
             f"threshold is {threshold} and {len(times)} times belong to {len(video)} moments; "
             "expected a threshold above 0 and one time a moment"
         )
-    video = video.reshape(len(video), -1)
+    video = video.reshape(len(video), -1).astype(float)
     remembered = video[0].copy()
     found = []
     for before, now, start, stop in zip(video, video[1:], times, times[1:], strict=False):
@@ -44,9 +44,8 @@ def record(
         # A change that should be exactly one threshold may fall short of it by rounding.
         count = np.floor(np.abs(change) / threshold + 1e-9).astype(int)
         pixel = np.repeat(np.arange(count.size), count)
-        nth = (
-            np.arange(len(pixel)) - np.repeat(np.cumsum(count) - count, count) + 1
-        )  # 1, 2, ... at each pixel
+        # 1, 2, ... at each pixel.
+        nth = np.arange(len(pixel)) - np.repeat(np.cumsum(count) - count, count) + 1
         sign = np.sign(change)
         level = remembered[pixel] + sign[pixel] * nth * threshold  # that sets off this event
         share = (level - before[pixel]) / (now - before)[pixel]  # of the way from `before` to `now`
