@@ -281,10 +281,7 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
     assert not (here / "results").exists()
     assert cli.main(options) == 0
     made = record.read(here / "results/quick/demo/snn/seed1.json")
-    assert (
-        f"[1/1, 0 min left] demo/snn, seed 1: SNN {made.metrics['snn']['last']:.2f} %"
-        in capfd.readouterr().out
-    )
+    assert f"[1/1, 0 min left] demo/snn, seed 1: SNN {made.metrics['snn']['last']:.2f} %" in capfd.readouterr().out
     assert made.environment["threads"] == 1
     assert not list((here / "runs/reproduce").iterdir())
     before = records(here)
