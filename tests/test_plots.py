@@ -52,9 +52,13 @@ FIGURES = {
     "activation_maps": lambda: plots.activation_maps(
         torch.rand(4, 1, 8, 8), {"student": torch.rand(4, 8, 8), "teacher": torch.rand(4, 8, 8)}
     ),
+    "events": lambda: plots.events([[0, 1, 2, 0], [1000, 1, 2, 1], [2000, 3, 0, 1]]),
+    "frames": lambda: plots.frames({"by number": torch.rand(3, 2, 8, 8), "by time": torch.rand(2, 2, 8, 8)}),
     "table": lambda: plots.table(report("joint-table4")),
     "energies": lambda: plots.energies({"ANN": 10.0, "SNN": 2.0}, {"ANN": (1.0, 10.0), "SNN": (2.0, 20.0)}),
 }
+
+PICTURES = {"activation_maps": ["image", "student", "teacher"], "frames": ["by number", "by time"]}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -64,14 +68,12 @@ def test_figure_has_labelled_axes_and_the_books_width(name):
     figure.canvas.draw()
     assert isinstance(figure, Figure)
     assert figure.get_figwidth() == WIDTH
-    for axes in (
-        [] if name == "activation_maps" else figure.axes
-    ):  # a vertical axis has a label, or words for ticks
+    for axes in [] if name in PICTURES else figure.axes:  # a vertical axis has a label, or words for ticks
         words = "".join(label.get_text() for label in axes.get_yticklabels())
         shared = axes.get_shared_y_axes().joined(axes, figure.axes[0])
         assert axes.get_ylabel() or shared or any(letter.isalpha() for letter in words)
-    if name == "activation_maps":  # pictures have no units
-        assert [axes.get_ylabel() for axes in figure.axes[::4]] == ["image", "student", "teacher"]
+    if name in PICTURES:  # which have no units
+        assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == PICTURES[name]
         return
     placed = [axes for axes in figure.axes if axes.get_subplotspec() is not None]  # all but a colour bar's
     bottom = [axes for axes in placed if axes.get_subplotspec().is_last_row()]
@@ -82,7 +84,7 @@ def test_figure_has_labelled_axes_and_the_books_width(name):
 
 
 @pytest.mark.parametrize(
-    "module", [f"snnbook.plots.{name}" for name in ("lines", "neuron", "landscape", "heat")]
+    "module", [f"snnbook.plots.{name}" for name in ("lines", "neuron", "landscape", "heat", "events")]
 )
 def test_every_function_is_tested(module):
     public = {name for name in plots.__all__ if getattr(plots, name).__module__ == module}
@@ -122,6 +124,8 @@ def test_shares_of_potentials_sum_to_one():
         lambda: plots.heatmaps({"a": torch.rand(3)}, "rows", "columns", "numbers"),
         lambda: plots.activation_maps(torch.rand(2, 1, 8, 8), {"a": torch.rand(2, 4, 4)}),
         lambda: plots.contours(STEPS[1:], SURFACES, ["sdt"]),
+        lambda: plots.events(torch.rand(4, 3)),
+        lambda: plots.frames({"a": torch.rand(4, 3, 8, 8)}),
     ],
 )
 def test_shapes_that_do_not_fit(draw):

@@ -15,7 +15,7 @@ from snnbook import __version__
 EXTRAS = {
     "run": ("run experiments as notebooks", ("papermill", "nbclient", "ipykernel", "snakemake")),
     "book": ("build the book", ("jupyter_book", "nbclient", "sphinx_exercise", "sphinx_proof")),
-    "events": ("event data, and the comparison with SpikingJelly", ("spikingjelly",)),
+    "events": ("CIFAR10-DVS, and the comparison with SpikingJelly", ("spikingjelly",)),
     "dev": ("tests and lint", ("pytest", "hypothesis", "ruff")),
 }
 
@@ -112,12 +112,12 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
-    from snnbook.data import imagenet, memory, stream
+    from snnbook.data import cifar10_dvs, imagenet, memory, stream
     from snnbook.data.location import PLACES, default_root, found
 
     folder = (chosen or default_root()).absolute()
     lines = [
-        "digits: bundled with scikit-learn, nothing to download",
+        "digits, digit_events: bundled with scikit-learn, nothing to download",
         f"others from {folder} (--data or SNNBOOK_DATA)",
     ]
     for name in PLACES:
@@ -128,6 +128,9 @@ def _data(chosen: Path | None) -> list[str]:
         lines.append(
             f"{name}: " + (f"found {place}" if there else f"not there; {imagenet.advice(name, folder)}")
         )
+    there = (folder / cifar10_dvs.FOLDER).is_dir()
+    state = f"found {cifar10_dvs.FOLDER}" if there else f"not there; {cifar10_dvs.advice(folder)}"
+    lines.append(f"cifar10_dvs: {state}")
     room = f"{memory.show(memory.at_hand())} of memory at hand"
     lines.append(f"{room}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)")
     existing = next(place for place in [folder, *folder.parents] if place.exists())

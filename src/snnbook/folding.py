@@ -32,6 +32,11 @@ def unfold(x: Tensor, time_steps: int) -> Tensor:
     return x.unflatten(0, (time_steps, x.shape[0] // time_steps))
 
 
+def still(images: Tensor) -> Tensor:
+    """What a network without time sees of images: event frames ``[T, B, C, H, W]`` as their mean over T."""
+    return images.mean(0) if images.dim() == 5 else images
+
+
 def check_time_steps(time_steps: int) -> int:
     """``time_steps`` if it is a whole number of at least 1.
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnbook.backbones import Backbone
 from snnbook.errors import UserError
+from snnbook.folding import still
 
 
 def spike_activation_map(spikes: Tensor, size: tuple[int, int], gamma: float = 0.4) -> Tensor:
@@ -96,7 +97,7 @@ def activation_maps(method: nn.Module, images: Tensor, largest: int = 16) -> dic
     layers = [spike_activation_map(x, x.shape[-2:]).mean(0) for x in student]
     return {
         "student": [_rounded(maps, largest) for maps in layers],
-        "teacher": _rounded(grad_cam(method.teacher, images, size)[0], largest),
+        "teacher": _rounded(grad_cam(method.teacher, still(images), size)[0], largest),
     }
 
 

@@ -78,7 +78,8 @@ def landscape(
 
     Args:
         network: returns what the losses take; its weights are the same afterwards, whatever happens.
-        images: ``[N, C, H, W]``, normalized, on the network's device; a few hundred are enough.
+        images: ``[N, C, H, W]``, or frames ``[T, N, C, H, W]``, normalized, on the network's device; a few
+            hundred are enough.
         labels: ``[N]``.
         losses: means over a batch, by name; all are computed from one forward pass.
         points: grid points a side, odd, so that the minimum is one of them.
@@ -94,6 +95,7 @@ def landscape(
         raise UserError(
             f"points is {points}; expected an odd number of at least 3, the minimum in the middle"
         )
+    batch_axis = 1 if images.dim() == 5 else 0
     network.eval()
     generator = torch.Generator().manual_seed(seed)
     first, second = (filter_normalized_direction(network, generator) for _ in range(2))
@@ -108,7 +110,7 @@ def landscape(
             for j, b in enumerate(steps.tolist()):
                 for p, w, u, v in zip(parameters, kept, first, second, strict=True):
                     p.copy_(w + a * u + b * v)
-                for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+                for x, y in zip(images.split(batch_size, batch_axis), labels.split(batch_size), strict=True):
                     outputs = network(x).float()
                     for name, loss in losses.items():
                         surfaces[name][i, j] += float(loss(outputs, y)) * len(y) / len(labels)

@@ -53,10 +53,10 @@ def measure(
         the network deployed alone, and ``time_steps``.  An ANN has no firing rates.
     """
     method.eval()
-    images, _ = next(iter(test_batches(data, IMAGES)))
+    images, labels = next(iter(test_batches(data, IMAGES)))
     result = {}
     for name, network in method.backbones().items():
-        seen = observe(network, lambda: method.predict(images), len(images))
+        seen = observe(network, lambda: method.predict(images), len(labels))
         computation, movement = energy_of_computation(seen), energy_of_data_movement(seen)
         result[name] = {
             "additions": computation.additions,
@@ -80,7 +80,9 @@ def measure(
         scores = notes.get("stm", [])
         result["snn"]["mismatch"] = found | ({"score": mean(scores)} if scores else {})
     if analyses.activation_maps:
-        result["snn"]["activation_maps"] = activation_maps(method, images[: analyses.activation_maps])
+        result["snn"]["activation_maps"] = activation_maps(
+            method, images[..., : analyses.activation_maps, :, :, :]
+        )
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from snnbook.calibration import CANDIDATES
 from snnbook.data import Dataset, test_batches
 from snnbook.errors import UserError
+from snnbook.folding import still
 from snnbook.losses.sastc import similarity
 
 
@@ -139,8 +140,7 @@ def mismatch(
     layers, score = CANDIDATES[candidates], STM(batch_size, log)
     data = data.to(next(student.parameters()).device)
     for images in _full_batches(data, batch_size):
-        mean = images.mean(0) if images.dim() == 5 else images
-        score.update(student.features(images)[layers], teacher.features(mean)[layers])
+        score.update(student.features(images)[layers], teacher.features(still(images))[layers])
     return score
 
 

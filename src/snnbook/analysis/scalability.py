@@ -29,13 +29,20 @@ def scalability(
         ``{"integrated": {T': accuracy}, "moments": {t: accuracy}}``.
 
     Raises:
-        UserError: no length, or one below 1.
+        UserError: no length, or one below 1; event data with fewer frames.
     """
     if not time_steps or min(time_steps) < 1 or moments < 1:
         raise UserError(
             f"time_steps is {list(time_steps)} and moments {moments}; expected whole numbers of at least 1"
         )
     longest, trained = max(*time_steps, moments), network.time_steps
+    if data.frames:
+        if longest > data.frames:
+            raise UserError(
+                f"a network was to run {longest} steps on {data.name} with {data.frames} frames; "
+                "in event data time is in the data: ask for no more steps than frames"
+            )
+        longest = data.frames
     network.eval()
     correct, correct_moments = torch.zeros(longest), torch.zeros(longest)
     try:

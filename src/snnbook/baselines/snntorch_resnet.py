@@ -110,12 +110,13 @@ class SnnTorchResNet(nn.Module):
         self.net = nn.Sequential(*layers, nn.Linear(before, num_classes))
 
     def outputs(self, images: Tensor) -> Tensor:
-        """``[T, B, classes]``: the network called T times on the same images."""
+        """``[T, B, classes]``: the network called T times on the same images, or on each step's frames."""
         # snntorch.utils.reset looks at direct children only (snntorch#438); these neurons are nested.
         for module in self.net.modules():
             if hasattr(module, "reset_mem"):
                 module.reset_mem()
-        return torch.stack([self.net(images) for _ in range(self.num_steps)])
+        steps = images if images.dim() == 5 else images.expand(self.num_steps, *images.shape)
+        return torch.stack([self.net(x) for x in steps])
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.outputs(images)

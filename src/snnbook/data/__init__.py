@@ -5,10 +5,21 @@ The rest of the library needs :class:`DataConfig`, :func:`load`, :func:`batches`
 
 from pathlib import Path
 
-from snnbook.data import cifar, digits, folder, imagenet, split, stream
+from snnbook.data import cifar, cifar10_dvs, digit_events, digits, folder, imagenet, split, stream
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.batches import batches, test_batches
-from snnbook.data.dataset import STREAMED, DataConfig, Dataset, Files, Images, assemble, standard_error
+from snnbook.data.dataset import (
+    BUNDLED,
+    EVENTS,
+    STREAMED,
+    DataConfig,
+    Dataset,
+    Files,
+    Images,
+    Statistics,
+    assemble,
+    standard_error,
+)
 from snnbook.data.location import default_root
 from snnbook.data.noise import symmetric_noise
 from snnbook.data.stream import StreamingDataset
@@ -27,6 +38,10 @@ __all__ = [
 ]
 
 
+# Event frames hold shares of their largest value; they stay in [0, 1].
+AS_THEY_ARE: Statistics = ((0.0, 0.0), (1.0, 1.0))
+
+
 def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDataset:
     """The data set that ``config`` describes, on the CPU.
 
@@ -34,8 +49,9 @@ def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDat
         config: which data, and how much of it.
         root: the data folder.  ``folder`` needs it, to hold ``train/<class>/*.png`` and
             ``test/<class>/*.png``; CIFAR may be such a tree, in ``root`` or ``root/<name>``, or torchvision's
-            files; for ``imagenet`` and ``tiny_imagenet`` see :mod:`snnbook.data.imagenet`.  These take
-            :func:`default_root` for None; ``digits`` needs no folder.
+            files; for ``imagenet`` and ``tiny_imagenet`` see :mod:`snnbook.data.imagenet`, for ``cifar10_dvs``
+            :mod:`snnbook.data.cifar10_dvs`.  These take :func:`default_root` for None; ``digits`` and
+            ``digit_events`` need no folder.
 
     Training images keep the order of the source.  Test images stand in a stratified order: any number of the
     first ones holds the classes in proportion.
@@ -46,7 +62,7 @@ def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDat
             would not fit into memory.
     """
     classes, train, test = _source(config, root)
-    if config.name != "digits" and config.train_per_class is not None:
+    if config.name not in BUNDLED and config.train_per_class is not None:
         _check_enough(train, classes, config.train_per_class, "training images")
         kept, _ = split.divide(train.labels, config.train_per_class, config.split_seed)
         train = train.take(kept)
@@ -58,6 +74,8 @@ def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDat
         train = train._replace(labels=noisy)
     order = split.stratified_order(test.labels, config.split_seed)
     test = test.take(order[: config.test_limit])
+    if config.name in EVENTS:
+        return assemble(config.name, classes, *_frames(config, train, test), AS_THEY_ARE)
     if config.name not in STREAMED:
         return assemble(config.name, classes, train, test)
     share, pixels = imagenet.SHARES.get(config.name, 1.0), imagenet.pixels(config.name)
@@ -68,8 +86,9 @@ def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDat
 
 def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Images | Files, Images | Files]:
     """Class names, training and test images; of images in folders, only their files."""
-    if config.name == "digits":
-        classes, everything = digits.load(config.size)
+    if config.name in BUNDLED:
+        room = digit_events.reach(config.size) if config.name in EVENTS else 0
+        classes, everything = digits.load(config.size - room)
         return classes, *_divide(everything, classes, config)
     if config.name == "folder":
         if root is None:
@@ -78,7 +97,17 @@ def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Ima
     place = Path(root) if root is not None else default_root()
     if config.name in imagenet.CLASSES:
         return imagenet.listing(config.name, place)
+    if config.name in EVENTS:
+        return cifar10_dvs.listing(place, config.size, config.frames, config.split_by, config.accumulate)
     return cifar.load(config.name, place, config.size, config.download)
+
+
+def _frames(config: DataConfig, train: Images | Files, test: Images | Files) -> tuple[Images, Images]:
+    """Frames of those that were kept: digits have to be moved before the camera, recordings to be read."""
+    if config.name == "cifar10_dvs":
+        return cifar10_dvs.read(train, test, config.size, config.frames)
+    cut = (config.size, config.frames, config.split_by, config.accumulate)
+    return digit_events.to_frames(train, *cut), digit_events.to_frames(test, *cut)
 
 
 def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tuple[Images, Images]:

@@ -2,7 +2,7 @@
 
 Each function takes images, uint8 ``[B, C, H, W]``, and two uniform numbers in [0, 1) for each, float32
 ``[B, 2]``, and returns images of the same shape and type.  The draws come from outside, so that the same ones
-serve any device.
+serve any device.  Frames of events come with their steps among the channels, so that all steps are treated alike.
 """
 
 import torch
@@ -19,14 +19,38 @@ def crop(images: Tensor, draws: Tensor) -> Tensor:
     left = (draws[:, 1] * (2 * right + 1)).long()
     rows = top[:, None] + torch.arange(height, device=images.device)  # [B, H]
     columns = left[:, None] + torch.arange(width, device=images.device)  # [B, W]
+    return _taken(padded, rows, columns)
+
+
+def _taken(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Of each image, its own rows ``[B, H]`` and columns ``[B, W]``."""
     image = torch.arange(images.shape[0], device=images.device)[:, None, None, None]
     channel = torch.arange(images.shape[1], device=images.device)[:, None, None]
-    return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+    return images[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
 def flip(images: Tensor, draws: Tensor) -> Tensor:
     """Left and right swapped, for every other image on average."""
     return torch.where((draws[:, 0] < 0.5)[:, None, None, None], images.flip(3), images)
+
+
+def roll(images: Tensor, draws: Tensor) -> Tensor:
+    """Moved by up to 5 pixels of 48 along each axis; what leaves on one side comes back on the other.
+
+    The augmentation of event frames in Deng et al. (2022, A.1).
+    """
+    height, width = images.shape[-2:]
+    moved = [
+        (torch.arange(side, device=images.device) - _shift(side, draws[:, axis])[:, None]) % side
+        for axis, side in enumerate((height, width))
+    ]
+    return _taken(images, *moved)
+
+
+def _shift(side: int, draw: Tensor) -> Tensor:
+    """Whole pixels, each from ``-reach`` to ``reach`` equally likely, ``[B]``."""
+    reach = round(side * 5 / 48)
+    return (draw * (2 * reach + 1)).long() - reach
 
 
 def cutout(images: Tensor, draws: Tensor) -> Tensor:
@@ -58,4 +82,4 @@ def autoaugment(images: Tensor, draws: Tensor) -> Tensor:
     return torch.stack(augmented)
 
 
-AUGMENTATIONS = {"crop": crop, "flip": flip, "cutout": cutout, "autoaugment": autoaugment}
+AUGMENTATIONS = {"crop": crop, "flip": flip, "roll": roll, "cutout": cutout, "autoaugment": autoaugment}

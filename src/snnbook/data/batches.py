@@ -47,6 +47,7 @@ def batches(
 
     Returns:
         Pairs of images, float32 ``[B, C, H, W]``, normalized, and labels, int64 ``[B]``; ``B`` is the share's.
+        Event frames are ``[T, B, C, H, W]``, in [0, 1].
 
     Raises:
         UserError: an unknown augmentation; a batch size below 1, or so large that no batch would be full; one
@@ -89,8 +90,13 @@ def _batches(dataset, batch_size, seed, epoch, augment, drop_last, part) -> Iter
         chosen = there[span]
         for name, numbers in zip(augment, draws, strict=True):
             if name != RESIZED_CROP:
-                images = AUGMENTATIONS[name](images, numbers[chosen])
+                images = _augmented(images, name, numbers[chosen])
         yield normalize(images), dataset.train_labels[chosen]
+
+
+def _augmented(images: Tensor, name: str, draws: Tensor) -> Tensor:
+    """All frames of a recording have its draw: to an augmentation they look like one image of T*C channels."""
+    return AUGMENTATIONS[name](images.flatten(1, -3), draws).reshape(images.shape)
 
 
 def test_batches(
@@ -133,7 +139,7 @@ def _share(start: int, stop: int, part: tuple[int, int]) -> slice:
 
 
 class _Normalize:
-    """Bytes to float32 of mean 0 and standard deviation 1 a channel, over the training images."""
+    """Bytes to float32, by the data's mean and deviation a channel; of event frames, time comes first."""
 
     def __init__(self, dataset: Dataset | StreamingDataset):
         device = dataset.device
@@ -141,6 +147,8 @@ class _Normalize:
         self.std = torch.tensor(dataset.std, device=device)[:, None, None] * 255
 
     def __call__(self, images: Tensor) -> Tensor:
+        if images.dim() == 5:
+            images = images.transpose(0, 1).contiguous()  # while they are bytes
         return (images - self.mean).div_(self.std)
 
 
@@ -156,6 +164,8 @@ def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset
                 f"augment {name!r} cuts images that are read from disk, and these are in memory; "
                 "choose 'crop', or set data.stream to true"
             )
+        if name == "autoaugment" and dataset.frames:
+            raise UserError(f"augment {name!r} is made for photographs, not for event frames; leave it out")
         if name == RESIZED_CROP and place:
             raise UserError(f"augment {name!r} stands at place {place + 1}; expected it first")
 

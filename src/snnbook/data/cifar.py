@@ -1,8 +1,6 @@
 """CIFAR-10 and CIFAR-100, from torchvision's files or from a tree of images."""
 
-import contextlib
 import http.client
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from PIL import Image
 
 from snnbook.data import folder
 from snnbook.data.dataset import Images
+from snnbook.data.location import alone
 from snnbook.errors import UserError
 
 COUNTS = {"cifar10": 10, "cifar100": 100}
@@ -61,7 +60,7 @@ def _download(name: str, root: Path) -> None:
         "fetch it elsewhere and name its folder with --data DIR, or use data name 'digits', which needs none"
     )
     try:
-        with _alone(root / f".{name}.lock"):
+        with alone(root / f".{name}.lock"):
             source(root, download=True)
     except RuntimeError:
         raise UserError(
@@ -69,17 +68,6 @@ def _download(name: str, root: Path) -> None:
         ) from None
     except (OSError, http.client.HTTPException) as error:  # a URLError is an OSError
         raise UserError(f"cannot download {name} to {root} ({error}); {advice}") from None
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Let one process download; the others wait, and then find the files."""
-    import fcntl  # not on Windows, where nothing else here would miss it
-
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _grouped(source, size: int) -> Images:

@@ -14,10 +14,22 @@ import torch
 from torch import Tensor
 
 from snnbook.data import memory
+from snnbook.data.events import check_cut
 from snnbook.errors import UserError
 
-NAMES = ("digits", "cifar10", "cifar100", "folder", "tiny_imagenet", "imagenet")
+NAMES = (
+    "digits",
+    "cifar10",
+    "cifar100",
+    "folder",
+    "tiny_imagenet",
+    "imagenet",
+    "digit_events",
+    "cifar10_dvs",
+)
 STREAMED = ("folder", "tiny_imagenet", "imagenet")
+EVENTS = ("digit_events", "cifar10_dvs")
+BUNDLED = ("digits", "digit_events")  # come in one piece, which is divided here
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation a channel
 
@@ -28,8 +40,12 @@ class DataConfig:
 
     Args:
         name: ``digits`` (8x8 scans bundled with scikit-learn), ``cifar10``, ``cifar100``, ``tiny_imagenet``,
-            ``imagenet``, or ``folder`` for your own images.
+            ``imagenet``, or ``folder`` for your own images; or events: ``digit_events`` (those digits before a
+            camera that moves, :mod:`snnbook.data.digit_events`), ``cifar10_dvs`` (CIFAR10-DVS, read through
+            SpikingJelly, :mod:`snnbook.data.cifar10_dvs`).
         size: side of an image in pixels; images of another size are resized (bilinear).
+        frames: of events, the number of frames they are cut into: the network's T.
+        split_by, accumulate: how they are cut, see :func:`snnbook.data.events.to_frames`.
         stream: read images from disk while training, for a set that is larger than memory (``folder``,
             ``tiny_imagenet`` and ``imagenet``); False holds all of them as bytes on the device, which is faster.
         train_per_class: keep this many training images a class; None keeps all.  Digits are tested on all
@@ -48,6 +64,9 @@ class DataConfig:
 
     name: str = "digits"
     size: int = 32
+    frames: int | None = None
+    split_by: str = "number"
+    accumulate: str = "count"
     stream: bool = False
     train_per_class: int | None = None
     train_fraction: float = 1.0
@@ -67,6 +86,17 @@ class DataConfig:
                 f"stream is true, but {self.name} is always held in memory; "
                 f"set it to false, or choose one of {', '.join(STREAMED)}"
             )
+        if self.frames is None and self.name in EVENTS:
+            raise UserError(
+                f"frames is not set, but {self.name} are events; "
+                "say how many frames to cut them into, the network's time_steps"
+            )
+        if self.frames is not None and self.name not in EVENTS:
+            raise UserError(
+                f"frames is {self.frames}, but {self.name} are images that do not move; leave it out, "
+                f"or choose {' or '.join(EVENTS)}"
+            )
+        check_cut(self.frames, self.split_by, self.accumulate)
         for key in ("size", "train_per_class", "test_limit"):
             value = getattr(self, key)
             if value is not None and value < 1:
@@ -82,7 +112,7 @@ class DataConfig:
 
 
 class Images(NamedTuple):
-    """Images, uint8 ``[N, C, H, W]``, and the class of each, int64 ``[N]``."""
+    """Images, uint8 ``[N, C, H, W]``, or frames ``[N, T, C, H, W]``, and the class of each, int64 ``[N]``."""
 
     images: Tensor
     labels: Tensor
@@ -120,6 +150,16 @@ class Described:
     def num_classes(self) -> int:
         return len(self.classes)
 
+    @property
+    def channels(self) -> int:
+        """Of an image, or of a frame."""
+        return self.shape[-3]
+
+    @property
+    def frames(self) -> int | None:
+        """T of event frames; None for images that do not move."""
+        return self.shape[0] if len(self.shape) == 4 else None
+
     def describe(self) -> dict:
         """For the record of a run, ready for JSON.
 
@@ -153,7 +193,7 @@ class Dataset(Described):
 
     Attributes:
         classes: their names; a label is an index into them.
-        train_images, test_images: uint8 ``[N, C, H, W]``.
+        train_images, test_images: uint8 ``[N, C, H, W]``; event frames ``[N, T, C, H, W]``.
         train_labels, test_labels: int64 ``[N]``.
         mean, std: of the training pixels, scaled to [0, 1], one number a channel.
         fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
@@ -186,8 +226,8 @@ class Dataset(Described):
         return self.train_images.device
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of one image: channels, height, width."""
+    def shape(self) -> tuple[int, ...]:
+        """Of one image: channels, height, width; of event frames, T before them."""
         return tuple(self.train_images.shape[1:])
 
     def read(

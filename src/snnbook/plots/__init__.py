@@ -3,6 +3,7 @@
 A function returns its figure and shows nothing; a notebook shows it when it is the last expression of a cell.
 """
 
+from snnbook.plots.events import events, frames
 from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
 from snnbook.plots.lines import lines, scatter
@@ -15,7 +16,9 @@ __all__ = [
     "compare_traces",
     "contours",
     "energies",
+    "events",
     "firing_rates",
+    "frames",
     "heatmaps",
     "lines",
     "potentials",

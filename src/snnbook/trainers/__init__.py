@@ -62,7 +62,8 @@ def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Seque
         needs: weights trained before that it starts from (a teacher's), in the experiment's order.
 
     Raises:
-        UserError: the method needs weights and got none, or the other way round.
+        UserError: the method needs weights and got none, or the other way round; event frames of another number
+            than the network's time steps.
     """
     method = METHODS[name]
     expected = getattr(method, "needs", ())
@@ -71,5 +72,9 @@ def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Seque
             f"method {name} needs {len(expected)} trained networks ({', '.join(expected) or 'none'}), "
             f"got {len(needs)}; list them under 'needs' in the experiment's row"
         )
-    channels = data.shape[0]
-    return method(config, network, len(data.classes), channels, *needs)
+    if data.frames and data.frames != network.time_steps:
+        raise UserError(
+            f"{data.name} has {data.frames} frames and network.time_steps is {network.time_steps}; "
+            "in event data time is in the data: set data.frames and network.time_steps to the same number"
+        )
+    return method(config, network, len(data.classes), data.channels, *needs)

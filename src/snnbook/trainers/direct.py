@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.errors import UserError
+from snnbook.folding import still
 from snnbook.losses import sdt
 
 
@@ -36,8 +37,7 @@ class Direct(nn.Module):
 
     def outputs(self, images: Tensor) -> Tensor:
         """``[T, B, classes]``; an ANN has one time step."""
-        outputs = self.network(images)
-        return outputs if self.kind == "snn" else outputs.unsqueeze(0)
+        return self.network(images) if self.kind == "snn" else self.network(still(images)).unsqueeze(0)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         return {self.kind: self.outputs(images).mean(0)}

@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
+from snnbook.folding import still
 from snnbook.losses import kl_divergence, sdt
 from snnbook.trainers.checkpoint import load_weights
 
@@ -48,7 +49,7 @@ class Distillation(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.student(images)
-        kl = kl_divergence(self.teacher(images), outputs.mean(0), self.config.temperature)
+        kl = kl_divergence(self.teacher(still(images)), outputs.mean(0), self.config.temperature)
         return {"ce": sdt(outputs, labels), "kld": self.config.weight * kl}
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:

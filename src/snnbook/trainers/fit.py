@@ -203,8 +203,7 @@ def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, 
         part=world.part,
     ):
         whole = min(recipe.batch_size, len(data.train_labels) - images_seen)
-        if recipe.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
+        images = _laid_out(images, recipe)
         with _autocast(device, recipe):
             terms = learner(images, labels)
             if world.size > 1:
@@ -237,8 +236,7 @@ def evaluate(method: nn.Module, data: Dataset, recipe: Recipe, world: World = AL
     method.eval()
     correct = {}
     for images, labels in test_batches(data, TEST_BATCH, part=world.part):
-        if recipe.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
+        images = _laid_out(images, recipe)
         with _autocast(images.device, recipe):
             predictions = method.predict(images)
         for name, logits in predictions.items():
@@ -263,6 +261,14 @@ def test_losses(method: nn.Module, data: Dataset, recipe: Recipe, world: World =
 
 
 test_losses.__test__ = False  # pytest takes any test_* it meets for a test
+
+
+def _laid_out(images: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+    """Channels last, if that is wanted; event frames too, each step as one batch."""
+    if not recipe.channels_last:
+        return images
+    folded = images.flatten(0, -4)
+    return folded.contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:-3])
 
 
 def _autocast(device: torch.device, recipe: Recipe):

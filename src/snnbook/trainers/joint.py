@@ -14,7 +14,7 @@ from snnbook import neurons
 from snnbook.backbones import MultiExit, NetworkConfig, build
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
-from snnbook.folding import SpikingNetwork, unfold
+from snnbook.folding import SpikingNetwork, still, unfold
 from snnbook.losses import LABEL_LOSSES, be_your_own_teacher, cross_entropy, kld_loss, norm_loss, tet
 
 Exits = tuple[list[Tensor], list[Tensor]]
@@ -98,7 +98,7 @@ class JointASNN(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if self.factors is not None:
             self.factors.compose()
-        ann, outputs = self.ann(images), self.snn_outputs(images)
+        ann, outputs = self.ann(still(images)), self.snn_outputs(images)
         snn = self.integrated(outputs)
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
@@ -128,7 +128,7 @@ class JointASNN(nn.Module):
         return self.integrated(self.snn_outputs(images))
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {"snn": self.snn_exits(images)[0][-1], "ann": self.ann(images)[0][-1]}
+        return {"snn": self.snn_exits(images)[0][-1], "ann": self.ann(still(images))[0][-1]}
 
     def backbones(self) -> dict[str, nn.Module]:
         return {"snn": self.snn.backbone.backbone, "ann": self.ann.backbone}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
 from snnbook.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.errors import UserError
-from snnbook.folding import fold, unfold
+from snnbook.folding import fold, still, unfold
 from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.checkpoint import load, load_weights
 
@@ -120,7 +120,7 @@ class StudentAndTeacher(nn.Module):
     @torch.no_grad()
     def teach(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The teacher's logits ``[B, classes]`` and features ``[B, C, H, W]``."""
-        features = self.teacher.features(images.mean(0) if images.dim() == 5 else images)
+        features = self.teacher.features(still(images))
         return self.teacher.head(self.teacher.pool(features[-1])), features
 
     def label_terms(self, outputs: Tensor, teacher: Tensor | None, labels: Tensor) -> dict[str, Tensor]:
