@@ -55,6 +55,15 @@ def test_teachers_get_no_gradient():
     assert all(s.grad.abs().sum() > 0 for s in snn)
 
 
+@pytest.mark.parametrize("detach", [True, False])
+def test_the_lessons_reach_the_ann_only_if_it_is_not_detached(detach):
+    method, images, labels = joint(JointConfig(detach=detach)), torch.rand(4, 3, 16, 16), torch.arange(4)
+    terms = method(images, labels)
+    (terms["kld"] + terms["norm"]).backward()
+    reached = [p.grad is not None and bool(p.grad.any()) for p in method.ann.heads[-1].parameters()]
+    assert reached == [not detach] * 2
+
+
 def test_terms_of_the_paper_add_up():
     method, images, labels = joint(JointConfig(kld=2.0, norm=0.5)), torch.rand(4, 3, 16, 16), torch.arange(4)
     terms = method(images, labels)
@@ -74,7 +83,7 @@ def test_the_snn_may_be_asked_for_the_label_at_every_step():
     assert [tuple(x.shape) for x in snn] == [(2, 4, 10)] * 4
     ce = sum(F.cross_entropy(x, labels) for x in ann) + sum(losses.tet(x, labels) for x in snn)
     torch.testing.assert_close(terms["ce"], ce)
-    with pytest.raises(UserError, match="label_loss is for mode 'paper'"):
+    with pytest.raises(UserError, match="are for mode 'paper'"):
         JointConfig(mode="official", label_loss="tet")
 
 

@@ -4,14 +4,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def kl_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
+def kl_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0, detach: bool = True) -> Tensor:
     """``temperature**2 * KL(softmax(teacher) || softmax(student))``, mean over the batch.
 
     Args:
-        teacher: logits ``[B, classes]``; no gradient flows into them (Guo et al. 2023, Eq. 8).
+        teacher: logits ``[B, classes]``.
         student: logits ``[B, classes]``.
         temperature: divides both logits; the factor keeps gradients of one size.
+        detach: let no gradient flow into the teacher (Guo et al. 2023, Eq. 8).
     """
-    target = F.log_softmax(teacher.detach() / temperature, dim=-1)
+    target = F.log_softmax((teacher.detach() if detach else teacher) / temperature, dim=-1)
     prediction = F.log_softmax(student / temperature, dim=-1)
     return temperature**2 * F.kl_div(prediction, target, reduction="batchmean", log_target=True)

@@ -14,18 +14,18 @@ def cross_entropy(exits: list[Tensor], labels: Tensor) -> Tensor:
     return sum(F.cross_entropy(logits, labels) for logits in exits)
 
 
-def kld_loss(ann: list[Tensor], snn: list[Tensor]) -> Tensor:
+def kld_loss(ann: list[Tensor], snn: list[Tensor], detach: bool = True) -> Tensor:
     """Divergence of the SNN's predictions from the detached ANN's, summed over exits (Eq. 8)."""
-    return sum(kl_divergence(a, s) for a, s in zip(ann, snn, strict=True))
+    return sum(kl_divergence(a, s, detach=detach) for a, s in zip(ann, snn, strict=True))
 
 
-def norm_loss(ann: list[Tensor], snn: list[Tensor]) -> Tensor:
+def norm_loss(ann: list[Tensor], snn: list[Tensor], detach: bool = True) -> Tensor:
     """Squared distance of the SNN's outputs from the detached ANN's, summed over exits (Eq. 9).
 
     The paper writes a Frobenius norm without a reduction.  Summed over a batch it would drown the other terms,
     so this is the mean over batch and entries, as in the paper's first public code.
     """
-    return sum(F.mse_loss(s, a.detach()) for a, s in zip(ann, snn, strict=True))
+    return sum(F.mse_loss(s, a.detach() if detach else a) for a, s in zip(ann, snn, strict=True))
 
 
 def be_your_own_teacher(

@@ -29,6 +29,7 @@ class JointConfig:
         exits: ``"linear"``, ``"bottleneck"`` (public code) or ``"last"`` (no exits before the classifier).
         kld: lambda 1, weight of the divergence; paper mode.
         norm: lambda 2, weight of the distance between outputs; paper mode.
+        detach: let the SNN's lessons send no gradient into the ANN, as in the paper; paper mode.
         factorize: ``"thin"``, ``"full"`` or ``"none"``.
         factorize_stem: whether the first convolution is factorized; if not, it is shared whole.
         readout: ``"mean"`` over time (Eq. 3) or ``"sum"`` (public code).
@@ -41,6 +42,7 @@ class JointConfig:
     exits: str = "linear"
     kld: float = 1.0
     norm: float = 0.3
+    detach: bool = True
     factorize: str = "thin"
     factorize_stem: bool = True
     readout: str = "mean"
@@ -59,8 +61,10 @@ class JointConfig:
                 raise UserError(
                     f"method.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
                 )
-        if self.mode == "official" and self.label_loss != "sdt":
-            raise UserError("method.label_loss is for mode 'paper'; the public code's loss is fixed")
+        if self.mode == "official" and (self.label_loss != "sdt" or not self.detach):
+            raise UserError(
+                "method.label_loss and method.detach are for mode 'paper'; the public code's loss is fixed"
+            )
 
 
 class JointASNN(nn.Module):
@@ -106,9 +110,9 @@ class JointASNN(nn.Module):
         asked = sum(tet(x, labels) for x in outputs[0]) if at_every_step else cross_entropy(snn[0], labels)
         terms = {"ce": cross_entropy(ann[0], labels) + asked}  # Eq. 7
         if self.config.kld:
-            terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0])  # Eq. 8
+            terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0], self.config.detach)  # Eq. 8
         if self.config.norm:
-            terms["norm"] = self.config.norm * norm_loss(ann[0], snn[0])  # Eq. 9
+            terms["norm"] = self.config.norm * norm_loss(ann[0], snn[0], self.config.detach)  # Eq. 9
         return terms
 
     def snn_outputs(self, images: Tensor) -> Exits:
