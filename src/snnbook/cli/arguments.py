@@ -72,11 +72,12 @@ def parser() -> Parser:
 
     running = commands.add_parser(
         "run",
-        help="train one row of a table and write its record",
+        help="train a row of a table and write its record",
         description=RUN,
         formatter_class=raw,
     )
-    running.add_argument("run_id", metavar="ID", help="<table>/<row>, see 'snnbook list'")
+    text = "<table>/<row>, see 'snnbook list'; several run in turn"
+    running.add_argument("run_ids", nargs="+", metavar="ID", help=text)
     running.add_argument(
         "--seed",
         type=int,

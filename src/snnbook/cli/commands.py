@@ -36,7 +36,7 @@ def list_tables(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs of one row, by their notebook or bare; with several seeds one that fails does not stop the others."""
+    """Runs of a row or several, by their notebook or bare; one of several that fails does not stop the others."""
     from contextlib import nullcontext
 
     from snnbook.experiments.cards import own_card
@@ -44,24 +44,25 @@ def run(arguments: argparse.Namespace) -> None:
 
     failed = 0
     with own_card() if arguments.own_card else nullcontext():
-        for seed in arguments.seed:
+        runs = [(run_id, seed) for run_id in arguments.run_ids for seed in arguments.seed]
+        for run_id, seed in runs:
             try:
-                _run(arguments, seed)
+                _run(arguments, run_id, seed)
             except (UserError, NotebookFailed) as error:
-                if arguments.seed == [seed] and isinstance(error, UserError):
+                if len(runs) == 1 and isinstance(error, UserError):
                     raise
-                print(f"snnbook: {arguments.run_id}, seed {seed}: {one_line(error)}", file=sys.stderr)
+                print(f"snnbook: {run_id}, seed {seed}: {one_line(error)}", file=sys.stderr)
                 failed += 1
     if failed:
         sys.exit(1)
 
 
-def _run(a: argparse.Namespace, seed: int) -> None:
+def _run(a: argparse.Namespace, run_id: str, seed: int) -> None:
     from snnbook import experiments
     from snnbook.experiments import notebook, record
     from snnbook.experiments.job import plan
 
-    job = plan(a.run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
+    job = plan(run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
     stood = job.record_path.is_file()
     if not (stood or a.bare or processes.launched()):
         executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
@@ -69,7 +70,7 @@ def _run(a: argparse.Namespace, seed: int) -> None:
         made = record.read(job.record_path)  # it alone proves that the run is done
     else:
         made = experiments.run(
-            a.run_id,
+            run_id,
             seed=seed,
             profile=a.profile,
             recipe=a.recipe,
@@ -120,7 +121,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     print(matrix.text(), flush=True)
     if a.dry_run:
         for step in matrix.steps:
-            print(f"  {step.run}, seed {', '.join(map(str, step.seeds))}")
+            print(f"  {', '.join(step.runs)}, seed {', '.join(map(str, step.seeds))}")
         return
     total, start = len(matrix.todo), time.monotonic()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments import record
+from snnbook.experiments.estimate import durations
 from snnbook.experiments.plan import Task
 from snnbook.experiments.record import Record
 from snnbook.experiments.reproduce import Matrix
@@ -78,7 +79,11 @@ def _check_installed(executor: str | None) -> None:
 def _schedule(matrix: Matrix, folder: Path, on_record: Callable[[Record, int], None]) -> int:
     """Run Snakemake in ``folder``; returns its exit code."""
     workflow = files.root() / "workflow"
-    steps = {s.name: {"after": s.after, "command": matrix.command(s)} for s in matrix.steps}
+    seconds = durations(matrix.steps, matrix.profile, matrix.results)
+    steps = {
+        s.name: {"after": s.after, "command": matrix.command(s), "seconds": round(seconds[s.name])}
+        for s in matrix.steps
+    }
     plan = {"threads": matrix.threads, "gpus": matrix.gpus, "steps": steps}
     files.write_text(folder / "plan.json", json.dumps(plan, indent=1))
     command = [
@@ -152,7 +157,7 @@ def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Recor
 
 def _failures(matrix: Matrix, messages: Path) -> list[Failure]:
     """The runs without a record.  ``messages`` is where Snakemake says why it never came to a run."""
-    by_run = {(step.run, seed): step for step in matrix.steps for seed in step.seeds}
+    by_run = {(run, seed): step for step in matrix.steps for run in step.runs for seed in step.seeds}
     failed = []
     for task in matrix.todo:
         if matrix.record_path(task).is_file():

@@ -42,35 +42,51 @@ def estimate(planned: Sequence[Step], profile: str, results: Path | None = None)
 
     Where the folder ``results`` has no record of a run, the project's own count.
     """
-    recorded = {run: _recorded(run, profile, results) for run in _runs()}
-    recorded = {run: found for run, found in recorded.items() if found}
+    return _estimate(planned, _recorded(profile, results))
+
+
+def durations(planned: Sequence[Step], profile: str, results: Path | None = None) -> dict[str, float]:
+    """Seconds of each step by its name, estimated as above; 0 where there is nothing to estimate from."""
+    recorded = _recorded(profile, results)
+    return {step.name: _estimate([step], recorded).seconds for step in planned}
+
+
+def _estimate(planned: Sequence[Step], recorded: dict[str, list[Record]]) -> Estimate:
     everything = [one for found in recorded.values() for one in found]
     seconds = gpu = disk = 0.0
     typical = unknown = 0
     devices = set()
-    for step in planned:
-        count = len(step.seeds)
-        found = recorded.get(step.run, everything)
+    for start, run, count in [
+        (START / len(step.runs), run, len(step.seeds)) for step in planned for run in step.runs
+    ]:
+        found = recorded.get(run, everything)
         if not found:
             unknown += count
             continue
-        middle = mean if step.run in recorded else median
-        takes = START + count * middle(_seconds(one) for one in found)
+        middle = mean if run in recorded else median
+        takes = start + count * middle(_seconds(one) for one in found)
         seconds += takes
         gpu += takes * mean(one.environment["device_type"] == "cuda" for one in found)
         disk += count * 4 * middle(one.cost["parameters"] for one in found)
-        typical += 0 if step.run in recorded else count
+        typical += 0 if run in recorded else count
         devices.update(one.environment["device"] for one in found)
     return Estimate(seconds, gpu, disk, typical, unknown, tuple(sorted(devices)))
 
 
-def _runs() -> list[str]:
-    return [f"{name}/{row.id}" for name in tables.names() for row in tables.load(name).rows if not row.same]
-
-
-def _recorded(run: str, profile: str, results: Path | None) -> list[Record]:
-    seeds = tables.find(run)[0].seeds
-    return record.records(run, profile, seeds, results) or record.records(run, profile, seeds)
+def _recorded(profile: str, results: Path | None) -> dict[str, list[Record]]:
+    """The records of each run that has some, over its table's seeds."""
+    runs = [
+        (f"{name}/{row.id}", table.seeds)
+        for name in tables.names()
+        for table in [tables.load(name)]
+        for row in table.rows
+        if not row.same
+    ]
+    found = {
+        run: record.records(run, profile, seeds, results) or record.records(run, profile, seeds)
+        for run, seeds in runs
+    }
+    return {run: records for run, records in found.items() if records}
 
 
 def _seconds(made: Record) -> float:

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from snnbook.errors import UserError
 from snnbook.experiments import job, record, settings, tables
 from snnbook.experiments.config import nearest
 from snnbook.experiments.job import Job
+
+# Rows of the quick profile that share a process at most: starting one takes about as long as a run.
+TOGETHER = 3
+# But there are at least so many steps for each of those that go on at a time, so that none idles at the end.
+STEPS_A_SLOT = 10
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Step:
-    """What one process does: some seeds of one run, after the steps named in ``after``.
+    """What one process does: some seeds of a run, or of a few in turn, after the steps named in ``after``.
 
     ``again``: their records stand, but others need the weights, which git does not keep.
     """
 
     name: str
-    run: str
+    runs: tuple[str, ...]
     seeds: tuple[int, ...]
     after: tuple[str, ...]
     again: bool
@@ -87,11 +93,15 @@ def _there(until: str | None, data: Path | None) -> bool:
 
 
 def steps(
-    tasks: Sequence[Task], profile: str, results: Path | None = None, work: Path | None = None
+    tasks: Sequence[Task],
+    profile: str,
+    results: Path | None = None,
+    work: Path | None = None,
+    slots: int = 1,
 ) -> list[Step]:
-    """The processes that do what is not done, each after those whose weights it needs.
+    """The processes that do what is not done, each after those whose weights it needs; ``slots`` go on at a time.
 
-    In the quick profile the seeds of a row share a process, since starting Python takes about as long as a run;
+    In the quick profile the seeds of a row share a process, and where there are many rows, a few of them do;
     elsewhere each run has its own, with a GPU of its own.  What a run needs is a step too, whichever table it
     belongs to, if its record or its weights are missing: a teacher is trained once, before its students.
 
@@ -113,17 +123,38 @@ def steps(
 
     for task in todo:
         add(job.plan(task.run, task.seed, profile, results=results, work=work))
-    return [_step(name, seeds, groups) for name, seeds in groups.items()]
+    needed = {
+        name: [_name(n) for one in seeds.values() for n in _needs(one) if n.seed in groups.get(_name(n), {})]
+        for name, seeds in groups.items()
+    }
+    size = min(TOGETHER, len(groups) // (STEPS_A_SLOT * slots)) if profile == "quick" else 1
+    chunks: list[list[str]] = []
+    for name in _sorted(needed):
+        alike = chunks and groups[chunks[-1][0]].keys() == groups[name].keys()
+        if alike and len(chunks[-1]) < size:
+            chunks[-1].append(name)
+        else:
+            chunks.append([name])
+    place = {name: chunk[0] for chunk in chunks for name in chunk}
+    return [_step(chunk, groups, [place[n] for name in chunk for n in needed[name]]) for chunk in chunks]
 
 
-def _step(name: str, seeds: dict[int, Job], groups: dict[str, dict[int, Job]]) -> Step:
-    needs = [need for one in seeds.values() for need in _needs(one)]
+def _sorted(needed: dict[str, list[str]]) -> list[str]:
+    """Names, each after those it needs; in the order given, where that is one already."""
+    given = list(needed)
+    if all(given.index(need) < given.index(name) for name in given for need in needed[name]):
+        return given
+    return list(TopologicalSorter(needed).static_order())
+
+
+def _step(chunk: list[str], groups: dict[str, dict[int, Job]], after: list[str]) -> Step:
+    jobs = [one for name in chunk for one in groups[name].values()]
     return Step(
-        name=name,
-        run=next(iter(seeds.values())).run_id,
-        seeds=tuple(sorted(seeds)),
-        after=tuple(dict.fromkeys(_name(n) for n in needs if n.seed in groups.get(_name(n), {}))),
-        again=all(one.record_path.is_file() for one in seeds.values()),
+        name=chunk[0],
+        runs=tuple(dict.fromkeys(one.run_id for one in jobs)),
+        seeds=tuple(sorted(groups[chunk[0]])),
+        after=tuple(name for name in dict.fromkeys(after) if name != chunk[0]),
+        again=all(one.record_path.is_file() for one in jobs),
     )
 
 

@@ -69,7 +69,7 @@ class Matrix:
         options += ["--data", self.data] if self.data else []
         options += ["--bare"] if self.bare else []
         options += ["--own-card"] if self.gpus else []
-        line = shlex.join([sys.executable, "-m", "snnbook", "run", step.run, *map(str, options)])
+        line = shlex.join([sys.executable, "-m", "snnbook", "run", *step.runs, *map(str, options)])
         return f"{line} >> {shlex.quote(str(self.log(step)))} 2>&1"
 
     def text(self) -> str:
@@ -87,7 +87,9 @@ class Matrix:
             which = ", ".join(runs) if len(runs) < 4 else f"{len(runs)} rows of {table}"
             lines.append(f"  waits: {which}: {reason}")
         lines += [
-            f"  again for its weights, which git does not keep: {s.name}" for s in self.steps if s.again
+            f"  again for the weights, which git does not keep: {', '.join(s.runs)}"
+            for s in self.steps
+            if s.again
         ]
         return "\n".join(lines + (self._needs() if self.steps else []))
 
@@ -130,7 +132,7 @@ class Matrix:
         )  # brings torch, which the rest does not need
 
         folder = self.data or default_root().absolute()
-        jobs = [job.plan(step.run, step.seeds[0], self.profile) for step in self.steps]
+        jobs = [job.plan(run, step.seeds[0], self.profile) for step in self.steps for run in step.runs]
         names = dict.fromkeys(one.merged()["data"]["name"].value for one in jobs)
         missing = [name for name in names if name in PLACES and found(name, folder) is None]
         return [f"{name} ({PLACES[name][1] / 1e6:.0f} MB) to {folder}" for name in missing]
@@ -171,15 +173,16 @@ def prepare(
     results = Path(results or record.folder()).absolute()
     work = Path(work or record.folder().parent / "runs").absolute()
     tasks = plan.matrix(profile, chosen, seeds, results, data)
+    cores = cores or _cores()
     return Matrix(
         profile=profile,
         tasks=tuple(tasks),
-        steps=tuple(plan.steps(tasks, profile, results, work)),
+        steps=tuple(plan.steps(tasks, profile, results, work, slots=cores)),
         results=results,
         work=work,
         data=Path(data).absolute() if data else None,
         bare=bare or profile == "quick",
-        cores=cores or _cores(),
+        cores=cores,
         cards=len(cards()),
         executor=executor,
     )
