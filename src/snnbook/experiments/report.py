@@ -77,7 +77,7 @@ class Report:
             "paper": _paper,
             "ours": lambda line: WAITS if line.waits else _statistic(line.ours),
         }
-        if self.profile != "quick":  # other data: a difference from the paper's number would mean nothing
+        if self.profile not in tables.NARROW:  # there a difference from the paper's number means nothing
             columns["difference"] = lambda line: _signed(line.difference)
         if any(line.baseline_run for line in self.lines):
             columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"

@@ -12,6 +12,7 @@ from snnbook.experiments import config
 from snnbook.experiments.config import Setting
 
 PROFILES = ("quick", "lab-narrow", "lab", "paper")
+NARROW = ("quick", "lab-narrow")  # other networks than the papers', and less data or other data
 RECIPES = ("paper", "official")
 SECTIONS = ("data", "network", "method", "recipe", "analysis")
 
