@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import datasets
 
+from bad_input import one_line
 from snnbook import data
 from snnbook.data import DataConfig, split
 from snnbook.data.augment import AUGMENTATIONS, autoaugment, crop, cutout, flip
@@ -44,16 +45,6 @@ def tree(tmp_path):
                 pixels = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / f"{i}.png")
     return tmp_path
-
-
-def one_line(call, *parts):
-    """The message of the UserError that ``call`` raises holds all ``parts``."""
-    with pytest.raises(UserError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in parts:
-        assert str(part) in message
 
 
 # Splits

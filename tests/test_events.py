@@ -9,13 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bad_input import one_line
 from snnbook import data, trainers
 from snnbook.analysis import landscape, measure, observe, scalability
 from snnbook.analysis.config import AnalysisConfig
 from snnbook.backbones import NetworkConfig, build_snn
 from snnbook.data import DataConfig, batches, cifar10_dvs, digit_events, events
 from snnbook.data.augment import AUGMENTATIONS, roll
-from snnbook.errors import UserError
 from snnbook.losses import sdt
 from snnbook.trainers.fit import fit
 from snnbook.trainers.recipe import Recipe
@@ -27,16 +27,6 @@ NETWORK = NetworkConfig("vggsnn", width=2, time_steps=3, neuron="tet")
 @pytest.fixture(scope="module")
 def small():
     return data.load(SMALL)
-
-
-def one_line(call, *parts):
-    """The message of the UserError that ``call`` raises holds all ``parts``."""
-    with pytest.raises(UserError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in parts:
-        assert str(part) in message
 
 
 def recording(count=200, size=6, seed=0):

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import transforms
 
+from bad_input import one_line
 from snnbook import data
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, imagenet, memory, stream
 from snnbook.data.batches import _share
-from snnbook.errors import UserError
 from snnbook.trainers import METHODS, build
 from snnbook.trainers.fit import fit
 from snnbook.trainers.recipe import Recipe
@@ -45,15 +45,6 @@ def tree(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     monkeypatch.setenv("SNNBOOK_WORKERS", "0")
-
-
-def one_line(call, *parts):
-    """The message of the UserError that ``call`` raises holds all ``parts``."""
-    with pytest.raises(UserError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    for part in parts:
-        assert str(part) in str(caught.value)
 
 
 def same(one, other):
