@@ -28,10 +28,11 @@ test: $(READY) lint  ## lint, test, run every notebook, build the book with warn
 	$(BIN)/pytest
 	$(BIN)/python book/build.py
 
-lint: $(READY)  ## check style and that notebooks are clean
+lint: $(READY)  ## check style, and that notebooks are clean and README up to date
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python book/notebooks.py --check
+	$(BIN)/python book/readme.py --check
 
 notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell
 	$(BIN)/python book/notebooks.py

@@ -20,7 +20,7 @@ import execute
 import mathjax
 from snnbook import files
 from snnbook.errors import UserError
-from snnbook.experiments import lock
+from snnbook.experiments.runs import lock
 
 ROOT = files.root()
 BUILD = ROOT / "_build"

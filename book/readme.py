@@ -5,7 +5,7 @@ import sys
 
 from snnbook import files
 from snnbook.experiments import report
-from snnbook.experiments.report import NOT_RUN
+from snnbook.experiments.evidence.report import NOT_RUN
 
 # One table a paper; the book has all of them.
 TABLES = {"tet-table3-cifar100": "quick", "joint-table4": "quick", "sastc-table2-cifar100": "quick"}

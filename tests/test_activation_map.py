@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from snnbook.analysis import activation_maps, grad_cam, spike_activation_map
-from snnbook.backbones import NetworkConfig, build, build_ann
+from snnbook.backbones import NetworkConfig, build_ann, build_backbone
 from snnbook.errors import UserError
 from snnbook.trainers import SASTC, Direct
 
@@ -47,7 +47,7 @@ def test_maps_need_time(shape):
 
 def test_grad_cam_by_definition():
     torch.manual_seed(0)
-    network = build("resnet18", 10, width=4).eval()
+    network = build_backbone("resnet18", 10, width=4).eval()
     images, classes = torch.randn(3, 3, 32, 32), torch.tensor([1, 5, 2])
     maps = grad_cam(network, images, (4, 4), classes)
     features = network.features(images)[-1]

@@ -10,7 +10,7 @@ from snnbook.analysis.firing import Activity, Observation
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
-from snnbook.trainers import METHODS, build
+from snnbook.trainers import METHODS, build_method
 
 
 def test_observation_by_hand():
@@ -58,7 +58,9 @@ def test_tables_of_the_paper_once_units_are_put_right():
 @pytest.mark.parametrize("name", ["joint", "snntorch"])
 def test_measure_of_a_method(name):
     data = load(DataConfig(name="digits", size=8, train_per_class=5, test_limit=50), None)
-    method = build(name, METHODS[name].Config(), NetworkConfig("resnet18", width=4, time_steps=3), data)
+    method = build_method(
+        name, METHODS[name].Config(), NetworkConfig("resnet18", width=4, time_steps=3), data
+    )
     result = analysis.measure(method, data)
     snn = result["snn"]
     assert snn["time_steps"] == 3

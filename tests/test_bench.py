@@ -46,7 +46,7 @@ def test_every_variant_of_a_step_runs():
 
 
 def test_every_variant_of_the_layer_runs(monkeypatch):
-    compiled = sys.modules["snnbook.kernels.lif_compiled"]  # the function of that name hides the module
+    compiled = sys.modules["snnbook.kernels.compiled"]  # the function of that name hides the module
     monkeypatch.setattr(compiled, "_compiled", lambda body, *_: body)
     for step in groups._layer(2, 2, CPU, channels=2).variants.values():
         step()

@@ -12,7 +12,7 @@ import yaml
 
 from snnbook import files, neurons
 from snnbook.errors import UserError
-from snnbook.experiments import record
+from snnbook.experiments.runs import record
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book" / "_ext")]

@@ -10,10 +10,12 @@ import pytest
 
 from snnbook import cli, files
 from snnbook.errors import UserError
-from snnbook.experiments import claims, fidelity, grid, job, paired, record, settings, spread, tables
-from snnbook.experiments.check import check
-from snnbook.experiments.receipt import AS_SEEDS, FURTHER, SAME, receipt
-from snnbook.experiments.record import Record
+from snnbook.experiments.evidence import claims, fidelity, grid, paired, spread
+from snnbook.experiments.evidence.check import check
+from snnbook.experiments.evidence.receipt import AS_SEEDS, FURTHER, SAME, receipt
+from snnbook.experiments.runs import job, record
+from snnbook.experiments.runs.record import Record
+from snnbook.experiments.tables import settings, tables
 
 TABLE = """\
 id: demo
@@ -375,11 +377,6 @@ def test_records_of_other_settings_and_in_wrong_places_are_found(results):
     assert "record quick/demo/a/seed2.json was made with other settings (recipe.epochs: 9, now 3)" in told
     assert "demo/gone/seed2.json says that it is quick/demo/b/seed0.json" in told
     assert "demo/gone/seed1.json says that it is quick/demo/b/seed1.json" in told
-
-
-def test_an_old_readme_is_found(results):
-    files.write_text(results.parent / "book" / "readme.py", "import sys\nsys.exit('README.md: old')\n")
-    assert check(results).problems == ("README.md: old",)
 
 
 def test_wrong_ledgers_and_tables_are_found(results):

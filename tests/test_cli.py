@@ -11,7 +11,8 @@ import pytest
 
 from snnbook import __version__, cli, doctor
 from snnbook.cli import arguments as words
-from snnbook.experiments import notebook, tables
+from snnbook.experiments.runs import notebook
+from snnbook.experiments.tables import tables
 
 TABLE = """\
 id: demo

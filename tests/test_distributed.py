@@ -12,16 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from snnbook import experiments, processes
+from snnbook import experiments
 from snnbook.backbones import NetworkConfig
-from snnbook.batchnorm import SyncBatchNorm2d, synchronized
 from snnbook.data import DataConfig, batches, load
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
-from snnbook.trainers import METHODS, build, checkpoint
-from snnbook.trainers.distributed import ALONE, World, join
-from snnbook.trainers.fit import evaluate, fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.trainers import METHODS, build_method
+from snnbook.trainers.loop import checkpoint, processes
+from snnbook.trainers.loop.batchnorm import SyncBatchNorm2d, synchronized
+from snnbook.trainers.loop.distributed import ALONE, World, join
+from snnbook.trainers.loop.fit import evaluate, fit
+from snnbook.trainers.loop.recipe import Recipe
 
 # Small learning rates: large ones carry rounding to a spike that fires in one run and not in the other.
 SYNC = Recipe(
@@ -81,7 +82,7 @@ class Plain(nn.Module):
 
 def made(name, network=CONVNET, needs=(), **options):
     torch.manual_seed(processes.rank())  # the first process's weights must reach the others
-    return build(name, METHODS[name].Config(**options), network, digits(), needs)
+    return build_method(name, METHODS[name].Config(**options), network, digits(), needs)
 
 
 def train(method, world, recipe=SYNC, data=None, **options):
@@ -140,7 +141,7 @@ def normalized(world):
 
 def accuracies(world):
     torch.manual_seed(0)
-    method = build("direct", METHODS["direct"].Config(), CONVNET, digits())
+    method = build_method("direct", METHODS["direct"].Config(), CONVNET, digits())
     return [evaluate(method, digits(test_limit=n), SYNC, world)["snn"] for n in (1, 2, 101, 600)]
 
 

@@ -70,7 +70,7 @@ def test_training_imports_with_the_base_install_alone():
     code = (
         "import sys\n"
         f"for name in {forbidden!r}: sys.modules[name] = None\n"
-        "import snnbook.trainers.fit, snnbook.experiments, snnbook.analysis, snnbook.cli"
+        "import snnbook.trainers.loop.fit, snnbook.experiments, snnbook.analysis, snnbook.cli"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

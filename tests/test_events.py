@@ -17,8 +17,8 @@ from snnbook.backbones import NetworkConfig, build_snn
 from snnbook.data import DataConfig, batches, cifar10_dvs, digit_events, events
 from snnbook.data.augment import AUGMENTATIONS, roll
 from snnbook.losses import sdt
-from snnbook.trainers.fit import fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.recipe import Recipe
 
 SMALL = DataConfig("digit_events", size=16, frames=3, train_per_class=2, test_limit=20)
 NETWORK = NetworkConfig("vggsnn", width=2, time_steps=3, neuron="tet")
@@ -254,7 +254,7 @@ def test_photographs_policy_is_refused(small):
 
 def build(name, small, network=NETWORK, **options):
     torch.manual_seed(0)
-    return trainers.build(name, trainers.METHODS[name].Config(**options), network, small)
+    return trainers.build_method(name, trainers.METHODS[name].Config(**options), network, small)
 
 
 def test_time_is_in_the_data(small):

@@ -9,7 +9,8 @@ import math
 import pytest
 
 from snnbook.errors import UserError
-from snnbook.experiments import Record, lookup, record, report
+from snnbook.experiments import Record, lookup, report
+from snnbook.experiments.runs import record
 
 TABLE = """\
 id: demo

@@ -5,9 +5,11 @@ import torch
 
 from snnbook import cli, experiments
 from snnbook.errors import UserError
-from snnbook.experiments import record, report, settings, tables
-from snnbook.experiments.job import plan
-from snnbook.experiments.plan import matrix
+from snnbook.experiments import report
+from snnbook.experiments.matrix.plan import matrix
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.job import plan
+from snnbook.experiments.tables import settings, tables
 
 TABLE = """\
 id: demo

@@ -15,9 +15,10 @@ from torch import nn
 
 from snnbook import experiments, trainers
 from snnbook.errors import UserError
-from snnbook.experiments import lock, provenance, training
-from snnbook.experiments.job import plan
-from snnbook.trainers import checkpoint
+from snnbook.experiments.runs import lock, provenance, training
+from snnbook.experiments.runs.job import plan
+from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop import fit as loop_fit
 
 TABLE = """\
 id: demo
@@ -208,7 +209,7 @@ def test_a_kill_before_the_record_is_written_loses_nothing(here, monkeypatch):
             run(here, name="b")
     trained = []
     with monkeypatch.context() as patch:
-        patch.setattr(trainers.fit, "_train_epoch", lambda *_: trained.append(1))
+        patch.setattr(loop_fit, "_train_epoch", lambda *_: trained.append(1))
         assert result(run(here, name="b")) == result(whole)
     assert not trained
 
@@ -337,7 +338,7 @@ def test_two_processes_do_not_share_a_run(here, monkeypatch):
 
 
 def test_a_lock_is_free_when_its_holder_was_killed(tmp_path):
-    code = "import sys, time; from pathlib import Path; from snnbook.experiments.lock import hold\n"
+    code = "import sys, time; from pathlib import Path; from snnbook.experiments.runs.lock import hold\n"
     code += "with hold(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
         [sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE, text=True

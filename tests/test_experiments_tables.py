@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from snnbook import files
 from snnbook.errors import UserError
-from snnbook.experiments import config, tables
-from snnbook.experiments import settings as merging
+from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import settings as merging
 
 TABLE = """\
 id: demo

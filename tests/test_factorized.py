@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from snnbook.backbones import build
+from snnbook.backbones import build_backbone
 from snnbook.errors import UserError
 from snnbook.factorized import Factors, SharedFactors
 
@@ -56,8 +56,8 @@ def test_each_network_has_its_own_spectrum_and_both_train_u_and_v():
 
 def pair(width=8):
     torch.manual_seed(0)
-    ann = build("resnet18", 10, width=width)
-    snn = build("resnet18", 10, activation=nn.Tanh, width=width)
+    ann = build_backbone("resnet18", 10, width=width)
+    snn = build_backbone("resnet18", 10, activation=nn.Tanh, width=width)
     return ann, snn
 
 

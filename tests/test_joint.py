@@ -12,7 +12,7 @@ from snnbook.analysis.energy import energy_of_computation, energy_of_data_moveme
 from snnbook.analysis.firing import Activity, Observation
 from snnbook.backbones import NetworkConfig
 from snnbook.errors import UserError
-from snnbook.experiments import settings, tables
+from snnbook.experiments.tables import settings, tables
 from snnbook.trainers.joint import JointASNN, JointConfig
 
 TINY = NetworkConfig("resnet18", width=8, time_steps=2)

@@ -9,12 +9,12 @@ import torch
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.bench import kept_bytes
 from snnbook.data import DataConfig, load
+from snnbook.deploy import fold_batchnorm
 from snnbook.errors import UserError
-from snnbook.folding import fold_batchnorm
-from snnbook.memory import save_memory
 from snnbook.trainers import Direct, JointASNN
-from snnbook.trainers.fit import fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.recipe import Recipe
+from snnbook.trainers.loop.saved import save_memory
 
 NETWORKS = ["resnet18", "resnet19", "sew_resnet34", "vggsnn", "sastc_bottleneck16", "wrn16_2", "pyramidnet20"]
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from snnbook import folding, neurons
-from snnbook.backbones import MultiExit, NetworkConfig, build, build_ann, build_snn
+from snnbook.backbones import MultiExit, NetworkConfig, build_ann, build_backbone, build_snn
 from snnbook.errors import UserError
 
 
@@ -40,7 +40,7 @@ def test_multiply_accumulates_of_the_paper_network(name, macs):
         weight = layer.weight
         total += weight.numel() * (output[0, 0].numel() if output.dim() == 4 else 1)
 
-    ann = build(name, 10)
+    ann = build_backbone(name, 10)
     for layer in ann.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.register_forward_hook(count)
@@ -99,7 +99,7 @@ def test_neurons_are_found_by_name():
 @pytest.mark.parametrize("name", ["resnet18", "vgg16"])
 @pytest.mark.parametrize("kind", ["linear", "bottleneck", "last"])
 def test_exits(name, kind):
-    net = MultiExit(build(name, 10, width=8), kind, 10)
+    net = MultiExit(build_backbone(name, 10, width=8), kind, 10)
     logits, features = net(torch.randn(2, 3, 32, 32))
     assert len(logits) == len(features) == (1 if kind == "last" else 4)
     assert all(x.shape == (2, 10) for x in logits)
@@ -108,7 +108,7 @@ def test_exits(name, kind):
 
 
 def test_last_exit_is_the_network_itself():
-    net = MultiExit(build("resnet18", 10, width=8), "linear", 10).eval()
+    net = MultiExit(build_backbone("resnet18", 10, width=8), "linear", 10).eval()
     images = torch.randn(2, 3, 32, 32)
     assert torch.equal(net(images)[0][-1], net.backbone(images))
 
@@ -123,9 +123,9 @@ def test_senseless_time_steps_are_refused(time_steps):
 
 def test_bad_input_is_refused():
     with pytest.raises(UserError, match="did you mean resnet18"):
-        build("resnet-18", 10)
+        build_backbone("resnet-18", 10)
     with pytest.raises(UserError, match="expected 'linear', 'bottleneck' or 'last'"):
-        MultiExit(build("resnet18", 10, width=8), "gap", 10)
+        MultiExit(build_backbone("resnet18", 10, width=8), "gap", 10)
     with pytest.raises(UserError, match="frames have 2 steps but the network runs T = 3"):
         small()(torch.rand(2, 1, 3, 16, 16))
 

@@ -18,8 +18,8 @@ from snnbook.errors import UserError
 from snnbook.kernels import Dynamics, lif_autograd, lif_compiled, lif_reference
 
 # The functions of the same names hide the modules.
-lif_autograd_module = sys.modules["snnbook.kernels.lif_autograd"]
-lif_compiled_module = sys.modules["snnbook.kernels.lif_compiled"]
+lif_autograd_module = sys.modules["snnbook.kernels.autograd"]
+lif_compiled_module = sys.modules["snnbook.kernels.compiled"]
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_figure_has_labelled_axes_and_the_books_width(name):
 
 
 @pytest.mark.parametrize(
-    "module", [f"snnbook.plots.{name}" for name in ("lines", "neuron", "landscape", "heat", "events")]
+    "module", [f"snnbook.plots.{name}" for name in ("curves", "neuron", "landscape", "heat", "event_data")]
 )
 def test_every_function_is_tested(module):
     public = {name for name in plots.__all__ if getattr(plots, name).__module__ == module}

@@ -18,9 +18,10 @@ import pytest
 from snnbook import cli
 from snnbook.cli import arguments
 from snnbook.errors import UserError
-from snnbook.experiments import cards, engine, job, lock, record
-from snnbook.experiments.record import Record
-from snnbook.experiments.reproduce import Matrix, prepare
+from snnbook.experiments.matrix import cards, engine
+from snnbook.experiments.matrix.prepare import Matrix, prepare
+from snnbook.experiments.runs import job, lock, record
+from snnbook.experiments.runs.record import Record
 
 TABLE = """\
 id: demo
@@ -234,7 +235,7 @@ def start(here, made):
     """``engine.reproduce`` in a process of its own."""
     (here / "matrix.pickle").write_bytes(pickle.dumps(made))
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import pickle, {__name__}\n"
-    code += "from snnbook.experiments import engine\n"
+    code += "from snnbook.experiments.matrix import engine\n"
     code += "engine.reproduce(pickle.load(open('matrix.pickle', 'rb')), print)"
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -421,7 +422,7 @@ def test_the_profiles_of_clusters_name_their_executor():
     import yaml
 
     from snnbook import files
-    from snnbook.experiments.reproduce import EXECUTORS
+    from snnbook.experiments.matrix.prepare import EXECUTORS
 
     assert arguments.EXECUTORS == EXECUTORS
     for name in EXECUTORS:

@@ -13,19 +13,19 @@ from torch import nn
 
 from snnbook.analysis import epoch_notes, measure, training_flops
 from snnbook.analysis.config import AnalysisConfig
-from snnbook.analysis.mismatch import STM, mismatch
+from snnbook.analysis.stm import STM, mismatch
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
-from snnbook.calibration import Embedding, LayerAttention, Matching, Projection
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
 from snnbook.losses import tet
 from snnbook.losses.sastc import attention_weights, calibration, distance, similarity
-from snnbook.trainers import checkpoint
+from snnbook.trainers.calibration import Embedding, LayerAttention, Matching, Projection
 from snnbook.trainers.direct import Direct, DirectConfig
 from snnbook.trainers.distillation import Distillation, DistillationConfig
 from snnbook.trainers.feature_distillation import FeatureDistillation, FeatureDistillationConfig
-from snnbook.trainers.fit import fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.sastc import PRESETS, SASTC, SASTCConfig
 
 STUDENT = NetworkConfig("resnet19", width=4, time_steps=2, neuron="sastc")

@@ -17,11 +17,11 @@ from torchvision import transforms
 from bad_input import one_line
 from snnbook import data
 from snnbook.backbones import NetworkConfig
-from snnbook.data import DataConfig, imagenet, memory, stream
-from snnbook.data.batches import _share
-from snnbook.trainers import METHODS, build
-from snnbook.trainers.fit import fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.data import DataConfig, imagenet, room, stream
+from snnbook.data.batching import _share
+from snnbook.trainers import METHODS, build_method
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.recipe import Recipe
 
 HELD = DataConfig("folder", size=12)
 READ = replace(HELD, stream=True)
@@ -130,7 +130,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tree, tmp_path):
 
     def method():
         torch.manual_seed(0)
-        return build(
+        return build_method(
             "direct", METHODS["direct"].Config(), NetworkConfig("convnet", width=4, time_steps=2), read
         )
 
@@ -178,7 +178,7 @@ def test_fingerprint_knows_names_lengths_labels_and_size(tree, tmp_path):
 
 
 def test_held_images_have_to_fit(tree, monkeypatch):
-    monkeypatch.setattr(memory, "at_hand", lambda: 1000)
+    monkeypatch.setattr(room, "at_hand", lambda: 1000)
     needed = f"{36 * 3 * 12 * 12:,} bytes"
     one_line(lambda: data.load(HELD, tree), needed, "1,000 bytes are at hand", "data.stream: true")
     summary = data.load(READ, tree).summary()
@@ -187,16 +187,16 @@ def test_held_images_have_to_fit(tree, monkeypatch):
 
 
 def test_memory_at_hand_is_within_the_containers(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "CGROUP", tmp_path / "max")
-    machine = memory.at_hand()
+    monkeypatch.setattr(room, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(room, "CGROUP", tmp_path / "max")
+    machine = room.at_hand()
     assert machine > 2**20
     (tmp_path / "meminfo").write_text("MemTotal:  9 kB\nMemAvailable:       5 kB\n")
-    assert memory.at_hand() == 5 * 1024
+    assert room.at_hand() == 5 * 1024
     (tmp_path / "max").write_text("max\n")
-    assert memory.at_hand() == 5 * 1024
+    assert room.at_hand() == 5 * 1024
     (tmp_path / "max").write_text("77\n")
-    assert memory.at_hand() == 77
+    assert room.at_hand() == 77
 
 
 # ImageNet and Tiny-ImageNet

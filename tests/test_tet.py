@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnbook import losses
-from snnbook.backbones import NetworkConfig, build, build_snn
+from snnbook.backbones import NetworkConfig, build_backbone, build_snn
 from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
 from snnbook.errors import UserError
 from snnbook.trainers.tet import TET, TETConfig
@@ -70,7 +70,7 @@ def test_terms_of_the_method_add_up_to_the_loss():
 
 @pytest.mark.parametrize(("classes", "count"), [(10, 12_630_858), (100, 12_653_988)])
 def test_parameters_of_resnet19(classes, count):
-    assert sum(p.numel() for p in build("resnet19", classes).parameters()) == count
+    assert sum(p.numel() for p in build_backbone("resnet19", classes).parameters()) == count
 
 
 def test_maps_and_channels_of_resnet19():
@@ -100,7 +100,7 @@ def test_the_baselines_loss_is_tets_without_its_regularizer():
     images = 3 * torch.randn(6, 3, 16, 16)
     (term,) = baseline(images, LABELS).values()
     torch.testing.assert_close(term, losses.every_moment(baseline.outputs(images), LABELS))
-    ours = build("resnet19", 10, width=4)
+    ours = build_backbone("resnet19", 10, width=4)
     assert sum(p.numel() for p in baseline.net.parameters()) == sum(p.numel() for p in ours.parameters())
 
 

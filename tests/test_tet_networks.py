@@ -6,10 +6,10 @@ import torchvision
 from torch import nn
 
 from snnbook import neurons
-from snnbook.backbones import NetworkConfig, SEWBlock, build, build_snn
+from snnbook.backbones import NetworkConfig, SEWBlock, build_backbone, build_snn
 from snnbook.backbones.pretrained import load_torchvision_resnet
+from snnbook.deploy import fold_batchnorm
 from snnbook.errors import UserError
-from snnbook.folding import fold_batchnorm
 
 
 def count(network):
@@ -21,19 +21,19 @@ def count(network):
     [("vggsnn", 2, 9_271_498), ("snn5", 3, 2_253_098), ("resnet19", 3, 12_630_858)],
 )
 def test_parameters(name, in_channels, expected):
-    assert count(build(name, 10, in_channels)) == expected
+    assert count(build_backbone(name, 10, in_channels)) == expected
 
 
 def test_a_wider_stem_of_resnet19_spares_the_first_shortcut():
-    wide = build("resnet19", 10, stem=128)
+    wide = build_backbone("resnet19", 10, stem=128)
     assert wide.stem[0].out_channels == 128
     assert isinstance(wide.stages[0][0].shortcut, nn.Identity)
-    assert not isinstance(build("resnet19", 10).stages[0][0].shortcut, nn.Identity)
+    assert not isinstance(build_backbone("resnet19", 10).stages[0][0].shortcut, nn.Identity)
 
 
 def test_vggsnn_with_strides_is_as_large_and_receives_spikes_alone():
     strided = build_snn(NetworkConfig("vggsnn", width=8, neuron="tet", options={"pool": "stride"}), 10, 2)
-    assert count(strided) == count(build("vggsnn", 10, 2, width=8))
+    assert count(strided) == count(build_backbone("vggsnn", 10, 2, width=8))
     features = strided.features(2 * torch.randn(2, 2, 48, 48))
     assert [f.shape[-1] for f in features] == [48, 24, 12, 6, 3]
     assert all(set(f.unique().tolist()) <= {0.0, 1.0} for f in features)
@@ -50,11 +50,11 @@ def test_averaged_spikes_are_quarters():
 def test_resnet34_for_large_images_is_torchvisions():
     """The same function once it has torchvision's weights."""
     theirs = torchvision.models.resnet34(num_classes=10).eval()
-    ours = load_torchvision_resnet(build("spiking_resnet34", 10), theirs.state_dict()).eval()
+    ours = load_torchvision_resnet(build_backbone("spiking_resnet34", 10), theirs.state_dict()).eval()
     assert count(ours) == count(theirs)
     images = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
-    assert count(build("sew_resnet34", 1000)) == 21_797_672
+    assert count(build_backbone("sew_resnet34", 1000)) == 21_797_672
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_folding_by_the_papers_equation():
 )
 def test_weights_of_another_resnet_are_refused(network, message):
     theirs = getattr(torchvision.models, network)(num_classes=7).state_dict()
-    ours = build("spiking_resnet34", 10)
+    ours = build_backbone("spiking_resnet34", 10)
     before = {name: value.clone() for name, value in ours.state_dict().items()}
     with pytest.raises(UserError, match=message):
         load_torchvision_resnet(ours, theirs)
@@ -161,8 +161,8 @@ def test_batchnorm_without_a_convolution_of_its_own_is_not_folded(network, messa
     ("make", "message"),
     [
         (lambda: NetworkConfig("resnet18", options={"stm": 128}), "has no option 'stm'"),
-        (lambda: build("vggsnn", 10, pool="max"), "expected 'average' or 'stride'"),
-        (lambda: build("sew_resnet34", 10, connect="or"), "expected 'add', 'and' or 'iand'"),
+        (lambda: build_backbone("vggsnn", 10, pool="max"), "expected 'average' or 'stride'"),
+        (lambda: build_backbone("sew_resnet34", 10, connect="or"), "expected 'add', 'and' or 'iand'"),
         (lambda: NetworkConfig(neuron_options={"threshhold": 1}), "a neuron has no setting 'threshhold'"),
         (lambda: neurons.preset("tet", surrogate={"name": "sigmod"}), "no surrogate 'sigmod'"),
         (

@@ -11,11 +11,11 @@ from snnbook.analysis.config import AnalysisConfig
 from snnbook.backbones import NetworkConfig, build_snn
 from snnbook.data import DataConfig, load, test_batches
 from snnbook.errors import UserError
-from snnbook.experiments import tables
+from snnbook.experiments.tables import tables
 from snnbook.folding import set_time_steps
 from snnbook.trainers import TET, Switch
-from snnbook.trainers.fit import fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.switch import SwitchConfig
 from snnbook.trainers.tet import TETConfig
 

@@ -9,9 +9,10 @@ from torch import nn
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
-from snnbook.trainers import METHODS, build, checkpoint
-from snnbook.trainers.fit import fit
-from snnbook.trainers.recipe import Recipe
+from snnbook.trainers import METHODS, build_method
+from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.recipe import Recipe
 
 TINY = NetworkConfig("resnet18", width=4, time_steps=2)
 RECIPE = Recipe(epochs=3, batch_size=20, augment=("crop",))
@@ -24,7 +25,7 @@ def data():
 
 def method(data, name="direct", network=TINY, needs=(), **options):
     torch.manual_seed(0)
-    return build(name, METHODS[name].Config(**options), network, data, needs)
+    return build_method(name, METHODS[name].Config(**options), network, data, needs)
 
 
 def test_tests_come_every_few_epochs_and_at_the_end(data):
@@ -100,7 +101,7 @@ def test_the_first_network_of_the_book_reads_digits():
     accuracies = []
     for seed in range(3):
         torch.manual_seed(seed)
-        first = build("direct", METHODS["direct"].Config(), network, data)
+        first = build_method("direct", METHODS["direct"].Config(), network, data)
         accuracies.append(fit(first, data, recipe, seed=seed, progress=False).accuracy["snn"][-1])
     assert sorted(accuracies)[1] > 98.5
 

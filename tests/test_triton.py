@@ -20,7 +20,7 @@ from snnbook import surrogates
 from snnbook.errors import UserError
 from snnbook.kernels import Dynamics, lif_reference
 
-module = importlib.import_module("snnbook.kernels.lif_triton")  # not the function of the same name
+module = importlib.import_module("snnbook.kernels.triton")  # not the function of the same name
 lif_triton = module.lif_triton
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -195,11 +195,11 @@ def test_compiles_for_hopper_without_fused_multiply_add(kernel, dtype, monkeypat
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from snnbook.kernels import lif_triton_device
+    from snnbook.kernels import triton_device
 
-    function = getattr(lif_triton_device, kernel)
+    function = getattr(triton_device, kernel)
     current = torch.empty(4, 1 << 20, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32)
-    _, _, options = lif_triton_device._plan(current, torch.tensor(0.5), strict=True, hard_reset=True)
+    _, _, options = triton_device._plan(current, torch.tensor(0.5), strict=True, hard_reset=True)
     options |= dict(DETACH=False, SHAPE="sigmoid")
     constants = {name: options[name] for name in function.arg_names if name in options}
     numbers = dict.fromkeys(("threshold", "a", "b"), "fp32") | dict.fromkeys(("decay", "partial"), "*fp32")
@@ -250,7 +250,7 @@ def test_every_surrogate_has_a_shape():
 def test_imports_without_triton():
     code = (
         "import sys, importlib; sys.modules['triton'] = None; "
-        "print(importlib.import_module('snnbook.kernels.lif_triton').INSTALLED)"
+        "print(importlib.import_module('snnbook.kernels.triton').INSTALLED)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

@@ -14,12 +14,13 @@ from records import not_run, number, provenance, row, watch
 from sphinx.util.docutils import SphinxDirective
 
 from snnbook.errors import UserError
-from snnbook.experiments import claims, fidelity, ledger, spread, tables
-from snnbook.experiments.claims import NOT_RUN, Verdict
-from snnbook.experiments.config import nearest
-from snnbook.experiments.fidelity import Detail
-from snnbook.experiments.paired import Estimate, Term
-from snnbook.experiments.record import folder
+from snnbook.experiments.evidence import claims, fidelity, ledger, spread
+from snnbook.experiments.evidence.claims import NOT_RUN, Verdict
+from snnbook.experiments.evidence.fidelity import Detail
+from snnbook.experiments.evidence.paired import Estimate, Term
+from snnbook.experiments.runs.record import folder
+from snnbook.experiments.tables import tables
+from snnbook.experiments.tables.config import nearest
 
 PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC"}
 

@@ -27,10 +27,11 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from snnbook.errors import UserError
-from snnbook.experiments import lookup, report, tables
-from snnbook.experiments.config import nearest
-from snnbook.experiments.record import Record, folder
-from snnbook.experiments.report import NOT_RUN, Line
+from snnbook.experiments import lookup, report
+from snnbook.experiments.evidence.report import NOT_RUN, Line
+from snnbook.experiments.runs.record import Record, folder
+from snnbook.experiments.tables import tables
+from snnbook.experiments.tables.config import nearest
 
 OPTIONS = {"profile": str, "digits": int, "scale": float}
 

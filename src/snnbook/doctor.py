@@ -64,7 +64,8 @@ def _version(name: str) -> str | None:
 
 
 def _snnbook() -> list[str]:
-    from snnbook.experiments import record, tables
+    from snnbook.experiments.runs import record
+    from snnbook.experiments.tables import tables
 
     return [
         f"{__version__}, Python {platform.python_version()} ({sys.executable})",
@@ -96,7 +97,7 @@ def _extras() -> list[str]:
 def _device() -> list[str]:
     import torch
 
-    from snnbook.experiments.provenance import device_name, pick_device
+    from snnbook.experiments.runs.provenance import device_name, pick_device
     from snnbook.kernels import kernel_name
 
     device = pick_device()
@@ -112,7 +113,7 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
-    from snnbook.data import cifar10_dvs, imagenet, memory, stream
+    from snnbook.data import cifar10_dvs, imagenet, room, stream
     from snnbook.data.location import PLACES, default_root, found
 
     folder = (chosen or default_root()).absolute()
@@ -131,8 +132,10 @@ def _data(chosen: Path | None) -> list[str]:
     there = (folder / cifar10_dvs.FOLDER).is_dir()
     state = f"found {cifar10_dvs.FOLDER}" if there else f"not there; {cifar10_dvs.advice(folder)}"
     lines.append(f"cifar10_dvs: {state}")
-    room = f"{memory.show(memory.at_hand())} of memory at hand"
-    lines.append(f"{room}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)")
+    at_hand = f"{room.show(room.at_hand())} of memory at hand"
+    lines.append(
+        f"{at_hand}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)"
+    )
     existing = next(place for place in [folder, *folder.parents] if place.exists())
     lines.append(f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB")
     return lines
@@ -140,7 +143,7 @@ def _data(chosen: Path | None) -> list[str]:
 
 def _allocator(measured: bool) -> list[str]:
     """Which allocator is in use, and what it costs here."""
-    from snnbook import allocator
+    from snnbook.trainers.loop import allocator
 
     before = allocator.block_seconds() if measured else None
     kept = allocator.keep_freed_memory()

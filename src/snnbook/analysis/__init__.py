@@ -4,10 +4,10 @@ from snnbook.analysis.activation_map import activation_maps, grad_cam, spike_act
 from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import Activity, observe
 from snnbook.analysis.flops import training_flops
-from snnbook.analysis.landscape import Landscape, filter_normalized_direction, landscape
-from snnbook.analysis.measure import epoch_notes, measure
-from snnbook.analysis.mismatch import STM, mismatch
-from snnbook.analysis.scalability import scalability, variance_beyond
+from snnbook.analysis.loss_landscape import Landscape, filter_normalized_direction, landscape
+from snnbook.analysis.measurement import epoch_notes, measure
+from snnbook.analysis.stm import STM, mismatch
+from snnbook.analysis.time_scalability import scalability, variance_beyond
 
 __all__ = [
     "STM",

@@ -74,7 +74,7 @@ def activation_maps(method: nn.Module, images: Tensor, largest: int = 16) -> dic
 
     Args:
         method: with a ``student`` of two time steps or more and a ``teacher``, see
-            :class:`snnbook.trainers.teacher.StudentAndTeacher`; in evaluation mode after this call.
+            :class:`snnbook.trainers.student_and_teacher.StudentAndTeacher`; in evaluation mode after this call.
         images: ``[N, C, H, W]``, normalized.
         largest: side to which larger maps are averaged.
 

@@ -71,8 +71,8 @@ __all__ = [
     "NetworkConfig",
     "ResNet",
     "SEWBlock",
-    "build",
     "build_ann",
+    "build_backbone",
     "build_snn",
 ]
 
@@ -120,7 +120,7 @@ def _lookup(name: str) -> Callable[..., nn.Module]:
     return BACKBONES[name]
 
 
-def build(
+def build_backbone(
     name: str, num_classes: int, in_channels: int = 3, activation=nn.ReLU, width: int | None = None, **options
 ) -> nn.Module:
     """A backbone by name.
@@ -144,11 +144,13 @@ def build(
 
 def build_ann(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> nn.Module:
     """The network of ``config`` with ReLU: images to logits ``[B, classes]``."""
-    return build(config.name, num_classes, in_channels, nn.ReLU, config.width, **config.options)
+    return build_backbone(config.name, num_classes, in_channels, nn.ReLU, config.width, **config.options)
 
 
 def build_snn(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> SpikingNetwork:
     """The network of ``config`` with spiking neurons: images to logits ``[T, B, classes]``."""
     activation = partial(neurons.preset, config.neuron, **config.neuron_options)
-    backbone = build(config.name, num_classes, in_channels, activation, config.width, **config.options)
+    backbone = build_backbone(
+        config.name, num_classes, in_channels, activation, config.width, **config.options
+    )
     return SpikingNetwork(backbone, config.time_steps)

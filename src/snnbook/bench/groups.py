@@ -13,8 +13,9 @@ from snnbook.backbones import NetworkConfig
 from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
 from snnbook.bench.measure import Step, using_kernel
 from snnbook.bench.variants import Folded, Repeated, SnnTorchNeuron, SpikingJellyNeuron, spikingjelly_missing
-from snnbook.memory import save_memory
-from snnbook.trainers import SASTC, Direct, JointASNN, checkpoint
+from snnbook.trainers import SASTC, Direct, JointASNN
+from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop.saved import save_memory
 
 BF16 = torch.bfloat16
 LIMIT = "ANN on T*B images"

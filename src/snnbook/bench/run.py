@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
-from snnbook import allocator, files
+from snnbook import files
 from snnbook.bench.groups import GROUPS, Measurement
 from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios
 from snnbook.errors import UserError
-from snnbook.experiments.provenance import code, environment, pick_device
+from snnbook.experiments.runs.provenance import code, environment, pick_device
+from snnbook.trainers.loop import allocator
 
 # Compiling a whole network takes minutes on a CPU, so this group is measured when it is named.
 LEFT_OUT = ("whole",)

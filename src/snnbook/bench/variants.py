@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snnbook.backbones import NetworkConfig, build, build_ann
+from snnbook.backbones import NetworkConfig, build_ann, build_backbone
 from snnbook.losses import sdt
 from snnbook.neurons import preset
 
@@ -79,7 +79,7 @@ class Folded(nn.Module):
         super().__init__()
         self.time_steps = network.time_steps
         activation = partial(neuron, network.time_steps)
-        self.backbone = build(network.name, num_classes, 3, activation, network.width)
+        self.backbone = build_backbone(network.name, num_classes, 3, activation, network.width)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.backbone(images.repeat(self.time_steps, 1, 1, 1))

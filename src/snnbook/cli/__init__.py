@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from snnbook import processes
 from snnbook.cli.arguments import parser
 from snnbook.errors import UserError, one_line
+from snnbook.trainers.loop import processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -182,7 +182,7 @@ def parser() -> Parser:
 
     auditing = commands.add_parser(
         "check",
-        help="whether records, tables, ledgers and README fit together",
+        help="whether records, tables and ledgers fit together",
         description="Read everything that is committed; print a line for each problem.",
     )
     auditing.add_argument("--results", type=Path, metavar="DIR", help="folder of records")

@@ -5,14 +5,14 @@ import sys
 import time
 from pathlib import Path
 
-from snnbook import processes
 from snnbook.errors import UserError, one_line
+from snnbook.trainers.loop import processes
 
 
 def list_tables(arguments: argparse.Namespace) -> None:
     """Every row with its label and, by profile, how many of the table's seeds have a record."""
-    from snnbook.experiments import tables
-    from snnbook.experiments.record import records
+    from snnbook.experiments.runs.record import records
+    from snnbook.experiments.tables import tables
 
     chosen = [arguments.table] if arguments.table else tables.names()
     if not chosen:
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Runs of a row or several, by their notebook or bare; one of several that fails does not stop the others."""
     from contextlib import nullcontext
 
-    from snnbook.experiments.cards import own_card
-    from snnbook.experiments.notebook import NotebookFailed
+    from snnbook.experiments.matrix.cards import own_card
+    from snnbook.experiments.runs.notebook import NotebookFailed
 
     failed = 0
     with own_card() if arguments.own_card else nullcontext():
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run(a: argparse.Namespace, run_id: str, seed: int) -> None:
     from snnbook import experiments
-    from snnbook.experiments import notebook, record
-    from snnbook.experiments.job import plan
+    from snnbook.experiments.runs import notebook, record
+    from snnbook.experiments.runs.job import plan
 
     job = plan(run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
     stood = job.record_path.is_file()
@@ -94,8 +94,8 @@ def _run(a: argparse.Namespace, run_id: str, seed: int) -> None:
 
 def reproduce(arguments: argparse.Namespace) -> None:
     """The matrix: the plan, the runs as they end, and those that failed."""
-    from snnbook.experiments import cards, engine
-    from snnbook.experiments.reproduce import duration, prepare
+    from snnbook.experiments.matrix import cards, engine
+    from snnbook.experiments.matrix.prepare import duration, prepare
 
     if processes.launched():
         raise UserError(
@@ -147,7 +147,7 @@ def bench(arguments: argparse.Namespace) -> None:
 def report(arguments: argparse.Namespace) -> None:
     """One table or all, paper vs ours."""
     from snnbook import experiments
-    from snnbook.experiments import tables
+    from snnbook.experiments.tables import tables
 
     for index, name in enumerate([arguments.table] if arguments.table else tables.names()):
         which = "best" if arguments.best else "last"
@@ -160,7 +160,7 @@ def report(arguments: argparse.Namespace) -> None:
 
 def claims(arguments: argparse.Namespace) -> None:
     """The ledger of claims with its verdicts."""
-    from snnbook.experiments import claims as ledger
+    from snnbook.experiments.evidence import claims as ledger
 
     verdicts = ledger.judged(arguments.profile, arguments.claims, arguments.results)
     print(getattr(ledger, arguments.format)(verdicts))
@@ -169,7 +169,7 @@ def claims(arguments: argparse.Namespace) -> None:
 def receipt(arguments: argparse.Namespace) -> None:
     """A reader's runs beside the book's."""
     from snnbook import files
-    from snnbook.experiments.receipt import receipt as compare
+    from snnbook.experiments.evidence.receipt import receipt as compare
 
     page = compare(arguments.results, arguments.runs, arguments.profile).markdown()
     path = arguments.output or arguments.results / "receipt.md"
@@ -180,7 +180,7 @@ def receipt(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """All that is committed, looked over."""
-    from snnbook.experiments.check import check as look
+    from snnbook.experiments.evidence.check import check as look
 
     checked = look(arguments.results)
     for line in checked.problems:

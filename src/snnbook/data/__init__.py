@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snnbook.data import cifar, cifar10_dvs, digit_events, digits, folder, imagenet, split, stream
 from snnbook.data.augment import AUGMENTATIONS
-from snnbook.data.batches import batches, test_batches
+from snnbook.data.batching import batches, test_batches
 from snnbook.data.dataset import (
     BUNDLED,
     EVENTS,

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from snnbook.data import events, memory
+from snnbook.data import events, room
 from snnbook.data.dataset import Files, Images
 from snnbook.data.folder import BAR_FROM, collect
 from snnbook.data.location import alone
@@ -121,7 +121,7 @@ def read(train: Files, test: Files, size: int, frames: int) -> tuple[Images, Ima
         UserError: they would not fit into memory, a file is damaged.
     """
     needed = (len(train.labels) + len(test.labels)) * frames * 2 * size * size
-    memory.check(needed, memory.at_hand(), "CIFAR10-DVS")
+    room.check(needed, room.at_hand(), "CIFAR10-DVS")
     return tuple(_read(half, (frames, 2, size, size)) for half in (train, test))
 
 

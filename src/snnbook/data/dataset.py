@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnbook.data import memory
+from snnbook.data import room
 from snnbook.data.events import check_cut
 from snnbook.errors import UserError
 
@@ -217,7 +217,7 @@ class Dataset(Described):
         """
         device = torch.device(device)
         if device.type == "cuda" and self.device.type != "cuda":
-            memory.check(self.nbytes, torch.cuda.mem_get_info(device)[0], self.name, "of the GPU")
+            room.check(self.nbytes, torch.cuda.mem_get_info(device)[0], self.name, "of the GPU")
         tensors = {key: value.to(device) for key, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **tensors)
 
@@ -240,7 +240,7 @@ class Dataset(Described):
             yield images[span if order is None else order[span]]
 
     def _place(self) -> str:
-        return f"{memory.show(self.nbytes)} in memory"
+        return f"{room.show(self.nbytes)} in memory"
 
 
 def standard_error(accuracy: float, count: int) -> float:

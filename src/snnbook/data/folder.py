@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from snnbook.data import memory
+from snnbook.data import room
 from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
@@ -77,7 +77,7 @@ def read(train: Files, test: Files, size: int, share: float = 1.0) -> tuple[Imag
         UserError: they would not fit into memory, a file is unreadable.
     """
     needed = (len(train.labels) + len(test.labels)) * 3 * size * size
-    memory.check(needed, memory.at_hand(), str(train.folder.parent))
+    room.check(needed, room.at_hand(), str(train.folder.parent))
     return read_files(train, size, share), read_files(test, size, share)
 
 

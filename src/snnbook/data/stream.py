@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
-from snnbook.data import folder, memory
+from snnbook.data import folder, room
 from snnbook.data.dataset import Described, Files, Statistics, statistics
 from snnbook.errors import UserError
 
@@ -109,10 +109,8 @@ class StreamingDataset(Described):
         return self._loaders[half]
 
     def _place(self) -> str:
-        room = (
-            f"{memory.show(self.nbytes)} if held in memory, where {memory.show(memory.at_hand())} are at hand"
-        )
-        return f"read from {self.train_files.folder.parent} by {workers()} workers ({room})"
+        held = f"{room.show(self.nbytes)} if held in memory, where {room.show(room.at_hand())} are at hand"
+        return f"read from {self.train_files.folder.parent} by {workers()} workers ({held})"
 
 
 def assemble(

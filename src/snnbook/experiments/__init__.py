@@ -1,7 +1,24 @@
 """The papers' tables, rerun: ``run`` computes a row, ``report`` sets it beside the paper, ``lookup`` cites it."""
 
-from snnbook.experiments.record import Record, Statistic, lookup
-from snnbook.experiments.report import Report, report
-from snnbook.experiments.run import run
+from typing import TYPE_CHECKING
 
-__all__ = ["Record", "Report", "Statistic", "lookup", "report", "run"]
+from snnbook.lazy import lazy
+
+if TYPE_CHECKING:
+    from snnbook.experiments.evidence.report import Report as Report
+    from snnbook.experiments.evidence.report import report as report
+    from snnbook.experiments.runs.record import Record as Record
+    from snnbook.experiments.runs.record import Statistic as Statistic
+    from snnbook.experiments.runs.record import lookup as lookup
+    from snnbook.experiments.runs.run import run as run
+
+_PLACES = {
+    "Record": "runs.record",
+    "Report": "evidence.report",
+    "Statistic": "runs.record",
+    "lookup": "runs.record",
+    "report": "evidence.report",
+    "run": "runs.run",
+}
+__all__ = list(_PLACES)
+__getattr__, __dir__ = lazy(__name__, _PLACES)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from snnbook.errors import UserError
+from snnbook.kernels.autograd import lif_autograd
+from snnbook.kernels.compiled import lif_compiled
 from snnbook.kernels.dynamics import Dynamics
-from snnbook.kernels.lif_autograd import lif_autograd
-from snnbook.kernels.lif_compiled import lif_compiled
-from snnbook.kernels.lif_triton import INSTALLED, TYPES, lif_triton
 from snnbook.kernels.reference import lif_reference
+from snnbook.kernels.triton import INSTALLED, TYPES, lif_triton
 
 KERNELS = {
     "reference": lif_reference,

@@ -3,10 +3,10 @@
 A function returns its figure and shows nothing; a notebook shows it when it is the last expression of a cell.
 """
 
-from snnbook.plots.events import events, frames
+from snnbook.plots.curves import lines, scatter
+from snnbook.plots.event_data import events, frames
 from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
-from snnbook.plots.lines import lines, scatter
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
 from snnbook.plots.speed import ratios, roofline
 from snnbook.plots.tables import energies, table

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from snnbook.errors import UserError
-from snnbook.plots.lines import lines
+from snnbook.plots.curves import lines
 from snnbook.plots.style import (
     CURRENT,
     HEIGHT,

@@ -1,15 +1,23 @@
 """Figures of the papers' tables, from run records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
-from snnbook.experiments import Report
 from snnbook.plots.style import PALETTE, legend, panels, styled
 
 
+class Rows(Protocol):
+    """What is drawn of a table: see :class:`snnbook.experiments.Report`."""
+
+    lines: Sequence[Any]
+    profile: str
+    which: str
+
+
 @styled
-def table(report: Report, network: str = "snn") -> Figure:
+def table(report: Rows, network: str = "snn") -> Figure:
     """Accuracies of one network over a table's rows: ours with every seed; the paper's, if any, in a panel beside.
 
     Args:

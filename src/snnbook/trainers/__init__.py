@@ -1,4 +1,4 @@
-"""Methods and the loop that trains them.
+"""Methods, a file each, and the loop that trains them.
 
 A method is a module that owns everything that learns.  ``method(images, labels)`` returns its loss terms by
 name, weights included, and the loop minimizes their sum; ``method.predict(images)`` returns the logits
@@ -9,72 +9,31 @@ what is worth keeping of it, numbers or lists of them.  Terms are means over the
 named in ``summed``, so that several processes that share a batch minimize what one would.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
+from snnbook.lazy import lazy
 
-from snnbook.backbones import NetworkConfig
-from snnbook.baselines.snntorch_resnet import SnnTorchResNet
-from snnbook.data import Dataset
-from snnbook.errors import UserError
-from snnbook.trainers.direct import Direct
-from snnbook.trainers.distillation import Distillation
-from snnbook.trainers.feature_distillation import FeatureDistillation
-from snnbook.trainers.joint import JointASNN
-from snnbook.trainers.sastc import SASTC
-from snnbook.trainers.switch import Switch
-from snnbook.trainers.tet import TET
+if TYPE_CHECKING:
+    from snnbook.trainers.direct import Direct as Direct
+    from snnbook.trainers.distillation import Distillation as Distillation
+    from snnbook.trainers.feature_distillation import FeatureDistillation as FeatureDistillation
+    from snnbook.trainers.joint import JointASNN as JointASNN
+    from snnbook.trainers.registry import METHODS as METHODS
+    from snnbook.trainers.registry import build_method as build_method
+    from snnbook.trainers.sastc import SASTC as SASTC
+    from snnbook.trainers.switch import Switch as Switch
+    from snnbook.trainers.tet import TET as TET
 
-METHODS: dict[str, type[nn.Module]] = {
-    "direct": Direct,
-    "distillation": Distillation,
-    "joint": JointASNN,
-    "tet": TET,
-    "switch": Switch,
-    "sastc": SASTC,
-    "feature_distillation": FeatureDistillation,
-    "snntorch": SnnTorchResNet,
+_PLACES = {
+    "build_method": "registry",
+    "Direct": "direct",
+    "Distillation": "distillation",
+    "FeatureDistillation": "feature_distillation",
+    "JointASNN": "joint",
+    "METHODS": "registry",
+    "SASTC": "sastc",
+    "Switch": "switch",
+    "TET": "tet",
 }
-
-__all__ = [
-    "METHODS",
-    "SASTC",
-    "TET",
-    "Direct",
-    "Distillation",
-    "FeatureDistillation",
-    "JointASNN",
-    "SnnTorchResNet",
-    "Switch",
-    "build",
-]
-
-
-def build(name: str, config, network: NetworkConfig, data: Dataset, needs: Sequence[Path] = ()) -> nn.Module:
-    """The method ``name`` of an experiment, with fresh weights.
-
-    Args:
-        name: one of ``METHODS``.
-        config: that method's ``Config``.
-        network: its networks.
-        data: gives the number of classes and the channels of an image.
-        needs: weights trained before that it starts from (a teacher's), in the experiment's order.
-
-    Raises:
-        UserError: the method needs weights and got none, or the other way round; event frames of another number
-            than the network's time steps.
-    """
-    method = METHODS[name]
-    expected = getattr(method, "needs", ())
-    if len(needs) != len(expected):
-        raise UserError(
-            f"method {name} needs {len(expected)} trained networks ({', '.join(expected) or 'none'}), "
-            f"got {len(needs)}; list them under 'needs' in the experiment's row"
-        )
-    if data.frames and data.frames != network.time_steps:
-        raise UserError(
-            f"{data.name} has {data.frames} frames and network.time_steps is {network.time_steps}; "
-            "in event data time is in the data: set data.frames and network.time_steps to the same number"
-        )
-    return method(config, network, len(data.classes), data.channels, *needs)
+__all__ = list(_PLACES)
+__getattr__, __dir__ = lazy(__name__, _PLACES)

@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import Tensor
 
 from snnbook.backbones import Backbone, NetworkConfig
-from snnbook.calibration import CANDIDATES, Matching
 from snnbook.errors import UserError
-from snnbook.trainers.teacher import StudentAndTeacher, check_options
+from snnbook.trainers.calibration import CANDIDATES, Matching
+from snnbook.trainers.student_and_teacher import StudentAndTeacher, check_options
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FeatureDistillationConfig:
         ce, kld, beta: weights of cross-entropy, divergence and feature distance.
         temperature: of the divergence.
         projection: ``"sastc"``, ``"semckd"`` or ``"hint"`` (a single 3x3 convolution).
-        batchnorm, student_pooling: see :class:`snnbook.calibration.Matching`.
+        batchnorm, student_pooling: see :class:`snnbook.trainers.calibration.Matching`.
     """
 
     teacher: dict = field(default_factory=dict)

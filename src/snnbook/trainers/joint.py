@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook import neurons
-from snnbook.backbones import MultiExit, NetworkConfig, build
+from snnbook.backbones import MultiExit, NetworkConfig, build_backbone
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, still, unfold
@@ -79,7 +79,7 @@ class JointASNN(nn.Module):
         spiking = partial(neurons.preset, network.neuron, **network.neuron_options)
 
         def multi_exit(activation):
-            backbone = build(
+            backbone = build_backbone(
                 network.name, num_classes, in_channels, activation, network.width, **network.options
             )
             return MultiExit(backbone, config.exits, num_classes, activation)

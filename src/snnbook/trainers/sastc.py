@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from snnbook.backbones import Backbone, NetworkConfig
-from snnbook.calibration import CANDIDATES, LayerAttention, Matching, check_attention
 from snnbook.errors import UserError
 from snnbook.losses.sastc import calibration
-from snnbook.trainers.teacher import StudentAndTeacher, check_options
+from snnbook.trainers.calibration import CANDIDATES, LayerAttention, Matching, check_attention
+from snnbook.trainers.student_and_teacher import StudentAndTeacher, check_options
 
 PRESETS = {
     # What the paper says; where it says nothing (beta, BatchNorm, pooling), what its public code does.
@@ -61,7 +61,7 @@ class SASTCConfig:
         batchnorm: statistics of the projections ``"step"`` by step, or ``"merged"`` over time steps.
         student_pooling: ``"max"`` or ``"average"``, where a student's map is larger than a teacher's.
         embedding: length of a query, at least 2; None for a quarter of the batch.
-        recompute: less memory for more time; see :class:`snnbook.calibration.Matching`.
+        recompute: less memory for more time; see :class:`snnbook.trainers.calibration.Matching`.
         label_loss: ``"sdt"`` (the paper's) or ``"tet"``, the label asked for at every time step, a combination
             that no paper has.
     """

@@ -1,0 +1,139 @@
+"""The part of a run's record that is measured on the trained networks."""
+
+from collections.abc import Mapping
+from statistics import mean
+from types import MappingProxyType
+
+import torch
+from torch import nn
+
+from snnbook.analysis.activation_map import activation_maps
+from snnbook.analysis.config import AnalysisConfig
+from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
+from snnbook.analysis.firing import observe
+from snnbook.analysis.loss_landscape import landscape
+from snnbook.analysis.stm import mismatch
+from snnbook.analysis.time_scalability import scalability, spiking_network
+from snnbook.data import Dataset, batches, test_batches
+from snnbook.folding import SpikingNetwork
+from snnbook.losses import every_moment, sdt
+
+# Enough images that a firing rate is known to a fraction of a percent.
+IMAGES = 256
+
+NOTHING_ELSE = AnalysisConfig()
+
+
+@torch.no_grad()
+def measure(
+    method: nn.Module,
+    data: Dataset,
+    analyses: AnalysisConfig = NOTHING_ELSE,
+    seed: int = 0,
+    notes: Mapping[str, list] = MappingProxyType({}),
+) -> dict:
+    """Firing rates and energies of each network of a trained method, JSON-ready.
+
+    Args:
+        method: in evaluation mode after this call.
+        data: its first test images are used, at most ``IMAGES``; on the method's device.
+        analyses: what else to measure on the SNN: ``scalability`` (see there), and ``landscape``, the losses SDT
+            and TET around the minimum on unaugmented training images, with their ``rise`` in its inner half;
+            ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too
+            (of the network as it is; if ``notes`` has scores of epochs, ``score`` is their mean);
+            ``activation_maps``, see there.
+        seed: of the landscape's directions.
+        notes: of the training, see :func:`epoch_notes`.
+
+    Returns:
+        For each network: ``firing_rate`` (mean share of neurons that fire at a step), ``firing_rates`` by
+        layer, ``additions``, ``multiplications`` and ``energy_uj`` of one inference (microjoules),
+        ``energy_folded_uj`` if the division of average pooling is folded into weights,
+        ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``, ``parameters`` of
+        the network deployed alone, and ``time_steps``.  An ANN has no firing rates.
+    """
+    method.eval()
+    images, labels = next(iter(test_batches(data, IMAGES)))
+    result = {}
+    for name, network in method.backbones().items():
+        seen = observe(network, lambda: method.predict(images), len(labels))
+        computation, movement = energy_of_computation(seen), energy_of_data_movement(seen)
+        result[name] = {
+            "additions": computation.additions,
+            "multiplications": computation.multiplications,
+            "energy_uj": 1e6 * computation.joules,
+            "energy_folded_uj": 1e6 * energy_of_computation(seen, pooled="fold").joules,
+            "movement_mb": movement.volume / 1e6,
+            "movement_least_uj": 1e6 * movement.least,
+            "movement_most_uj": 1e6 * movement.most,
+            "parameters": _deployed_parameters(network),
+            "time_steps": seen.time_steps,
+        }
+        if seen.rates:
+            result[name] |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
+    if analyses.time_steps:
+        result["snn"]["scalability"] = scalability(
+            spiking_network(method), data, analyses.time_steps, analyses.moments or max(analyses.time_steps)
+        )
+    if analyses.mismatch:
+        found = _mismatch(method, data, analyses.mismatch)
+        scores = notes.get("stm", [])
+        result["snn"]["mismatch"] = found | ({"score": mean(scores)} if scores else {})
+    if analyses.activation_maps:
+        result["snn"]["activation_maps"] = activation_maps(
+            method, images[..., : analyses.activation_maps, :, :, :]
+        )
+    if analyses.landscape:
+        result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
+    return result
+
+
+def epoch_notes(
+    method: nn.Module, data: Dataset, analyses: AnalysisConfig, epochs: int, done: int
+) -> dict[str, float]:
+    """What a run measures after an epoch: ``stm``, its mismatch score, if that is averaged over the last ones.
+
+    Args:
+        method, data, analyses: as in :func:`measure`.
+        epochs: of the whole training.
+        done: how many of them are.
+    """
+    wanted = analyses.mismatch and analyses.mismatch_epochs > 1 and epochs - analyses.mismatch_epochs < done
+    return {"stm": mismatch(method, data, analyses.mismatch).value()} if wanted else {}
+
+
+def _mismatch(method: nn.Module, data: Dataset, batch_size: int) -> dict:
+    score = mismatch(method, data, batch_size)
+    rounded = {"layers": score.layers(), "steps": score.steps()}
+    return {"score": score.value(), "batch_size": batch_size} | {
+        name: [[round(x, 4) for x in row] for row in table.tolist()] for name, table in rounded.items()
+    }
+
+
+def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig, seed: int) -> dict:
+    count = min(analyses.images, len(data.train_labels))
+    images, labels = next(batches(data, count, seed=0, epoch=0))
+    found = landscape(
+        network,
+        images,
+        labels,
+        {"sdt": sdt, "tet": every_moment},
+        points=analyses.landscape,
+        radius=analyses.radius,
+        seed=seed,
+    )
+    return {
+        "images": count,
+        "steps": found.steps.tolist(),
+        "rise": {name: found.rise(name, analyses.radius / 2) for name in found.losses},
+        **{name: [[round(x, 5) for x in row] for row in z.tolist()] for name, z in found.losses.items()},
+    }
+
+
+def _deployed_parameters(network: nn.Module) -> int:
+    """Weights of the network alone: composed ones count, which are no parameters while factors are trained."""
+    count = sum(p.numel() for p in network.parameters())
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and "weight" not in layer._parameters:
+            count += layer.weight.numel()
+    return count

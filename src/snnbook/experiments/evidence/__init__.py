@@ -1,0 +1,1 @@
+"""What records say of the papers: intervals, verdicts, fidelity, receipts, reports."""

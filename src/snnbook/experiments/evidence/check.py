@@ -1,0 +1,70 @@
+"""Whether everything that is committed fits together: records, tables and ledgers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnbook import files
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import claims, fidelity
+from snnbook.experiments.runs import job, record
+from snnbook.experiments.tables import settings, tables
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at, by kind, and a line for each problem."""
+
+    counts: dict[str, int]
+    problems: tuple[str, ...]
+
+
+def check(results: Path | None = None) -> Checked:
+    """Look at all of it; a problem does not stop the search for others.
+
+    Args:
+        results: folder of records; the project's by default.
+    """
+    problems: list[str] = []
+
+    def tried(action: Callable, *arguments):
+        try:
+            return action(*arguments)
+        except UserError as error:
+            problems.append(str(error))
+            return None
+
+    paths = sorted(Path(results or files.results()).rglob("seed*.json"))
+    listed = {"claims": tried(claims.load) or [], "details": tried(fidelity.load) or []}
+    changed = {detail.terms[0].run: detail for detail in listed["details"] if detail.set}
+    for path in paths:
+        tried(_record, path, changed)
+    for name in tables.names():
+        tried(lambda name=name: settings.check(tables.load(name)))
+    for profile in tables.PROFILES:
+        for claim in listed["claims"]:
+            tried(claims.judge, claim, profile, results)
+        for detail in listed["details"]:
+            tried(fidelity.effect, detail, profile, results)
+    counts = {"records": len(paths), "tables": len(tables.names())}
+    counts |= {name: len(entries) for name, entries in listed.items()}
+    return Checked(counts, tuple(dict.fromkeys(problems)))  # two claims may meet the same damaged record
+
+
+def _record(path: Path, changed: dict[str, fidelity.Detail]) -> None:
+    """Raises a UserError if the record is damaged, lies elsewhere than it says, or is not of today's table."""
+    made = record.read(path)
+    place = "/".join(path.parts[-4:])
+    named = f"{made.profile}/{made.run}/seed{made.seed}.json"
+    if place != named:
+        raise UserError(f"record {path} says that it is {named}; move it there")
+    row, _, mark = made.run.partition("+")
+    overrides = changed[made.run].set if made.run in changed else ()
+    if mark and mark not in tables.RECIPES and not overrides:
+        tables.find(row)  # somebody's changed settings; the table says nothing about them
+        return
+    recipe = mark if mark in tables.RECIPES else "paper"
+    planned = job.plan(row, made.seed, made.profile, recipe, overrides)
+    differ = [] if planned.asked == made.asked else planned.changed(made)
+    if differ:
+        raise UserError(f"record {place} was made with other settings ({'; '.join(differ)}); run it again")

@@ -1,0 +1,33 @@
+"""Ledgers: lists of claims and of details, in ``experiments/ledgers``, filled into dataclasses as tables are."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from snnbook.errors import UserError
+from snnbook.experiments.tables import config, tables
+
+Entry = TypeVar("Entry")  # a dataclass with an ``id``
+
+
+def path(name: str) -> Path:
+    """The file of the ledger ``name``, below the folder of the tables."""
+    return tables.folder() / "ledgers" / f"{name}.yaml"
+
+
+def load(name: str, cls: type[Entry]) -> list[Entry]:
+    """The entries of a ledger, in the order they are written.
+
+    Raises:
+        UserError: no such file, an unknown key, a mistyped value, or an id twice; with its place.
+    """
+    top = config.mapping(config.read(path(name)), "the ledger", (name,))
+    listed = top[name].value if name in top else None
+    if not isinstance(listed, list):
+        raise UserError(f"{path(name)}: expected '{name}:' and a list of entries below it")
+    entries: list[Entry] = []
+    for item in listed:
+        entry = config.fill(cls, config.mapping(item, f"an entry of {name}"), f"{name} ({item.where})")
+        if entry.id in [other.id for other in entries]:
+            raise UserError(f"{item.where}: {entry.id!r} is there twice; give one another id")
+        entries.append(entry)
+    return entries

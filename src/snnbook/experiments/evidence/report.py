@@ -1,0 +1,279 @@
+"""A table of a paper beside ours: for the terminal, for Markdown, for LaTeX, for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import grid
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.record import Record, Statistic
+from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables.tables import PaperNumbers
+
+NOT_RUN = "not run"
+WAITS = "waits"
+NETWORKS = ("snn", "ann")
+CSV_COLUMNS = (
+    *("run", "label", "network", "paper", "paper_std", "ours", "ours_std", "n", "difference"),
+    *("snntorch", "snntorch_std", "paper_stm", "stm", "stm_std", "energy_uj", "energy_uj_std"),
+    *("seconds", "seconds_per_epoch", "paper_seconds_per_epoch", "device"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One network of one row.  What comes from records is None where none is there yet.
+
+    ``energy``: of one inference in microjoules, counted, see :mod:`snnbook.analysis.energy`.
+    """
+
+    run: str
+    label: str
+    network: str
+    paper: float | None
+    paper_std: float | None
+    paper_seconds: float | None
+    ours: Statistic | None
+    baseline_run: str | None
+    baseline: Statistic | None
+    seconds: Statistic | None
+    seconds_per_epoch: Statistic | None
+    note: str
+    waits: str | None = None
+    paper_stm: float | None = None
+    stm: Statistic | None = None
+    energy: Statistic | None = None
+
+    @property
+    def device(self) -> str | None:
+        """What the records were computed on."""
+        return _joined(one.environment["device"] for one in self.ours.records) if self.ours else None
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less the paper's, in percentage points."""
+        return None if self.paper is None or self.ours is None else self.ours.mean - self.paper
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table, paper and ours.  ``which`` accuracy ours is: of the last epoch, or the best one's."""
+
+    table: str
+    title: str
+    source: str
+    profile: str
+    recipe: str
+    which: str
+    lines: tuple[Line, ...]
+
+    def columns(self) -> dict[str, Callable[[Line], str]]:
+        """Headings, and how each shows a line; columns that say nothing in this table are left out."""
+        columns = {
+            "row": lambda line: line.label,
+            "network": lambda line: line.network.upper(),
+            "paper": _paper,
+            "ours": lambda line: WAITS if line.waits else _statistic(line.ours),
+        }
+        if self.profile not in tables.NARROW:  # there a difference from the paper's number means nothing
+            columns["difference"] = lambda line: _signed(line.difference)
+        if any(line.baseline_run for line in self.lines):
+            columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
+        if any(line.paper_stm is not None for line in self.lines):
+            columns["paper STM"] = lambda line: _number(line.paper_stm)
+            columns["STM"] = lambda line: WAITS if line.waits else _statistic(line.stm, digits=2)
+        columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
+        if any(line.energy for line in self.lines):
+            columns["µJ"] = lambda line: _measured(line, line.energy)
+        columns["seconds"] = lambda line: WAITS if line.waits else _statistic(line.seconds, spread=False)
+        columns["s/epoch"] = lambda line: (
+            WAITS if line.waits else _statistic(line.seconds_per_epoch, spread=False)
+        )
+        if any(line.paper_seconds is not None for line in self.lines):
+            columns["paper s/epoch"] = lambda line: _number(line.paper_seconds)
+        columns["device"] = lambda line: WAITS if line.waits else line.device or NOT_RUN
+        return columns
+
+    def cells(self) -> list[list[str]]:
+        """Headings and rows as they are shown; no cell is blank."""
+        columns = self.columns()
+        return [list(columns), *([show(line) for show in columns.values()] for line in self.lines)]
+
+    def caption(self) -> str:
+        """What the numbers are: profile, data, device, sampling error."""
+        mode = "" if self.recipe == "paper" else f", {self.recipe} mode"
+        text = (
+            f"{self.title} ({self.source}). Test accuracy of the {self.which} epoch in percent, mean ± standard "
+            f"deviation over n seeds; {self.profile} profile{mode}"
+        )
+        made = [made for line in self.lines if line.ours for made in line.ours.records]
+        if made:
+            text += f", {_joined(_data(one) for one in made)}, on {_joined(_machine(one) for one in made)}"
+        return text + (
+            "." if self.profile == "paper" else ". Not the paper's data or schedule, so not its numbers."
+        )
+
+    def text(self) -> str:
+        """For the terminal."""
+        return "\n".join([*wrap(self.caption(), 110), "", grid.text(self.cells())])
+
+    def markdown(self) -> str:
+        """A pipe table, headings first."""
+        return grid.markdown(self.cells())
+
+    def latex(self) -> str:
+        """A ``table`` of booktabs with caption and label."""
+        return grid.latex(self.cells(), self.caption(), self.table)
+
+    def csv(self) -> str:
+        """Unrounded, one number a cell; what was not run is empty here."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for line in self.lines:
+            row = [line.run, line.label, line.network, line.paper, line.paper_std, *_parts(line.ours)]
+            row += [line.ours.n if line.ours else 0, line.difference, *_parts(line.baseline)]
+            row += [line.paper_stm, *_parts(line.stm), *_parts(line.energy)]
+            row += [
+                _parts(line.seconds)[0],
+                _parts(line.seconds_per_epoch)[0],
+                line.paper_seconds,
+                line.device,
+            ]
+            writer.writerow(row)
+        return out.getvalue()
+
+
+def report(
+    table: str,
+    profile: str = "quick",
+    *,
+    recipe: str = "paper",
+    which: str = "last",
+    results: Path | None = None,
+) -> Report:
+    """The table ``table``, the paper's numbers beside ours.
+
+    Args:
+        table: its id, see ``snnbook list``.
+        profile: whose records.
+        recipe: ``"paper"`` or ``"official"``.
+        which: accuracy of the ``"last"`` or of the ``"best"`` epoch.
+        results: folder of records; the project's by default.
+
+    Raises:
+        UserError: no such table, profile or mode; or a damaged record.
+    """
+    for value, known, what in (
+        (profile, tables.PROFILES, "profile"),
+        (recipe, tables.RECIPES, "recipe mode"),
+        (which, ("last", "best"), "accuracy"),
+    ):
+        if value not in known:
+            raise UserError(f"no {what} {value!r}; {config.nearest(value, known)}")
+    content = tables.load(table)
+    mode = "" if recipe == "paper" else f"+{recipe}"
+
+    def made(run: str) -> list[Record]:
+        owner, row = tables.find(run)
+        return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds, results)
+
+    lines = []
+    for row in content.rows:
+        owner, trained = tables.find(f"{table}/{row.id}")
+        ours = made(f"{table}/{row.id}")
+        theirs = made(row.baseline) if row.baseline else []
+        for network in _networks(row.paper, ours, trained):
+            key = f"{network}.{which}"
+            lines.append(
+                Line(
+                    run=f"{owner.id}/{trained.id}{mode}",
+                    label=row.label,
+                    network=network,
+                    paper=getattr(row.paper, network),
+                    paper_std=getattr(row.paper, f"{network}_std"),
+                    paper_seconds=row.paper.seconds_per_epoch,
+                    ours=record.statistic(ours, key),
+                    baseline_run=row.baseline if network == "snn" else None,
+                    baseline=record.statistic(theirs, key) if network == "snn" else None,
+                    seconds=record.statistic(ours, "cost.seconds"),
+                    seconds_per_epoch=record.statistic(ours, "cost.seconds_per_epoch"),
+                    note=" ".join(filter(None, (row.note, "" if ours else _waiting(trained, profile)))),
+                    waits=None if ours else trained.waits.get(profile),
+                    paper_stm=row.paper.stm,
+                    stm=_where(ours, "measure.snn.mismatch.score"),
+                    energy=_where(ours, f"measure.{network}.energy_uj"),
+                )
+            )
+    return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
+
+
+def _networks(paper: PaperNumbers, ours: list[Record], row: tables.Row) -> list[str]:
+    """Those the records hold; without records those the paper prints, or else what the row trains."""
+    if ours:
+        return [name for name in NETWORKS if all(name in one.metrics for one in ours)]
+    trains = row.sections.get("method", {}).get("train")
+    return [name for name in NETWORKS if getattr(paper, name) is not None] or [
+        trains.value if trains else "snn"
+    ]
+
+
+def _where(made: list[Record], key: str) -> Statistic | None:
+    """Over the records that measured it: not every analysis is made of every run."""
+    return record.statistic([one for one in made if one.has(key)], key)
+
+
+def _waiting(row: tables.Row, profile: str) -> str:
+    return f"Waits: {row.waits[profile]}." if profile in row.waits else ""
+
+
+def _paper(line: Line) -> str:
+    if line.paper is None:
+        return "n/a"
+    return _number(line.paper) + ("" if line.paper_std is None else f" ± {_number(line.paper_std)}")
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:g}"
+
+
+def _statistic(value: Statistic | None, spread: bool = True, digits: int = 1) -> str:
+    if value is None:
+        return NOT_RUN
+    return value.text(digits) if spread else f"{value.mean:.1f}"
+
+
+def _measured(line: Line, value: Statistic | None) -> str:
+    if line.waits:
+        return WAITS
+    return "n/a" if line.ours and value is None else _statistic(value, digits=2)
+
+
+def _parts(value: Statistic | None) -> tuple[float | None, float | None]:
+    return (value.mean, value.std) if value else (None, None)
+
+
+def _data(made: Record) -> str:
+    error = f"sampling error {made.data['standard_error_at_90']:.1f} points at 90 %"
+    return f"{made.data['name']} ({made.data['test']} test images, {error})"
+
+
+def _machine(made: Record) -> str:
+    return f"{made.environment['device']}, {_count(made.environment['threads'], 'thread')}"
+
+
+def _joined(texts) -> str:
+    return " and ".join(dict.fromkeys(texts))
+
+
+def _signed(value: float | None) -> str:
+    """``+1.2``; what rounds to zero has no sign of its own."""
+    return "n/a" if value is None else f"{round(value, 1) + 0.0:+.1f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,175 @@
+"""Snakemake over ``snnbook run``.  It schedules; what is done, the records alone say, before and after."""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from snnbook import files
+from snnbook.errors import UserError
+from snnbook.experiments.matrix.estimate import durations
+from snnbook.experiments.matrix.plan import Task
+from snnbook.experiments.matrix.prepare import Matrix
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.record import Record
+
+END_WITH_PARENT = 1  # Linux's PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that was to be made and has no record: why, by the last it said, and where the rest stands."""
+
+    task: Task
+    reason: str
+    log: Path
+
+
+def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[Failure]:
+    """Do the steps of ``matrix``; returns the runs that failed, none of which stops the others.
+
+    Killed at any moment it leaves whole records and checkpoints, and nothing to unlock: each call has a folder
+    of its own, plans anew, and waits for runs that outlived an earlier call.
+
+    Args:
+        matrix: from :func:`snnbook.experiments.matrix.prepare.prepare`.
+        on_record: called for each record as it appears, with the number of those that have not.
+
+    Raises:
+        UserError: Snakemake or the executor's plugin is not installed, or Snakemake itself failed.
+        KeyboardInterrupt: after all that was started here has ended.
+    """
+    if not matrix.steps:
+        return []
+    _check_installed(matrix.executor)
+    place = matrix.work / "reproduce"
+    place.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=place))
+    for step in matrix.steps:
+        matrix.log(step).parent.mkdir(parents=True, exist_ok=True)
+        matrix.log(step).unlink(missing_ok=True)
+    code = _schedule(matrix, folder, on_record)
+    messages = folder / "snakemake.log"
+    failed = _failures(matrix, messages)
+    if code and not failed:
+        raise UserError(f"Snakemake failed, though each run has its record; see {messages}")
+    if messages not in [one.log for one in failed]:
+        shutil.rmtree(folder)
+    return failed
+
+
+def _check_installed(executor: str | None) -> None:
+    if find_spec("snakemake") is None:
+        raise UserError(
+            "snakemake not installed, which runs the matrix; get it: make setup, or pip install -e '.[run]'"
+        )
+    plugin = f"snakemake-executor-plugin-{executor}"
+    if executor and find_spec(plugin.replace("-", "_")) is None:
+        raise UserError(f"{plugin} not installed, which submits to {executor}; get it: pip install {plugin}")
+
+
+def _schedule(matrix: Matrix, folder: Path, on_record: Callable[[Record, int], None]) -> int:
+    """Run Snakemake in ``folder``; returns its exit code."""
+    workflow = files.root() / "workflow"
+    seconds = durations(matrix.steps, matrix.profile, matrix.results)
+    steps = {
+        s.name: {"after": s.after, "command": matrix.command(s), "seconds": round(seconds[s.name])}
+        for s in matrix.steps
+    }
+    plan = {"threads": matrix.threads, "gpus": matrix.gpus, "steps": steps}
+    files.write_text(folder / "plan.json", json.dumps(plan, indent=1))
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        workflow / "Snakefile",
+        "--directory",
+        folder,
+    ]
+    command += [
+        "--config",
+        f"plan={folder / 'plan.json'}",
+        "--keep-going",
+        "--nolock",
+        "--scheduler",
+        "greedy",
+    ]
+    command += ["--profile", "none"]  # what a reader has set up for other workflows
+    if matrix.executor:
+        command += ["--workflow-profile", workflow / "profiles" / matrix.executor]
+    else:
+        command += [
+            "--workflow-profile",
+            "none",
+            "--cores",
+            matrix.cores,
+            "--resources",
+            f"gpu={matrix.cards}",
+        ]
+    if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
+        command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
+    with open(folder / "snakemake.log", "w") as log:
+        # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        )
+    try:
+        return _watch(matrix, process, on_record)
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        shutil.rmtree(folder)
+        raise
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGINT)
+
+
+def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Record, int], None]) -> int:
+    missing = [matrix.record_path(task) for task in matrix.todo]
+    while True:
+        code = process.poll()
+        for path in [path for path in missing if path.is_file()]:
+            missing.remove(path)
+            on_record(record.read(path), len(missing))
+        if code is not None:
+            return code
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _failures(matrix: Matrix, messages: Path) -> list[Failure]:
+    """The runs without a record.  ``messages`` is where Snakemake says why it never came to a run."""
+    by_run = {(run, seed): step for step in matrix.steps for run in step.runs for seed in step.seeds}
+    failed = []
+    for task in matrix.todo:
+        if matrix.record_path(task).is_file():
+            continue
+        step = by_run[task.run, task.seed]
+        log = matrix.log(step)
+        if log.is_file():
+            said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+            own = [line for line in said if line.startswith(f"snnbook: {task.run}, seed {task.seed}: ")]
+            reason = (own or said or ["ended without a word"])[-1].rpartition(f"seed {task.seed}: ")[2]
+            failed.append(Failure(task, reason.removeprefix("snnbook: "), log))
+        else:
+            after = f", it needs {' and '.join(step.after)}" if step.after else ""
+            failed.append(Failure(task, f"not started{after}", messages))
+    return failed

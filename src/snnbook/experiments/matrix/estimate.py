@@ -1,0 +1,99 @@
+"""What steps will take, from the records of runs like them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from snnbook.experiments.matrix.plan import Step
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.record import Record
+from snnbook.experiments.tables import tables
+
+# Seconds a process takes to import torch and scikit-learn: measured where the quick records were made, idle.
+START = 6
+# Records time the training alone.  Testing an image after an epoch takes this part of training on it, since it
+# goes forward only and in large batches: measured in the same place.
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Sums over steps.
+
+    Attributes:
+        seconds: of all runs that can be estimated, one after another.
+        gpu: the part of ``seconds`` that comes from records made on a GPU.
+        disk: bytes of the weights they leave.
+        typical: how many runs have no record of another seed, and count as the median of the profile.
+        unknown: how many runs there is nothing to estimate from.
+        devices: what the records were made on.
+    """
+
+    seconds: float
+    gpu: float
+    disk: float
+    typical: int
+    unknown: int
+    devices: tuple[str, ...]
+
+
+def forecast(planned: Sequence[Step], profile: str, results: Path | None = None) -> Forecast:
+    """What ``planned`` will take: by the records of a run's seeds, else the median over the profile's records.
+
+    Where the folder ``results`` has no record of a run, the project's own count.
+    """
+    return _forecast(planned, _recorded(profile, results))
+
+
+def durations(planned: Sequence[Step], profile: str, results: Path | None = None) -> dict[str, float]:
+    """Seconds of each step by its name, estimated as above; 0 where there is nothing to estimate from."""
+    recorded = _recorded(profile, results)
+    return {step.name: _forecast([step], recorded).seconds for step in planned}
+
+
+def _forecast(planned: Sequence[Step], recorded: dict[str, list[Record]]) -> Forecast:
+    everything = [one for found in recorded.values() for one in found]
+    seconds = gpu = disk = 0.0
+    typical = unknown = 0
+    devices = set()
+    for start, run, count in [
+        (START / len(step.runs), run, len(step.seeds)) for step in planned for run in step.runs
+    ]:
+        found = recorded.get(run, everything)
+        if not found:
+            unknown += count
+            continue
+        middle = mean if run in recorded else median
+        takes = start + count * middle(_seconds(one) for one in found)
+        seconds += takes
+        gpu += takes * mean(one.environment["device_type"] == "cuda" for one in found)
+        disk += count * 4 * middle(one.cost["parameters"] for one in found)
+        typical += 0 if run in recorded else count
+        devices.update(one.environment["device"] for one in found)
+    return Forecast(seconds, gpu, disk, typical, unknown, tuple(sorted(devices)))
+
+
+def _recorded(profile: str, results: Path | None) -> dict[str, list[Record]]:
+    """The records of each run that has some, over its table's seeds."""
+    runs = [
+        (f"{name}/{row.id}", table.seeds)
+        for name in tables.names()
+        for table in [tables.load(name)]
+        for row in table.rows
+        if not row.same
+    ]
+    found = {
+        run: record.records(run, profile, seeds, results) or record.records(run, profile, seeds)
+        for run, seeds in runs
+    }
+    return {run: records for run, records in found.items() if records}
+
+
+def _seconds(made: Record) -> float:
+    tested = TEST_SHARE * _tests(made) * made.data["test"] / made.data["train"]
+    return made.cost["seconds"] * (1 + tested / made.config["recipe"]["epochs"])
+
+
+def _tests(made: Record) -> int:
+    return max(len(values) for values in made.curve["accuracy"].values())

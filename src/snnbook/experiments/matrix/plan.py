@@ -1,0 +1,167 @@
+"""What is left to run, and in which order.  A record that stands is the only proof of "done"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from snnbook.errors import UserError
+from snnbook.experiments.runs import job, record
+from snnbook.experiments.runs.job import Job
+from snnbook.experiments.tables import settings, tables
+from snnbook.experiments.tables.config import nearest
+
+# Rows of the quick profile that share a process at most: starting one takes about as long as a run.
+TOGETHER = 3
+# But there are at least so many steps for each of those that go on at a time, so that none idles at the end.
+STEPS_A_SLOT = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of the matrix.  ``waits``: what must be there first, if it cannot be run now."""
+
+    run: str
+    seed: int
+    done: bool
+    waits: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one process does: some seeds of a run, or of a few in turn, after the steps named in ``after``.
+
+    ``again``: their records stand, but others need the weights, which git does not keep.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    after: tuple[str, ...]
+    again: bool
+
+
+def matrix(
+    profile: str,
+    chosen: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    results: Path | None = None,
+    data: Path | None = None,
+) -> list[Task]:
+    """The runs of ``chosen`` tables (all by default) for ``seeds`` (each table's own by default), as tasks.
+
+    ``data``, the folder of data sets, decides which rows wait for images that are not there.
+
+    Raises:
+        UserError: no such table; a record that is damaged, or was made with other settings than the table's now.
+    """
+    for name in chosen:
+        if name not in tables.names():
+            raise UserError(f"no table {name!r}; {nearest(name, tables.names())}")
+    found = []
+    for name in chosen or tables.names():
+        table = tables.load(name)
+        for row in table.rows:
+            owner, trained = tables.find(f"{table.id}/{row.id}")
+            run = f"{owner.id}/{trained.id}"
+            for seed in seeds or table.seeds:
+                waits = _waits(run, profile, data)
+                done = bool(record.records(run, profile, [seed], results))
+                if done and not waits:
+                    job.plan(run, seed, profile, results=results).standing()
+                found.append(Task(run, seed, done, waits))
+    return list(dict.fromkeys(found))  # a row shown in two tables is one run
+
+
+def _waits(run: str, profile: str, data: Path | None) -> str | None:
+    table, row = tables.find(run)
+    if profile not in table.profiles:
+        return f"table {table.id} has no {profile} profile"
+    if profile in row.waits and not _there(row.until, data):
+        return row.waits[profile]
+    for need in filter(None, (*row.needs, row.inherits)):
+        if reason := _waits(need, profile, data):
+            return f"needs {need}, which waits: {reason}"
+    return None
+
+
+def _there(until: str | None, data: Path | None) -> bool:
+    if until is None:
+        return False
+    from snnbook.data.location import default_root  # brings torch, which takes its time
+
+    return ((data or default_root()) / until).exists()
+
+
+def steps(
+    tasks: Sequence[Task],
+    profile: str,
+    results: Path | None = None,
+    work: Path | None = None,
+    slots: int = 1,
+) -> list[Step]:
+    """The processes that do what is not done, each after those whose weights it needs; ``slots`` go on at a time.
+
+    In the quick profile the seeds of a row share a process, and where there are many rows, a few of them do;
+    elsewhere each run has its own, with a GPU of its own.  What a run needs is a step too, whichever table it
+    belongs to, if its record or its weights are missing: a teacher is trained once, before its students.
+
+    Raises:
+        UserError: a mistake in one of the tables concerned, with its line.
+    """
+    todo = [task for task in tasks if not (task.done or task.waits)]
+    for name in dict.fromkeys(task.run.partition("/")[0] for task in todo):
+        settings.check(tables.load(name))
+    groups: dict[str, dict[int, Job]] = {}  # by the name of the step, and seed
+
+    def add(one: Job) -> None:
+        if one.seed in groups.get(_name(one), {}):
+            return
+        for need in _needs(one):
+            if not (need.record_path.is_file() and need.weights.is_file()):
+                add(need)
+        groups.setdefault(_name(one), {})[one.seed] = one
+
+    for task in todo:
+        add(job.plan(task.run, task.seed, profile, results=results, work=work))
+    needed = {
+        name: [_name(n) for one in seeds.values() for n in _needs(one) if n.seed in groups.get(_name(n), {})]
+        for name, seeds in groups.items()
+    }
+    size = min(TOGETHER, len(groups) // (STEPS_A_SLOT * slots)) if profile == "quick" else 1
+    chunks: list[list[str]] = []
+    for name in _sorted(needed):
+        alike = chunks and groups[chunks[-1][0]].keys() == groups[name].keys()
+        if alike and len(chunks[-1]) < size:
+            chunks[-1].append(name)
+        else:
+            chunks.append([name])
+    place = {name: chunk[0] for chunk in chunks for name in chunk}
+    return [_step(chunk, groups, [place[n] for name in chunk for n in needed[name]]) for chunk in chunks]
+
+
+def _sorted(needed: dict[str, list[str]]) -> list[str]:
+    """Names, each after those it needs; in the order given, where that is one already."""
+    given = list(needed)
+    if all(given.index(need) < given.index(name) for name in given for need in needed[name]):
+        return given
+    return list(TopologicalSorter(needed).static_order())
+
+
+def _step(chunk: list[str], groups: dict[str, dict[int, Job]], after: list[str]) -> Step:
+    jobs = [one for name in chunk for one in groups[name].values()]
+    return Step(
+        name=chunk[0],
+        runs=tuple(dict.fromkeys(one.run_id for one in jobs)),
+        seeds=tuple(sorted(groups[chunk[0]])),
+        after=tuple(name for name in dict.fromkeys(after) if name != chunk[0]),
+        again=all(one.record_path.is_file() for one in jobs),
+    )
+
+
+def _needs(one: Job) -> list[Job]:
+    return [*one.needs(), *filter(None, [one.inherited()])]
+
+
+def _name(one: Job) -> str:
+    return one.run_id if one.profile == "quick" else f"{one.run_id}/seed{one.seed}"

@@ -1,0 +1,203 @@
+"""The matrix of runs: what is asked for, what is left of it, and what that will take; nothing starts here."""
+
+import math
+import os
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnbook.errors import UserError
+from snnbook.experiments.matrix import plan
+from snnbook.experiments.matrix.cards import cards
+from snnbook.experiments.matrix.estimate import forecast
+from snnbook.experiments.matrix.plan import Step, Task
+from snnbook.experiments.runs import job, record
+
+EXECUTORS = ("slurm", "kubernetes")
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Runs, and the steps that do what is left of them; see :func:`prepare`."""
+
+    profile: str
+    tasks: tuple[Task, ...]
+    steps: tuple[Step, ...]
+    results: Path
+    work: Path
+    data: Path | None
+    bare: bool
+    cores: int
+    cards: int
+    executor: str | None
+
+    @property
+    def todo(self) -> list[Task]:
+        return [task for task in self.tasks if not (task.done or task.waits)]
+
+    @property
+    def gpus(self) -> int:
+        """Cards a step takes: one, but none in the quick profile or on a machine without."""
+        return int(self.profile != "quick" and bool(self.executor or self.cards))
+
+    @property
+    def slots(self) -> int:
+        """How many steps go on at a time on this machine."""
+        return self.cards if self.gpus else self.cores
+
+    @property
+    def threads(self) -> int:
+        """CPU cores a step takes.  A quick run is too small to gain from a second."""
+        if not self.gpus:
+            return 1
+        return 4 if self.executor else max(1, self.cores // self.slots)
+
+    def record_path(self, task: Task) -> Path:
+        return job.plan(task.run, task.seed, self.profile, results=self.results, work=self.work).record_path
+
+    def log(self, step: Step) -> Path:
+        """Where the output of a step goes."""
+        return self.work / self.profile / step.name / "log.txt"
+
+    def command(self, step: Step) -> str:
+        """What a step does, as a line for the shell.  It may be given again at any time."""
+        options = ["--seed", *map(str, step.seeds), "--profile", self.profile, "--weights"]
+        options += ["--results", self.results, "--work", self.work]
+        options += ["--data", self.data] if self.data else []
+        options += ["--bare"] if self.bare else []
+        options += ["--own-card"] if self.gpus else []
+        line = shlex.join([sys.executable, "-m", "snnbook", "run", *step.runs, *map(str, options)])
+        return f"{line} >> {shlex.quote(str(self.log(step)))} 2>&1"
+
+    def text(self) -> str:
+        """The plan: runs by table, what waits, hours, disk, downloads."""
+        done = sum(task.done for task in self.tasks)
+        waiting = len(self.tasks) - done - len(self.todo)
+        counts = f"{done} done, {len(self.todo)} to do" + (f", {waiting} waiting" if waiting else "")
+        lines = [f"{len(self.tasks)} runs in the {self.profile} profile, {counts}"]
+        tables = Counter(task.run.partition("/")[0] for task in self.todo)
+        lines += [f"  to do: {name}: {count} runs" for name, count in tables.items()]
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for run, reason in dict.fromkeys((t.run, t.waits) for t in self.tasks if t.waits and not t.done):
+            reasons.setdefault((run.partition("/")[0], reason), []).append(run)
+        for (table, reason), runs in reasons.items():
+            which = ", ".join(runs) if len(runs) < 4 else f"{len(runs)} rows of {table}"
+            lines.append(f"  waits: {which}: {reason}")
+        lines += [
+            f"  again for the weights, which git does not keep: {', '.join(s.runs)}"
+            for s in self.steps
+            if s.again
+        ]
+        return "\n".join(lines + (self._needs() if self.steps else []))
+
+    def _needs(self) -> list[str]:
+        guess = forecast(self.steps, self.profile, self.results)
+        rough = [f"{guess.typical} runs counted as the profile's median"] if guess.typical else []
+        rough += (
+            [f"{guess.unknown} runs not counted, nothing like them has a record"] if guess.unknown else []
+        )
+        note = "".join(f"; {text}" for text in rough)
+        if guess.devices:
+            where = (
+                f"{self.slots} at a time"
+                if not self.executor
+                else f"one after another, less on {self.executor}"
+            )
+            seconds = guess.seconds / (1 if self.executor else min(self.slots, len(self.steps)))
+            made = f"judged by records made on {', '.join(guess.devices)}"
+            time = f"about {duration(seconds)}, {where}, {made}{note}"
+        else:
+            time = f"unknown{note}"
+        lines = [f"time: {time}"]
+        if self.profile != "quick":
+            known = f"about {duration(guess.gpu)}" if guess.gpu else "unknown, no record was made on a GPU"
+            lines.append(f"GPU time: {known}")
+            if not self.gpus:
+                lines.append("no GPU here: everything runs on the CPU")
+        disk = f"about {math.ceil(guess.disk / 1e6)} MB of weights" if guess.devices else "unknown"
+        lines.append(
+            f"disk: {disk} in {self.work}, {shutil.disk_usage(_existing(self.work)).free / 1e9:.0f} GB free"
+        )
+        lines.append(f"downloads: {', '.join(self._downloads()) or 'none'}")
+        return lines
+
+    def _downloads(self) -> list[str]:
+        from snnbook.data.location import (
+            PLACES,
+            default_root,
+            found,
+        )  # brings torch, which the rest does not need
+
+        folder = self.data or default_root().absolute()
+        jobs = [job.plan(run, step.seeds[0], self.profile) for step in self.steps for run in step.runs]
+        names = dict.fromkeys(one.merged()["data"]["name"].value for one in jobs)
+        missing = [name for name in names if name in PLACES and found(name, folder) is None]
+        return [f"{name} ({PLACES[name][1] / 1e6:.0f} MB) to {folder}" for name in missing]
+
+
+def prepare(
+    profile: str,
+    chosen: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    *,
+    results: Path | None = None,
+    work: Path | None = None,
+    data: Path | None = None,
+    bare: bool = False,
+    cores: int | None = None,
+    executor: str | None = None,
+) -> Matrix:
+    """What is asked for and what is left of it.
+
+    Args:
+        profile: ``"quick"``, ``"lab-narrow"``, ``"lab"`` or ``"paper"``.
+        chosen: tables; all by default.
+        seeds: instead of each table's own.
+        results: folder of records; the project's by default.
+        work: folder of checkpoints, weights and logs; ``runs`` beside the project's ``results`` by default.
+        data: folder of data sets that are not bundled.
+        bare: without notebooks.  The quick profile always is: starting a notebook takes as long as a run.
+        cores: of this machine, to be used; all by default.
+        executor: None for this machine, ``"slurm"`` or ``"kubernetes"`` for a cluster.
+
+    ``data``, the folder of data sets, decides which rows wait for images that are not there.
+
+    Raises:
+        UserError: no such table, a damaged record, a mistake in a table, or no core to use.
+    """
+    if cores is not None and cores < 1:
+        raise UserError(f"--cores is {cores}; expected 1 or more")
+    results = Path(results or record.folder()).absolute()
+    work = Path(work or record.folder().parent / "runs").absolute()
+    tasks = plan.matrix(profile, chosen, seeds, results, data)
+    cores = cores or _cores()
+    return Matrix(
+        profile=profile,
+        tasks=tuple(tasks),
+        steps=tuple(plan.steps(tasks, profile, results, work, slots=cores)),
+        results=results,
+        work=work,
+        data=Path(data).absolute() if data else None,
+        bare=bare or profile == "quick",
+        cores=cores,
+        cards=len(cards()),
+        executor=executor,
+    )
+
+
+def _cores() -> int:
+    """Those this process may use, which in a container are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def duration(seconds: float) -> str:
+    """For people: two digits, in minutes or hours."""
+    return f"{seconds / 3600:.2g} h" if seconds > 5400 else f"{seconds / 60:.2g} min"
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,0 +1,1 @@
+"""One run: resolved, trained, measured, recorded; done once."""

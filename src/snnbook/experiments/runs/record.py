@@ -1,0 +1,225 @@
+"""Run records: one small JSON file a run, checked when read; every number of the book comes from one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from snnbook import files
+from snnbook.errors import UserError
+from snnbook.experiments.tables import config, tables
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run was and what came of it.
+
+    Attributes:
+        run: ``<table>/<row>``, with a suffix for another recipe mode or changed settings.
+        label: the row's name in the table.
+        seed: of weights, order and augmentation.
+        profile: ``quick``, ``lab-narrow``, ``lab`` or ``paper``.
+        asked: a hash of the settings the table writes for this run, to tell whether they changed since.
+        config: every setting, by section.
+        data: name, classes, sizes and fingerprint of the data set.
+        metrics: a network's ``last`` and ``best`` test accuracy in percent, ``best_epoch`` counted from 1.
+        curve: ``loss`` by name, an entry an epoch; ``accuracy`` by name, an entry for each epoch in ``tested``.
+        measure: firing rates and energy, see :func:`snnbook.analysis.measure`.
+        cost: seconds of training, median seconds of an epoch, images per second, trained parameters.
+        environment: versions, device, threads, kernel, precision.
+        code: version, commit, and a hash of the package's files.
+        created: when, in UTC.
+    """
+
+    run: str
+    label: str
+    seed: int
+    profile: str
+    asked: str
+    config: dict
+    data: dict
+    metrics: dict
+    curve: dict
+    measure: dict
+    cost: dict
+    environment: dict
+    code: dict
+    created: str
+    schema: int = SCHEMA
+
+    def value(self, key: str) -> float:
+        """A number by its dotted path; ``snn.last`` is short for ``metrics.snn.last``.
+
+        An entry of a list goes by its place: ``curve.accuracy.snn.0`` is the first epoch's, ``-1`` the last's.
+
+        Raises:
+            UserError: nothing or no number stands there.
+        """
+        content, found = vars(self), self._find(key)
+        if found is None:
+            keys = sorted(
+                [
+                    *_paths(content["metrics"]),
+                    *_paths(content["measure"], "measure."),
+                    *_paths(content["cost"], "cost."),
+                ]
+            )
+            raise UserError(f"no number {key!r} in the record of {self.run}; {config.nearest(key, keys)}")
+        return found
+
+    def has(self, key: str) -> bool:
+        """Whether :meth:`value` finds a number there."""
+        return self._find(key) is not None
+
+    def _find(self, key: str) -> float | None:
+        for content in (vars(self), self.metrics):
+            found = _follow(content, key)
+            if isinstance(found, int | float) and not isinstance(found, bool):
+                return found
+        return None
+
+
+def _follow(content: Any, key: str) -> Any:
+    for part in key.split("."):
+        if isinstance(content, list) and re.fullmatch(r"-?\d+", part) and abs(int(part)) <= len(content):
+            content = content[int(part)] if int(part) < len(content) else None
+        elif isinstance(content, dict) and part in content:
+            content = content[part]
+        else:
+            return None
+    return content
+
+
+def _paths(content: dict, prefix: str = "") -> list[str]:
+    paths = []
+    for key, value in content.items():
+        if isinstance(value, dict):
+            paths += _paths(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float):
+            paths.append(prefix + key)
+    return paths
+
+
+def write(record: Record, path: Path) -> None:
+    """Put ``record`` at ``path``, whole or not at all, sealed with a checksum."""
+    content = _content(record)
+    content["checksum"] = _checksum(content)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # A curve on one line: records are read in diffs.
+    files.write_text(path, re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text) + "\n")
+
+
+def read(path: Path) -> Record:
+    """The record at ``path``.
+
+    Raises:
+        UserError: it is damaged, or of another schema.
+    """
+    advice = "restore it from git, or delete it and run again"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        checksum = content.pop("checksum")
+        intact = checksum == _checksum(content)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"record {path} is damaged ({type(error).__name__}); {advice}") from None
+    if not intact:
+        raise UserError(f"record {path} is damaged (its checksum does not match); {advice}")
+    if content.get("schema") != SCHEMA or set(content) != {item.name for item in fields(Record)}:
+        raise UserError(
+            f"record {path} has schema {content.get('schema')}; expected {SCHEMA}; delete it and run again"
+        )
+    return Record(**content)
+
+
+def checksum(record: Record) -> str:
+    """SHA-256 over everything else in the record's file, as hexadecimal digits."""
+    return _checksum(_content(record))
+
+
+def _content(record: Record) -> dict:
+    return json.loads(json.dumps(asdict(record), allow_nan=False))  # as it will be read: keys are text
+
+
+def _checksum(content: dict) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def folder() -> Path:
+    """Where records are kept: the checkout's ``results``, or that of the current folder when installed."""
+    checkout = files.root()
+    return Path("results") if checkout.name == "_repository" else checkout / "results"
+
+
+def records(run_id: str, profile: str, seeds: Sequence[int], results: Path | None = None) -> list[Record]:
+    """The records of a run there are, by seed.  An installed package reads those packed with it as well."""
+    places = [Path(results)] if results else [folder(), files.results()]
+    found = []
+    for seed in seeds:
+        paths = [place / profile / run_id / f"seed{seed}.json" for place in places]
+        found += [read(path) for path in paths if path.is_file()][:1]
+    return found
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number over seeds.  ``std`` is the sample's (None for one seed); ``records`` are what it comes from."""
+
+    mean: float
+    std: float | None
+    n: int
+    records: tuple[Record, ...]
+
+    def text(self, digits: int = 1) -> str:
+        """``92.4 ± 0.3``, or the mean alone for one seed."""
+        spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
+        return f"{self.mean:.{digits}f}{spread}"
+
+
+def statistic(found: Sequence[Record], key: str) -> Statistic | None:
+    """``key`` over records; None if there are none."""
+    if not found:
+        return None
+    values = [record.value(key) for record in found]
+    setting = key.startswith(("config.", "data."))  # the same for every seed: no spread to speak of
+    spread = stdev(values) if len(values) > 1 and not setting else None
+    return Statistic(mean(values), spread, len(values), tuple(found))
+
+
+def lookup(reference: str, profile: str = "quick", results: Path | None = None) -> Statistic | None:
+    """A number over the table's seeds, or None where the run has no record yet.
+
+    Args:
+        reference: ``<table>/<row>:<key>``, for instance ``joint-table4/snn:snn.last`` or
+            ``joint-table4/snn:cost.seconds_per_epoch``; the row may end in ``+official``.
+        profile: whose records.
+        results: folder of records; the project's by default.
+
+    Raises:
+        UserError: no such run (the nearest is named), no such number, or a damaged record.
+    """
+    run_id, colon, key = reference.partition(":")
+    if not (colon and key):
+        raise UserError(
+            f"{reference!r} names no number; expected table/row:key, for instance joint-table4/snn:snn.last"
+        )
+    return statistic(of(run_id, profile, results), key)
+
+
+def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
+    """The records of a run over its table's seeds; the row may be another's ``same``, or end in ``+official``.
+
+    Raises:
+        UserError: no such run or profile, or a damaged record.
+    """
+    if profile not in tables.PROFILES:
+        raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
+    row_id, plus, mode = run_id.partition("+")
+    table, row = tables.find(row_id)
+    return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds, results)

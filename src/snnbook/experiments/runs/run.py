@@ -1,0 +1,64 @@
+"""The one entry: compute, resume after any kill, do nothing when the record stands."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from snnbook.experiments.runs.job import plan
+from snnbook.experiments.runs.provenance import pick_device
+from snnbook.experiments.runs.record import Record
+from snnbook.experiments.tables.settings import check
+from snnbook.trainers.loop import processes
+
+
+def run(
+    run_id: str,
+    *,
+    seed: int = 0,
+    profile: str = "quick",
+    recipe: str = "paper",
+    data: Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    results: Path | None = None,
+    work: Path | None = None,
+    progress: bool = True,
+    weights: bool = False,
+) -> Record:
+    """Train and measure one row of a table, or return its record if that stands.
+
+    A run that was killed goes on from its last finished epoch and ends with the same metrics and curve as one
+    that was not.  Rows it ``needs`` or ``inherits`` are trained first.
+
+    Called in every process that ``torchrun`` started, it trains in all of them together, on a CPU or a GPU each.
+    The first one writes files and shows progress; those of other nodes must see the folder ``work``, too, and
+    find the data.
+
+    Args:
+        run_id: ``<table>/<row>``, see ``snnbook list``.
+        seed: of weights, order and augmentation.
+        profile: ``"quick"``, ``"lab-narrow"``, ``"lab"`` or ``"paper"``.
+        recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
+        data: folder of data sets that are not bundled; see ``snnbook doctor``.
+        overrides: ``section.key=value`` each; they mark the run's id, so that it never passes for the row.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        results: folder of records; the project's by default.
+        work: folder of checkpoints and weights; ``runs`` beside ``results`` by default.
+        progress: show a bar.
+        weights: train again, beside a record that stands, if the weights are missing; the record stays as it is.
+
+    Raises:
+        UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder.
+    """
+    job = plan(run_id, seed, profile, recipe, overrides, results, work)
+    standing = None if processes.launched() else job.standing()
+    if standing is not None and not weights:
+        return standing
+    check(job.table)
+    from snnbook.experiments.runs.training import Context, train  # torch takes its time to import
+    from snnbook.trainers.loop.distributed import join
+
+    with join(pick_device(device)) as (world, own):
+        # One process looks: a record may appear while others still start.
+        if world.decide(job.standing) is None or weights:
+            train(job, Context(own, data, progress, world))
+        return world.decide(job.standing)

@@ -1,0 +1,1 @@
+"""The papers' tables: YAML files, read and checked."""

@@ -1,0 +1,205 @@
+"""What a run is made of: the sections of its row, merged and typed.
+
+A section (``data``, ``network``, ``method``, ``recipe``, ``analysis``) is merged key by key, later winning:
+``base``, the table's profile, the table's recipe mode, the row, the row's profile, the row's recipe mode, the
+command line.  A ``method`` of another name starts afresh, since the keys of one method mean nothing to another.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from typing import Any
+
+from snnbook.errors import UserError
+from snnbook.experiments.tables import config
+from snnbook.experiments.tables.tables import SECTIONS, Row, Sections, Table, find
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A row's sections as the dataclasses of their packages; ``name`` is the method's."""
+
+    data: Any
+    network: Any
+    name: str
+    method: Any
+    recipe: Any
+    analysis: Any
+
+    def as_dict(self) -> dict[str, dict]:
+        sections = {key: asdict(getattr(self, key)) for key in SECTIONS}
+        sections["method"] = {"name": self.name, **sections["method"]}
+        return sections
+
+
+def merged(
+    table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
+) -> Sections:
+    """The row's sections as they are written, merged; for the arguments see :func:`settings`.
+
+    Raises:
+        UserError: an unknown profile, mode or section; a row that waits in this profile.
+    """
+    if reason := row.barred(profile):
+        raise UserError(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
+    modes = ["paper", *table.recipes, *row.recipes]
+    if recipe not in modes:
+        raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
+    if profile not in table.profiles:
+        raise UserError(
+            f"table {table.id} has no profile {profile!r}; {config.nearest(profile, table.profiles)}"
+        )
+    return _merge(
+        table.base,
+        table.profiles[profile],
+        table.recipes.get(recipe, {}),
+        row.sections,
+        row.profiles.get(profile, {}),
+        row.recipes.get(recipe, {}),
+        override_sections(overrides),
+    )
+
+
+def settings(
+    table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
+) -> Settings:
+    """Everything a run is made of, merged and typed.
+
+    Args:
+        table: holds the row.
+        row: what to train.
+        profile: one of the table's profiles.
+        recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
+        overrides: ``section.key=value`` each, merged last.
+
+    Raises:
+        UserError: an unknown profile, mode, section or key, or a mistyped value, with its place.
+    """
+    from snnbook.trainers import METHODS
+
+    sections = merged(table, row, profile, recipe, overrides)
+    method = dict(sections.get("method", {}))
+    name = method.pop("name", None)
+    if name is None:
+        raise UserError(
+            f"{row.where}: row {row.id!r} has no method.name; expected one of {', '.join(METHODS)}"
+        )
+    if name.value not in METHODS:
+        raise UserError(f"{name.where}: no method {name.value!r}; {config.nearest(name.value, METHODS)}")
+    sections["method"] = method
+    filled = {key: config.fill(cls, sections.get(key, {}), key) for key, cls in _classes(name.value).items()}
+    return Settings(name=name.value, **filled)
+
+
+def _classes(method: str) -> dict[str, type]:
+    from snnbook.analysis.config import AnalysisConfig
+    from snnbook.backbones import NetworkConfig
+    from snnbook.data import DataConfig
+    from snnbook.trainers import METHODS
+    from snnbook.trainers.loop.recipe import Recipe
+
+    of_method = METHODS[method].Config
+    return dict(
+        data=DataConfig, network=NetworkConfig, method=of_method, recipe=Recipe, analysis=AnalysisConfig
+    )
+
+
+def changes(before: dict[str, dict], now: dict[str, dict]) -> list[tuple[str, Any, Any]]:
+    """Settings in which the ``config`` of two records differ: ``section.key``, its value before, its value now.
+
+    A setting that the library gained between the two counts at its default.
+    """
+    methods = [sections["method"]["name"] for sections in (before, now)]
+    if methods[0] != methods[1]:
+        return [("method.name", *methods)]
+    found = []
+    for name, cls in _classes(methods[0]).items():
+        defaults = json.loads(json.dumps({item.name: _default(item) for item in fields(cls)}))
+        old, new = before.get(name, {}), now.get(name, {})
+        for key in dict.fromkeys([*old, *new]):
+            pair = (old.get(key, defaults.get(key)), new.get(key, defaults.get(key)))
+            if pair[0] != pair[1]:
+                found.append((f"{name}.{key}", *pair))
+    return found
+
+
+def _default(item: Field) -> Any:
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return None if item.default is MISSING else item.default
+
+
+def check(table: Table) -> None:
+    """Try every row in every profile and mode, so that a typo is found before an hour of training.
+
+    Raises:
+        UserError: as :func:`settings`; or a row needs one that does not exist, or itself.
+    """
+    for row in table.rows:
+        if row.baseline:
+            find(row.baseline)
+        if row.same:
+            find(row.same)
+            continue
+        _check_needs(f"{table.id}/{row.id}", ())
+        for profile in table.profiles:
+            for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
+                if not row.barred(profile):
+                    _check_row(table, row, profile, recipe)
+
+
+def _check_row(table: Table, row: Row, profile: str, recipe: str) -> None:
+    ours = settings(table, row, profile, recipe)
+    if row.inherits is None:
+        return
+    parent_table, parent = find(row.inherits)
+    if profile not in parent_table.profiles or parent.barred(profile):
+        raise UserError(
+            f"{row.where}: {row.inherits} cannot be run in the {profile} profile; let this row wait too"
+        )
+    mode = recipe if recipe in ("paper", *parent_table.recipes, *parent.recipes) else "paper"
+    before, now = settings(parent_table, parent, profile, mode).network.time_steps, ours.network.time_steps
+    if before > now:
+        raise UserError(
+            f"{row.where}: row {row.id!r} has T = {now} and inherits from {row.inherits} with T = {before}; "
+            "expected phases whose T grows; give the longer one to this row"
+        )
+
+
+def _check_needs(run_id: str, path: tuple[str, ...]) -> None:
+    if run_id in path:
+        raise UserError(f"{' needs '.join([*path, run_id])}: a run cannot need itself; remove one 'needs'")
+    row = find(run_id)[1]
+    for need in (*row.needs, *filter(None, [row.inherits])):
+        _check_needs(need, (*path, run_id))
+
+
+def override_sections(overrides: Iterable[str]) -> Sections:
+    """``section.key=value`` of the command line as sections; the value is read as YAML."""
+    sections: Sections = {}
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot and key):
+            raise UserError(f"--set {text}: expected section.key=value, for instance recipe.epochs=3")
+        if section not in SECTIONS:
+            raise UserError(f"--set {text}: unknown section {section!r}; {config.nearest(section, SECTIONS)}")
+        sections.setdefault(section, {})[key] = config.parse(value, f"--set {text}")
+    return sections
+
+
+def plain(sections: Sections) -> dict[str, dict]:
+    """Sections without the places they were written at, ready for JSON."""
+    return {name: {key: item.plain() for key, item in section.items()} for name, section in sections.items()}
+
+
+def _merge(*layers: Sections) -> Sections:
+    result: Sections = {}
+    for layer in layers:
+        for name, section in layer.items():
+            standing = result.get(name, {})
+            if name == "method" and "name" in section and "name" in standing:
+                fresh = section["name"].value != standing["name"].value
+                standing = {} if fresh else standing
+            result[name] = {**standing, **section}
+    return result

@@ -1,0 +1,228 @@
+"""The tables of the papers, one YAML file each: what a row trains, and what the paper got."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from snnbook import files
+from snnbook.errors import UserError
+from snnbook.experiments.tables import config
+from snnbook.experiments.tables.config import Setting
+
+PROFILES = ("quick", "lab-narrow", "lab", "paper")
+NARROW = ("quick", "lab-narrow")  # other networks than the papers', and less data or other data
+RECIPES = ("paper", "official")
+SECTIONS = ("data", "network", "method", "recipe", "analysis")
+
+Sections = dict[str, dict[str, Setting]]
+
+
+@dataclass(frozen=True)
+class PaperNumbers:
+    """What the paper prints: accuracies and their spread in percent, and seconds of one epoch.
+
+    ``moments``: the SNN's accuracy from the readout of each time step alone; ``stm``: its mismatch score.
+    """
+
+    snn: float | None = None
+    ann: float | None = None
+    snn_std: float | None = None
+    ann_std: float | None = None
+    seconds_per_epoch: float | None = None
+    moments: tuple[float, ...] | None = None
+    stm: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        id, label: its name in commands, and in tables.
+        sections, profiles, recipes: what it sets, always, in a profile, in a recipe mode.
+        paper: what the paper prints.
+        needs: runs whose weights its method takes, a teacher's for instance.
+        inherits: the run whose weights and statistics of BatchNorm it starts from, with a fresh optimizer; it
+            has no more time steps (time inheritance, Deng et al. 2022, Sec. 4.3).
+        same: the row of another table that this one is; it is trained once and shown in both.
+        waits: by profile, what has to be there before it can be run.
+        until: a path in the data folder; when that is there, the row can be run.
+        baseline: its snnTorch twin.
+        note: shown below the label.
+    """
+
+    id: str
+    label: str
+    sections: Sections
+    profiles: dict[str, Sections] = field(default_factory=dict)
+    recipes: dict[str, Sections] = field(default_factory=dict)
+    paper: PaperNumbers = PaperNumbers()
+    needs: tuple[str, ...] = ()
+    inherits: str | None = None
+    same: str | None = None
+    waits: dict[str, str] = field(default_factory=dict)
+    until: str | None = None
+    baseline: str | None = None
+    note: str = ""
+    where: str = ""
+
+    def barred(self, profile: str) -> str | None:
+        """What it waits for, if that is nothing a reader could put into the data folder."""
+        return None if self.until else self.waits.get(profile)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file of the folder ``experiments``."""
+
+    id: str
+    paper: str
+    title: str
+    source: str
+    seeds: tuple[int, ...]
+    base: Sections
+    profiles: dict[str, Sections]
+    recipes: dict[str, Sections]
+    rows: tuple[Row, ...]
+
+    def row(self, name: str) -> Row:
+        for row in self.rows:
+            if row.id == name:
+                return row
+        raise UserError(
+            f"no row {name!r} in table {self.id}; {config.nearest(name, [r.id for r in self.rows])}"
+        )
+
+
+def folder() -> Path:
+    """Where the tables are: ``SNNBOOK_EXPERIMENTS`` if set, else the project's ``experiments``."""
+    chosen = os.environ.get("SNNBOOK_EXPERIMENTS")
+    return Path(chosen) if chosen else files.experiments()
+
+
+def names() -> list[str]:
+    """The tables there are."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def load(name: str) -> Table:
+    """The table ``name``; keys inside sections are checked by :func:`check`, which needs torch.
+
+    Raises:
+        UserError: no such table, or its file has an unknown key, a mistyped value or a row twice.
+    """
+    if name not in names():
+        raise UserError(f"no table {name!r} in {folder()}; {config.nearest(name, names())}")
+    path = folder() / f"{name}.yaml"
+    return _load(name, path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)  # a report asks for one table many times, and parsing takes a while
+def _load(name: str, path: Path, _changed: int) -> Table:
+    content = config.read(path)
+    known = ("id", "paper", "title", "source", "seeds", "base", "profiles", "recipes", "rows")
+    keys = config.mapping(content, "the table", known)
+    rows = [_row(item) for item in _list(_required(keys, "rows", content))]
+    table = Table(
+        id=_text(keys, "id", content),
+        paper=_text(keys, "paper", content),
+        title=_text(keys, "title", content),
+        source=_text(keys, "source", content),
+        seeds=config.convert(_required(keys, "seeds", content), tuple[int, ...], "seeds"),
+        base=_sections(keys.get("base"), "base"),
+        profiles=_variants(keys.get("profiles"), "profiles", PROFILES),
+        recipes=_variants(keys.get("recipes"), "recipes", RECIPES),
+        rows=tuple(rows),
+    )
+    if table.id != name:
+        raise UserError(f"{keys['id'].where}: id is {table.id!r}; expected {name!r}, the file's name")
+    if not table.seeds or min(table.seeds) < 0:
+        raise UserError(f"{keys['seeds'].where}: seeds is {list(table.seeds)}; expected numbers from 0 up")
+    for index, row in enumerate(rows):
+        if row.id in [other.id for other in rows[:index]]:
+            raise UserError(f"{row.where}: row {row.id!r} is there twice; give one another id")
+    return table
+
+
+def find(run_id: str) -> tuple[Table, Row]:
+    """Table and row of a run ``<table>/<row>``; of a row that is the same as another's, that one's.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
+    name, _, row = run_id.partition("/")
+    if name not in names() or not row:
+        runs = [f"{table}/{row.id}" for table in names() for row in load(table).rows]
+        raise UserError(f"no experiment {run_id!r}; {config.nearest(run_id, runs)}")
+    table = load(name)
+    found = table.row(row)
+    return (table, found) if found.same is None else find(found.same)
+
+
+def _row(setting: Setting) -> Row:
+    shown = ("id", "label", "paper", "baseline", "note")
+    trained = ("profiles", "recipes", "needs", "inherits", "waits", "until", *SECTIONS)
+    keys = config.mapping(setting, "a row", (*shown, "same", *trained))
+    row_id = _text(keys, "id", setting)
+    empty = Setting(None, setting.where)
+    extra = [key for key in trained if key in keys]
+    if "same" in keys and extra:
+        raise UserError(
+            f"{keys[extra[0]].where}: row {row_id!r} is another's, so {extra[0]!r} belongs there; remove it"
+        )
+    return Row(
+        id=row_id,
+        label=_text(keys, "label", setting),
+        sections=_sections(Setting({k: v for k, v in keys.items() if k in SECTIONS}, setting.where), "row"),
+        profiles=_variants(keys.get("profiles"), f"profiles of row {row_id!r}", PROFILES),
+        recipes=_variants(keys.get("recipes"), f"recipes of row {row_id!r}", RECIPES),
+        paper=config.fill(PaperNumbers, config.mapping(keys.get("paper", empty), "paper"), "paper"),
+        needs=config.convert(keys.get("needs", Setting([], setting.where)), tuple[str, ...], "needs"),
+        inherits=config.convert(keys.get("inherits", empty), str | None, "inherits"),
+        same=config.convert(keys.get("same", empty), str | None, "same"),
+        waits=_waits(keys.get("waits", empty)),
+        until=config.convert(keys.get("until", empty), str | None, "until"),
+        baseline=config.convert(keys.get("baseline", empty), str | None, "baseline"),
+        note=_text(keys, "note", setting) if "note" in keys else "",
+        where=setting.where,
+    )
+
+
+def _sections(setting: Setting | None, what: str) -> Sections:
+    if setting is None:
+        return {}
+    found = config.mapping(setting, what, SECTIONS)
+    return {name: config.mapping(section, f"section {name}") for name, section in found.items()}
+
+
+def _variants(setting: Setting | None, what: str, known: Sequence[str]) -> dict[str, Sections]:
+    if setting is None:
+        return {}
+    found = config.mapping(setting, what, known)
+    return {name: _sections(sections, f"{what}: {name}") for name, sections in found.items()}
+
+
+def _waits(setting: Setting) -> dict[str, str]:
+    """By profile; one text stands for all of them."""
+    if isinstance(setting.value, str):
+        return dict.fromkeys(PROFILES, setting.value)
+    found = config.mapping(setting, "waits", PROFILES)
+    return {profile: config.convert(item, str, f"waits.{profile}") for profile, item in found.items()}
+
+
+def _required(keys: dict[str, Setting], key: str, owner: Setting) -> Setting:
+    if key not in keys:
+        raise UserError(f"{owner.where}: {key!r} is missing; add it")
+    return keys[key]
+
+
+def _text(keys: dict[str, Setting], key: str, owner: Setting) -> str:
+    return config.convert(_required(keys, key, owner), str, key)
+
+
+def _list(setting: Setting) -> list[Setting]:
+    if not isinstance(setting.value, list) or not setting.value:
+        raise UserError(f"{setting.where}: expected a list of rows, each beginning with '- id:'")
+    return setting.value

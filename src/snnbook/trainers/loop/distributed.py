@@ -1,0 +1,169 @@
+"""Several processes that train one method: each on its share of every batch, one of them speaking for all."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from snnbook.errors import UserError
+from snnbook.trainers.loop import processes
+
+T = TypeVar("T")
+
+BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
+# The first process downloads, tests and measures while the others wait.  One that died is torchrun's to notice.
+PATIENCE = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run, and which of them this one is; by default there is no other.
+
+    All processes call the same methods in the same order.
+
+    Attributes:
+        rank: this process, from 0.  The first one reads and writes files, and speaks.
+        size: how many there are.
+        backend: what carries tensors between them; None where there is one.
+    """
+
+    rank: int = 0
+    size: int = 1
+    backend: str | None = None
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """This process's share of every batch, as :func:`snnbook.data.batches` takes it."""
+        return self.rank, self.size
+
+    def decide(self, function: Callable[[], T]) -> T:
+        """What ``function()`` returns in the first process, which alone calls it.
+
+        Raises:
+            UserError: in all processes, if it does.
+        """
+        if self.size == 1:
+            return function()
+        outcome = [None, None]
+        if self.rank == 0:
+            try:
+                outcome[0] = function()
+            except UserError as error:
+                outcome[1] = str(error)
+        dist.broadcast_object_list(outcome)
+        if outcome[1] is not None:
+            raise UserError(outcome[1])
+        return outcome[0]
+
+    def gather(self, value: T) -> list[T]:
+        """``value`` of each process, in order."""
+        if self.size == 1:
+            return [value]
+        values = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def total(self, numbers: dict[str, float]) -> dict[str, float]:
+        """Sums by name; a process may lack a name."""
+        found = self.gather(numbers)
+        return {name: sum(x.get(name, 0) for x in found) for name in {k: None for x in found for k in x}}
+
+    def mean(self, values: T) -> T:
+        """The mean of numbers, or of each number in equal lists and dictionaries of them."""
+        return _mean(self.gather(values)) if self.size > 1 else values
+
+    def wrap(self, method: nn.Module, device: torch.device) -> nn.Module:
+        """``method`` to be called for training: gradients become means over processes.
+
+        All start with the first process's weights.
+        """
+        if self.size == 1:
+            return method
+        learner = DistributedDataParallel(
+            method,
+            device_ids=[device] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,
+            static_graph=True,  # parameters without a gradient, as of a switched-off term, are found once
+        )
+        learner.broadcast_buffers = False  # after the first time; see average_statistics
+        return learner
+
+    @torch.no_grad()
+    def average_statistics(self, method: nn.Module) -> None:
+        """Means over processes for the running statistics of layers in training.
+
+        They are linear in what each step adds, so once before they are needed is as good as at every step.
+        """
+        if self.size == 1:
+            return
+        for module in method.modules():
+            for buffer in module.buffers(recurse=False) if module.training else ():
+                if buffer.is_floating_point():
+                    dist.all_reduce(buffer)
+                    buffer /= self.size
+
+    def describe(self) -> dict:
+        """For a run's record."""
+        return {"processes": self.size} | ({"backend": self.backend} if self.size > 1 else {})
+
+
+ALONE = World()
+
+
+def _mean(values: list) -> Any:
+    first = values[0]
+    if isinstance(first, dict):
+        return {name: _mean([value[name] for value in values]) for name in first}
+    if isinstance(first, list):
+        return [_mean(list(column)) for column in zip(*values, strict=True)]
+    return sum(values) / len(values)
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[tuple[World, torch.device]]:
+    """Meet the other processes of a run, if ``torchrun`` started any; gives the world and this process's device.
+
+    Args:
+        device: a CPU, or a kind of GPU, of which each process takes its own.
+
+    Raises:
+        UserError: a node has fewer GPUs than processes, or a device that cannot be shared out.
+    """
+    size = int(os.environ["WORLD_SIZE"]) if processes.launched() else 1
+    if size == 1:
+        yield ALONE, device
+        return
+    device = _own(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = BACKENDS[device.type]
+    met = dist.is_initialized()  # processes can meet once
+    if not met:
+        dist.init_process_group(backend, timeout=PATIENCE)
+    yield World(dist.get_rank(), dist.get_world_size(), dist.get_backend()), device
+    if not met:
+        dist.destroy_process_group()  # not after an error, when others may be gone
+
+
+def _own(device: torch.device) -> torch.device:
+    if device.type not in BACKENDS or device.index is not None:
+        raise UserError(
+            f"device is {str(device)!r}, which processes cannot share out; expected 'cpu' or 'cuda', "
+            "of which each process takes its own GPU"
+        )
+    if device.type == "cpu":
+        return device
+    count = torch.cuda.device_count()
+    if processes.local_size() > count:
+        raise UserError(
+            f"{processes.local_size()} processes on a node with {count} GPUs; expected one process a GPU; "
+            f"use torchrun --nproc-per-node {count}"
+        )
+    return torch.device("cuda", processes.local_rank())

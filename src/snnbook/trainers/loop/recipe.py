@@ -1,0 +1,92 @@
+"""How long, how fast and how precisely to train."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from snnbook.errors import UserError
+from snnbook.trainers.loop.saved import WAYS
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The section ``recipe`` of an experiment; the defaults are those of Joint A-SNN (Guo et al. 2023, Sec. 5.1).
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images a step, over all processes (the paper gives none).
+        optimizer: ``"adam"`` or ``"sgd"``.
+        learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.
+        schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, or ``"constant"``.
+        milestones: epochs after which ``"steps"`` divides the learning rate by ten.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"float16"`` (autocast; float16 scales gradients).
+        channels_last: memory layout of images and convolutions.
+        augment: names of augmentations, see :func:`snnbook.data.batches`.
+        test_every: epochs from one test to the next; the last is always tested.
+        drop_last: leave out the last batch of an epoch if it is not full.
+        sync_batchnorm: with several processes, BatchNorm takes the statistics of the whole batch and not of each
+            process's share; then they train like one process.
+        memory: what a step keeps for its backward pass: ``"full"``, spikes as ``"bytes"``, or ``"recompute"``, see
+            :mod:`snnbook.trainers.loop.saved`.
+        compile: let ``torch.compile`` compile the whole method; takes a C++ compiler, and minutes on a CPU.
+    """
+
+    epochs: int = 300
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.0
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    milestones: tuple[int, ...] = ()
+    precision: str = "float32"
+    channels_last: bool = True
+    augment: tuple[str, ...] = ("crop", "flip")
+    test_every: int = 1
+    drop_last: bool = True
+    sync_batchnorm: bool = False
+    memory: str = "full"
+    compile: bool = False
+
+    def __post_init__(self):
+        for name, known in {
+            "optimizer": ("adam", "sgd"),
+            "schedule": ("cosine", "steps", "constant"),
+            "precision": tuple(PRECISIONS),
+            "memory": WAYS,
+        }.items():
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"recipe.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                )
+        if (self.schedule == "steps") != bool(self.milestones):
+            raise UserError(
+                f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
+                "expected milestones with 'steps', and with it alone"
+            )
+        for name in ("epochs", "batch_size", "learning_rate", "test_every"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"recipe.{name} is {getattr(self, name)}; expected a number above 0")
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """What autocast computes in; None for float32, where it is off."""
+        return PRECISIONS[self.precision]
+
+    def optimizer_for(self, method: nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for p in method.parameters() if p.requires_grad]
+        common = dict(lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(parameters, momentum=self.momentum, **common)
+        return torch.optim.Adam(parameters, **common)
+
+    def scheduler_for(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Stepped once an epoch."""
+        if self.schedule == "cosine":
+            return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
+        if self.schedule == "steps":
+            return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), gamma=0.1)
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)

@@ -1,0 +1,151 @@
+"""A spiking student and a trained, frozen ANN of any architecture that teaches it."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
+from snnbook.errors import UserError
+from snnbook.folding import fold, still, unfold
+from snnbook.losses import LABEL_LOSSES, kl_divergence
+from snnbook.trainers.calibration import CANDIDATES, POOLINGS, PROJECTIONS
+from snnbook.trainers.loop.checkpoint import load, load_weights
+
+SPIKING = ("time_steps", "neuron", "neuron_options")
+CHOICES = {
+    "candidates": tuple(CANDIDATES),
+    "projection": tuple(PROJECTIONS),
+    "batchnorm": ("step", "merged"),
+    "student_pooling": tuple(POOLINGS),
+    "label_loss": tuple(LABEL_LOSSES),
+}
+
+
+def check_options(config) -> None:
+    """Raise a UserError unless a method's options, as far as it has them, are known and in range."""
+    for name, known in CHOICES.items():
+        if hasattr(config, name) and getattr(config, name) not in known:
+            raise UserError(f"method.{name} is {getattr(config, name)!r}; expected one of {', '.join(known)}")
+    for name in ("ce", "kld", "beta"):
+        if getattr(config, name) < 0:
+            raise UserError(f"method.{name} is {getattr(config, name)}; expected a weight of at least 0")
+    if config.temperature <= 0:
+        raise UserError(f"method.temperature is {config.temperature}; expected a number above 0")
+    if config.teacher:
+        teacher_network(config.teacher, NetworkConfig())
+
+
+def teacher_network(settings: dict, student: NetworkConfig) -> NetworkConfig:
+    """The teacher's network: what ``method.teacher`` says, or the student's if it says nothing.
+
+    Raises:
+        UserError: no name, an unknown one, or a key that an ANN's network does not have.
+    """
+    if not settings:
+        return student
+    known = [item.name for item in fields(NetworkConfig) if item.name not in SPIKING]
+    for key in settings:
+        if key not in known:
+            raise UserError(f"unknown key {key!r} in method.teacher; known: {', '.join(known)}")
+    if "name" not in settings:
+        raise UserError("method.teacher has no name; expected for instance {name: resnet18, width: 64}")
+    return NetworkConfig(**settings)
+
+
+def load_teacher(network: NetworkConfig, num_classes: int, in_channels: int, path: Path) -> Backbone:
+    """The ANN of ``network`` with the weights a ``direct`` run left at ``path``, frozen.
+
+    Raises:
+        UserError: the file is missing or damaged, knows other classes, was never trained, or does not fit.
+    """
+    teacher = build_ann(network, num_classes, in_channels).requires_grad_(False)
+    if Path(path).exists():
+        # Parameters come in a network's order, so the last bias is the classifier's, one number a class.
+        classes = next((len(v) for k, v in reversed(load(path).items()) if k.endswith(".bias")), num_classes)
+        if classes != num_classes:
+            raise UserError(
+                f"the teacher at {path} knows {classes} classes and the student has {num_classes}; "
+                "train the teacher on the student's data"
+            )
+    load_weights(teacher, path, prefix="network.")
+    norms = [m for m in teacher.modules() if isinstance(m, nn.BatchNorm2d)]
+    if norms and not any(m.running_mean.any() for m in norms):
+        raise UserError(
+            f"the teacher at {path} was never trained, its BatchNorms have seen nothing; train that run first"
+        )
+    return teacher.eval()
+
+
+class StudentAndTeacher(nn.Module):
+    """What distillation methods share: both networks, their features and logits, and the two usual losses.
+
+    Event frames ``[T, B, C, H, W]`` reach the teacher as their mean over time, which the paper leaves open.
+
+    Args:
+        config: with ``teacher`` (see :func:`teacher_network`), ``ce``, ``kld`` and ``temperature``.
+        network: the student's.
+        num_classes, in_channels: of the data.
+        teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
+
+    Raises:
+        UserError: see :func:`load_teacher`.
+    """
+
+    needs = ("teacher",)
+
+    def __init__(
+        self, config, network: NetworkConfig, num_classes: int, in_channels: int, teacher: Path | Backbone
+    ):
+        super().__init__()
+        self.config = config
+        self.student = build_snn(network, num_classes, in_channels)
+        if not isinstance(teacher, Backbone):
+            wanted = teacher_network(config.teacher, network)
+            teacher = load_teacher(wanted, num_classes, in_channels, teacher)
+        self.teacher = teacher.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "StudentAndTeacher":
+        super().train(mode)
+        self.teacher.eval()  # a teacher's running statistics are part of what it knows
+        return self
+
+    def study(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The student's readout ``[T, B, classes]`` and features ``[T, B, C, H, W]``, in one pass."""
+        features, network = self.student.features(images), self.student.backbone
+        outputs = network.head(network.pool(fold(features[-1])))
+        return unfold(outputs, len(features[-1])), features
+
+    @torch.no_grad()
+    def teach(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The teacher's logits ``[B, classes]`` and features ``[B, C, H, W]``."""
+        features = self.teacher.features(still(images))
+        return self.teacher.head(self.teacher.pool(features[-1])), features
+
+    def label_terms(self, outputs: Tensor, teacher: Tensor | None, labels: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy with the labels and divergence from the teacher, of the mean readout, weighted.
+
+        A method whose ``label_loss`` is ``"tet"`` asks for the label at every time step instead.
+        """
+        config, terms = self.config, {}
+        if config.ce:
+            terms["ce"] = config.ce * LABEL_LOSSES[getattr(config, "label_loss", "sdt")](outputs, labels)
+        if config.kld:
+            terms["kld"] = config.kld * kl_divergence(teacher, outputs.mean(0), config.temperature)
+        return terms
+
+    def channels(self, in_channels: int) -> tuple[list[int], list[int]]:
+        """Channels of the student's and the teacher's layers, in the order of their features."""
+        image = torch.zeros(1, in_channels, 32, 32)
+        self.eval()  # so that the blank image leaves no trace in BatchNorm
+        with torch.no_grad():
+            student, teacher = self.student.features(image), self.teacher.features(image)
+        self.train()
+        return [x.shape[2] for x in student], [x.shape[1] for x in teacher]
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        return {"snn": self.student(images).mean(0)}
+
+    def backbones(self) -> dict[str, nn.Module]:
+        return {"snn": self.student.backbone}
