@@ -29,8 +29,6 @@ rows:
   - {id: teacher, label: Teacher, method: {name: direct, train: ann}}
   - {id: snn, label: SNN, method: {name: direct}}
 """
-
-
 BROKEN = """\
   - {id: broken, label: Fails, method: {name: direct, train: ann}}
   - {id: victim, label: Needs what fails, method: {name: distillation}, needs: [demo/broken]}

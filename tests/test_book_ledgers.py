@@ -37,16 +37,12 @@ PAGE = """\
 ```{spread} conditions
 ```
 """
-
-
 CLAIMS = """\
 claims:
   - {id: better, paper: tet, says: "A is `better`.", source: Table 1,
      test: "demo/a:snn.last - demo/b:snn.last > 0"}
   - {id: later, paper: sastc, says: Not yet., source: Table 2, waits: a row to come}
 """
-
-
 DETAILS = """\
 fidelity:
   - {id: epochs, paper: tet, detail: Epochs, kind: unspecified, text: Nothing., code: Four., choice: Three.,

@@ -15,9 +15,6 @@ def results(put_tables, monkeypatch):
     return lay_out(put_tables, monkeypatch)
 
 
-# The look over everything
-
-
 def test_everything_in_order(results):
     rows(results, a=(90, 91, 92), b=(80, 90, 100))
     checked = check(results)

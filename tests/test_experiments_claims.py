@@ -145,7 +145,7 @@ def test_the_ledger_is_shown_whole(results, capsys):
         claims.judged(names=["c"])
 
 
-# The project's own ledgers, and their pages
+# The project's own ledger
 
 
 def test_the_projects_ledgers_are_read_and_cover_the_three_papers():

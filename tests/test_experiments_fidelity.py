@@ -13,9 +13,6 @@ def results(put_tables, monkeypatch):
     return lay_out(put_tables, monkeypatch)
 
 
-# Details
-
-
 def detail(**changes):
     told = dict(text="Nothing.", code="Three.", choice="Four.", where="recipe.epochs")
     return fidelity.Detail(**dict(id="d", paper="tet", detail="Epochs", kind="unspecified", **told) | changes)

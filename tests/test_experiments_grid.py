@@ -2,8 +2,6 @@
 
 from snnbook.experiments.evidence import grid
 
-# LaTeX
-
 
 def test_latex_prints_what_stands_there():
     cells = [["row & head", "50 %"], ["a_b ~ #1 {x} \\y", "1.0 ± 0.2"], ["λ = $0^2 < 1", "µJ"]]
