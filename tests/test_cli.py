@@ -32,13 +32,10 @@ rows:
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables/demo.yaml").write_text(TABLE)
-    monkeypatch.setenv("SNNBOOK_EXPERIMENTS", str(tmp_path / "tables"))
+def here(put_tables, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return put_tables(demo=TABLE)
 
 
 PLACES = ["--results", "results", "--work", "runs", "--device", "cpu"]

@@ -50,11 +50,8 @@ def made(run="demo/one", seed=0, snn=(80.0, 90.0, 88.0), **changes):
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables/demo.yaml").write_text(TABLE)
-    monkeypatch.setenv("SNNBOOK_EXPERIMENTS", str(tmp_path / "tables"))
-    return tmp_path / "results"
+def results(put_tables):
+    return put_tables(demo=TABLE) / "results"
 
 
 def put(results, content):

@@ -52,12 +52,8 @@ rows:
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables/demo.yaml").write_text(TABLE)
-    (tmp_path / "tables/other.yaml").write_text(OTHER)
-    monkeypatch.setenv("SNNBOOK_EXPERIMENTS", str(tmp_path / "tables"))
-    return tmp_path
+def here(put_tables):
+    return put_tables(demo=TABLE, other=OTHER)
 
 
 def run(here, run_id, **options):

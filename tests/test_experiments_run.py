@@ -1,24 +1,23 @@
 """A run is idempotent: killed, repeated, needed by another, it ends with the same record, written once."""
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 import pytest
 import torch
-from torch import nn
 
+from killing import Killed
 from snnbook import experiments, trainers
 from snnbook.errors import UserError
 from snnbook.experiments.runs import lock, provenance, training
 from snnbook.experiments.runs.job import plan
 from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop import fit as loop_fit
+from tiny_methods import Pupil, Tiny
 
 TABLE = """\
 id: demo
@@ -43,54 +42,12 @@ rows:
 """
 
 
-@dataclass(frozen=True)
-class TinyConfig:
-    strength: float = 1.0
-
-
-class Tiny(nn.Module):
-    """A method small enough to test the engine with: one linear layer."""
-
-    Config = TinyConfig
-
-    def __init__(self, config, network, num_classes, in_channels):
-        super().__init__()
-        self.network = nn.Sequential(nn.ReLU(), nn.Linear(64 * in_channels, num_classes))
-        self.strength = config.strength
-
-    def forward(self, images, labels):
-        return {"ce": self.strength * nn.functional.cross_entropy(self.predict(images)["ann"], labels)}
-
-    def predict(self, images):
-        return {"ann": self.network(images.flatten(1))}
-
-    def backbones(self):
-        return {"ann": self.network}
-
-
-class Pupil(Tiny):
-    """Starts from the weights of another run."""
-
-    needs = ("teacher",)
-
-    def __init__(self, config, network, num_classes, in_channels, teacher):
-        super().__init__(config, network, num_classes, in_channels)
-        checkpoint.load_weights(self, teacher)
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
-
-
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(put_tables, monkeypatch):
     """A folder with the table, and ``run`` bound to results and work folders in it."""
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables/demo.yaml").write_text(TABLE)
-    monkeypatch.setenv("SNNBOOK_EXPERIMENTS", str(tmp_path / "tables"))
     monkeypatch.setitem(trainers.METHODS, "tiny", Tiny)
     monkeypatch.setitem(trainers.METHODS, "pupil", Pupil)
-    return tmp_path
+    return put_tables(demo=TABLE)
 
 
 def run(here, run_id="demo/tiny", name="a", **options):
@@ -335,21 +292,6 @@ def test_two_processes_do_not_share_a_run(here, monkeypatch):
     ):
         run(here)
     run(here)
-
-
-def test_a_lock_is_free_when_its_holder_was_killed(tmp_path):
-    code = "import sys, time; from pathlib import Path; from snnbook.experiments.runs.lock import hold\n"
-    code += "with hold(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout.readline() == "held\n"
-    with open(tmp_path / "lock") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    holder.kill()
-    holder.wait()
-    with lock.hold(tmp_path / "lock", patience=2):
-        assert (tmp_path / "lock").read_text().startswith(f"process {os.getpid()} on ")
 
 
 def test_a_spiking_network_killed_for_real_ends_as_one_that_was_not(here):

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from killing import Killed, kill_after
 from snnbook import experiments
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, batches, load
@@ -20,7 +21,7 @@ from snnbook.neurons import LIF
 from snnbook.trainers import METHODS, build_method
 from snnbook.trainers.loop import checkpoint, processes
 from snnbook.trainers.loop.batchnorm import SyncBatchNorm2d, synchronized
-from snnbook.trainers.loop.distributed import ALONE, World, join
+from snnbook.trainers.loop.distributed import ALONE, join
 from snnbook.trainers.loop.fit import evaluate, fit
 from snnbook.trainers.loop.recipe import Recipe
 
@@ -151,14 +152,6 @@ def refused(call) -> str:
     return str(error.value)
 
 
-class Killed(Exception):
-    pass
-
-
-def kill(history):
-    raise Killed
-
-
 def run(folder, row, **options):
     return experiments.run(
         f"demo/{row}",
@@ -183,7 +176,7 @@ def worker(folder: Path) -> None:
             refused(lambda: train(Plain(), world, checkpoint=folder / "damaged.pt")),
         ]
         with pytest.raises(Killed):
-            train(made("direct"), world, checkpoint=folder / "two.pt", on_epoch=kill)
+            train(made("direct"), world, checkpoint=folder / "two.pt", on_epoch=kill_after(1))
         record = run(folder / "two", "student")
         assert run(folder / "two", "student") == record
         found["record"] = dataclasses.asdict(record)
@@ -210,7 +203,7 @@ def one(folder):
     fit(teacher, digits(), SYNC, seed=0, progress=False)
     checkpoint.save(folder / "teacher.pt", teacher.state_dict())
     with pytest.raises(Killed):
-        train(made("direct"), ALONE, checkpoint=folder / "one.pt", on_epoch=kill)
+        train(made("direct"), ALONE, checkpoint=folder / "one.pt", on_epoch=kill_after(1))
     return like_one(ALONE, folder) | {"normalized": normalized(ALONE), "accuracies": accuracies(ALONE)}
 
 
@@ -344,31 +337,6 @@ def test_a_run_and_what_it_needs_are_trained_by_all(folder, two):
     assert written["metrics"] == together["metrics"]
     work = sorted(path.name for path in (folder / "two/runs/quick/demo/teacher/seed0").iterdir())
     assert work == ["lock", "model.id", "model.pt"]
-
-
-@pytest.mark.parametrize("device", ["cuda:1", "mps"])
-def test_a_device_that_cannot_be_shared_out_is_refused(monkeypatch, device):
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UserError, match="each process takes its own GPU"), join(torch.device(device)):
-        pass
-
-
-def test_more_processes_than_gpus_are_refused(monkeypatch):
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
-    for name, value in {"WORLD_SIZE": "64", "LOCAL_WORLD_SIZE": "64", "LOCAL_RANK": "3"}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match="64 processes on a node with"), join(torch.device("cuda")):
-        pass
-
-
-def test_a_world_of_one_changes_nothing():
-    method = nn.Linear(2, 2)
-    assert ALONE.wrap(method, torch.device("cpu")) is method
-    assert ALONE.mean({"a": [1, 2]}) == {"a": [1, 2]}
-    assert ALONE.total({"a": 3}) == {"a": 3}
-    assert ALONE.decide(lambda: 5) == 5
-    assert World() == ALONE
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Event data: what a camera puts out, how it is cut into frames, and networks that take them."""
+"""Event data: what a camera puts out, how it is cut into frames, and batches of them."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,34 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bad_input import one_line
-from snnbook import data, trainers
-from snnbook.analysis import landscape, measure, observe, scalability
-from snnbook.analysis.config import AnalysisConfig
-from snnbook.backbones import NetworkConfig, build_snn
-from snnbook.data import DataConfig, batches, cifar10_dvs, digit_events, events
+from event_cases import SMALL, recording
+from snnbook import data
+from snnbook.data import DataConfig, batches, digit_events, events
 from snnbook.data.augment import AUGMENTATIONS, roll
-from snnbook.losses import sdt
-from snnbook.trainers.loop.fit import fit
-from snnbook.trainers.loop.recipe import Recipe
-
-SMALL = DataConfig("digit_events", size=16, frames=3, train_per_class=2, test_limit=20)
-NETWORK = NetworkConfig("vggsnn", width=2, time_steps=3, neuron="tet")
-
-
-@pytest.fixture(scope="module")
-def small():
-    return data.load(SMALL)
-
-
-def recording(count=200, size=6, seed=0):
-    draw = np.random.default_rng(seed)
-    columns = (
-        np.sort(draw.integers(0, 1000, count)),
-        *draw.integers(0, size, (2, count)),
-        draw.integers(0, 2, count),
-    )
-    return np.stack(columns, axis=1)
-
 
 # A camera
 
@@ -247,163 +222,3 @@ def test_roll_moves_in_a_circle_by_up_to_five_pixels_of_48():
 
 def test_photographs_policy_is_refused(small):
     one_line(lambda: batches(small, 5, seed=0, epoch=0, augment=("autoaugment",)), "not for event frames")
-
-
-# Networks
-
-
-def build(name, small, network=NETWORK, **options):
-    torch.manual_seed(0)
-    return trainers.build_method(name, trainers.METHODS[name].Config(**options), network, small)
-
-
-def test_time_is_in_the_data(small):
-    wrong = replace(NETWORK, time_steps=4)
-    one_line(lambda: build("tet", small, wrong), "digit_events has 3 frames and network.time_steps is 4")
-    method = build("direct", small)
-    found = scalability(method.network, small, (1, 2), moments=3)
-    assert list(found["integrated"]) == [1, 2] and list(found["moments"]) == [1, 2, 3]
-    one_line(
-        lambda: scalability(method.network, small, (4,), moments=1), "4 steps on digit_events with 3 frames"
-    )
-
-
-def test_the_stem_sees_each_frame_and_a_moment_none_that_follow(small):
-    network = build_snn(NETWORK, 10, 2).eval()
-    frames = 5 * next(data.test_batches(small, 4))[0]  # bright enough for a fresh network
-    later = frames.clone()
-    later[2] = frames[2].flip(-1)
-    a, b = (network.features(x)[0] for x in (frames, later))
-    assert torch.equal(a[:2], b[:2]) and not torch.equal(a[2], b[2])
-    resting = network.features(frames[:1].expand(3, -1, -1, -1, -1))[0]
-    assert resting.any() and torch.equal(resting, network.features(frames[0])[0])
-
-
-def test_training_resumes_to_the_same_weights(small, tmp_path):
-    recipe = Recipe(epochs=2, batch_size=10, augment=("roll",), test_every=2)
-    through = build("tet", small, lam=0.001)
-    history = fit(through, small, recipe, seed=0, progress=False)
-    assert len(history.accuracy["snn"]) == 1 and history.losses["tet"][1] < history.losses["tet"][0]
-
-    class Killed(Exception):
-        pass
-
-    def kill(history):
-        raise Killed
-
-    options = dict(seed=0, progress=False, checkpoint=tmp_path / "checkpoint.pt")
-    with pytest.raises(Killed):
-        fit(build("tet", small, lam=0.001), small, recipe, on_epoch=kill, **options)
-    resumed = build("tet", small, lam=0.001)
-    again = fit(resumed, small, recipe, **options)
-    assert again.losses == history.losses
-    for name, tensor in through.state_dict().items():
-        assert torch.equal(tensor, resumed.state_dict()[name])
-
-
-def test_a_record_counts_recordings_and_not_frames(small):
-    method = build("tet", small, lam=0.001)
-    found = measure(method, small, AnalysisConfig(time_steps=(3,), moments=3, landscape=5, images=10))
-    snn = found["snn"]
-    assert snn["time_steps"] == 3 and 0 < snn["firing_rate"] < 1
-    assert len(snn["landscape"]["sdt"]) == 5
-
-
-@pytest.mark.parametrize("accumulate", events.ACCUMULATIONS)
-def test_the_stem_counts_at_every_step_and_adds_where_frames_are_masks(accumulate):
-    small = data.load(replace(SMALL, accumulate=accumulate))
-    method = build("direct", small).eval()
-    images, labels = next(data.test_batches(small, 8))
-    seen = observe(method.backbones()["snn"], lambda: method.predict(images), len(labels))
-    stem = seen.layers["stem.0"]
-    assert stem.operations == 2 * 2 * 9 * 16 * 16 * 3  # weights, positions, steps
-    assert stem.binary == (accumulate == "binary") and seen.time_steps == 3
-
-
-def test_the_landscape_splits_recordings_and_not_time(small):
-    network = build_snn(NETWORK, 10, 2)
-    images, labels = next(data.test_batches(small, 20))
-    whole, parts = (
-        landscape(network, images, labels, {"sdt": sdt}, points=3, radius=0.1, batch_size=n) for n in (20, 7)
-    )
-    torch.testing.assert_close(whole.losses["sdt"], parts.losses["sdt"], atol=1e-6, rtol=1e-5)
-
-
-def test_a_network_without_time_sees_the_mean_frame(small):
-    images, labels = next(data.test_batches(small, 4))
-    ann = build("direct", small, train="ann").eval()
-    torch.testing.assert_close(ann.predict(images)["ann"], ann.network(images.mean(0)))
-    joint = build("joint", small).eval()
-    torch.testing.assert_close(joint.predict(images)["ann"], joint.ann(images.mean(0))[0][-1])
-    assert set(joint.train()(images, labels)) >= {"ce", "kld"}
-
-
-def test_snntorch_is_given_a_frame_at_a_step(small):
-    images, _ = next(data.test_batches(small, 4))
-    method = build("snntorch", small, replace(NETWORK, name="resnet18")).eval()
-    outputs = method.outputs(images)
-    later = images.clone()
-    later[2] = 0
-    assert outputs.shape == (3, 4, 10) and torch.equal(method.outputs(later)[:2], outputs[:2])
-
-
-# CIFAR10-DVS
-
-LARGE = DataConfig("cifar10_dvs", size=48, frames=4, split_by="time")
-
-
-@pytest.fixture
-def recordings(tmp_path):
-    """Two training and one test recording a class, as SpikingJelly unpacks them."""
-    pytest.importorskip("spikingjelly")
-    for index, name in enumerate(cifar10_dvs.CLASSES):
-        folder = tmp_path / "cifar10_dvs" / "events_np" / name
-        folder.mkdir(parents=True)
-        for number in (0, 10, 900):
-            t, x, y, p = recording(100, 128, seed=1000 * index + number).T
-            np.savez(folder / f"cifar10_{name}_{number}.npz", t=t.astype(">u4"), x=x, y=y, p=p)
-    return tmp_path
-
-
-def test_recordings_become_frames(recordings):
-    found = data.load(LARGE, recordings)
-    assert found.shape == (4, 2, 48, 48) and found.classes == cifar10_dvs.CLASSES
-    assert found.train_labels.bincount().tolist() == [2] * 10
-    assert sorted(found.test_labels.tolist()) == list(range(10))
-    cut = dict(size=48, frames=4, split_by="time", accumulate="count")
-    rows = recording(100, 128, seed=3010)
-    ours = torch.from_numpy(cifar10_dvs.cut(dict(zip("txyp", rows.T, strict=True)), 128, 128, **cut))
-    assert (found.train_images[found.train_labels == 3] == ours).flatten(1).all(1).any()
-    # Each polarity by itself, and an average, not a choice of pixels.
-    share = events.to_frames(rows, 4, 128, "time")[:, 1].sum() / 100
-    assert float(ours[:, 1].sum() / ours.sum()) == pytest.approx(share, abs=0.05)
-
-
-def test_frames_are_cut_once_and_again_after_a_kill(recordings, monkeypatch):
-    first = data.load(LARGE, recordings)
-    calls = []
-    cut = cifar10_dvs.cut
-    monkeypatch.setattr(cifar10_dvs, "cut", lambda *a, **k: calls.append(1) or cut(*a, **k))
-    assert data.load(LARGE, recordings).fingerprint == first.fingerprint and not calls
-    place = recordings / "cifar10_dvs"
-    (place / "frames_4_time_count_48.building").touch()  # killed in the middle of it
-    (place / "frames_4_time_count_48" / "cat" / "cifar10_cat_0.npz").unlink()
-    assert data.load(LARGE, recordings).fingerprint == first.fingerprint and len(calls) == 30
-    few = data.load(replace(LARGE, train_per_class=1), recordings)
-    assert len(few.train_labels) == 10 and len(few.test_labels) == 10
-
-
-def test_what_is_missing_or_damaged_is_told(recordings, tmp_path_factory, monkeypatch):
-    empty = tmp_path_factory.mktemp("empty")
-    one_line(lambda: data.load(LARGE, empty), "no CIFAR10-DVS in", "figshare.com", "--data DIR")
-    assert not list(empty.iterdir())
-    data.load(LARGE, recordings)
-    place = recordings / "cifar10_dvs"
-    (place / "frames_4_time_count_48" / "cat" / "cifar10_cat_0.npz").write_bytes(b"half of it")
-    one_line(lambda: data.load(LARGE, recordings), "cifar10_cat_0.npz holds no frames", "delete its folder")
-    (place / "events_np" / "dog" / "cifar10_dog_900.npz").unlink()
-    one_line(lambda: data.load(replace(LARGE, frames=2), recordings), "lacks training or test recordings")
-    (place / "events_np" / "dog" / "cifar10_dog_0.npz").write_bytes(b"half of it")
-    one_line(lambda: data.load(replace(LARGE, frames=3), recordings), "cannot read the recordings in")
-    monkeypatch.setitem(sys.modules, "spikingjelly.datasets", None)
-    one_line(lambda: data.load(LARGE, recordings), "spikingjelly", "pip install -e '.[events]'")

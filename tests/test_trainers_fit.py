@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from killing import Killed, kill_after
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
@@ -38,18 +39,6 @@ def test_tests_come_every_few_epochs_and_at_the_end(data):
     assert curves[1].accuracy["snn"][1:] == curves[2].accuracy["snn"]
     with pytest.raises(UserError, match=r"recipe\.test_every is 0"):
         dataclasses.replace(RECIPE, test_every=0)
-
-
-class Killed(Exception):
-    pass
-
-
-def kill_after(epochs):
-    def on_epoch(history):
-        if history.epochs == epochs:
-            raise Killed
-
-    return on_epoch
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, dataclasses.replace(RECIPE, optimizer="sgd", momentum=0.9)])

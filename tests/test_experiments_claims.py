@@ -1,0 +1,159 @@
+"""Claims and their verdicts: differences by seed, intervals, the words for them."""
+
+import math
+
+import pytest
+
+from claim_cases import claim, lay_out, rows
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import claims, fidelity, paired
+from snnbook.experiments.runs import record
+from snnbook.experiments.tables import tables
+
+
+@pytest.fixture
+def results(put_tables, monkeypatch):
+    return lay_out(put_tables, monkeypatch)
+
+
+# Differences by seed
+
+
+def test_an_expression_is_worked_out_within_each_seed_its_runs_share(results):
+    rows(results, a=(91, 92, 95), b=(90, 90))
+    terms = paired.parse("demo/a:snn.last - 0.5 * demo/b:snn.last + demo/b:snn.last")
+    assert [(term.factor, term.run, term.key) for term in terms] == [
+        (1.0, "demo/a", "snn.last"),
+        (-0.5, "demo/b", "snn.last"),
+        (1.0, "demo/b", "snn.last"),
+    ]
+    found = paired.estimate(terms, "quick", results)
+    assert found.values == {0: 91 + 45, 1: 92 + 45}
+    assert len(found.records) == 4
+
+
+def test_the_interval_is_students(results):
+    # Differences 1, 2, 3: mean 2, standard deviation 1, and the 97.5 % point of t with 2 degrees is 4.30265.
+    rows(results, a=(91, 92, 93), b=(90, 90, 90))
+    found = paired.estimate(paired.parse("demo/a:snn.last - demo/b:snn.last"), "quick", results)
+    assert found.mean == 2.0
+    assert found.half == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
+    assert found.text() == "+2.0 ± 2.5"
+
+
+def test_an_entry_of_a_list_goes_by_its_place(results):
+    rows(results, a=(90,))
+    one = record.of("demo/a", "quick", results)[0]
+    assert (one.value("curve.loss.ce.0"), one.value("curve.loss.ce.-1")) == (2.0, 0.5)
+    for beyond in ("curve.loss.ce.3", "curve.loss.ce.-4", "curve.loss.ce.x"):
+        with pytest.raises(UserError, match="no number"):
+            one.value(beyond)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("demo/a", "is no number of a record"),
+        ("demo/a:snn.last -", "is no number of a record"),
+        ("demo/a:snn.last demo/b:snn.last", "is no number of a record"),
+        ("x * demo/a:snn.last", "is no number of a record"),
+        ("demo/aa:snn.last", "did you mean 'a'"),
+        ("dem/a:snn.last", "did you mean 'demo/a'"),
+    ],
+)
+def test_what_is_no_expression_is_refused(results, text, says):
+    with pytest.raises(UserError, match=says):
+        paired.parse(text)
+
+
+def test_the_papers_size_comes_from_its_tables(results):
+    assert claim().size == 2.5
+    assert claim(size=3.0).size == 3.0
+    where = "measure.snn.scalability.moments"
+    assert claim(f"demo/a:{where}.2 - demo/b:{where}.2 > 0").size == 20
+    assert claim("demo/a:snn.best - demo/b:snn.best > 0").size is None
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("a", "test", "word"),
+    [
+        # b is 90 for every seed.  Differences 3, 4, 5: the interval is 4 ± 2.48.
+        ((93, 94, 95), "> 0", "holds"),
+        ((93, 94, 95), "> 1.5", "holds"),
+        ((93, 94, 95), "> 1.6", "undecided"),
+        ((93, 94, 95), "> 6.5", "does not hold"),
+        ((93, 94, 95), "< 0", "does not hold"),
+        ((93, 94, 95), "< 6.5", "holds"),
+        ((93, 94, 95), "< 6.4", "undecided"),
+        ((93, 94, 95), "within 1", "does not hold"),
+        ((93, 94, 95), "within 3", "undecided"),
+        ((93, 94, 95), "within 6.5", "holds"),
+        ((85, 86, 87), "within 1", "does not hold"),
+        ((91, 92, 93), "> 0", "undecided"),
+        ((90, 90, 90), "within 0.1", "holds"),
+        ((90, 90, 90), "> 0", "undecided"),
+    ],
+)
+def test_a_verdict_by_hand(results, a, test, word):
+    rows(results, a=a, b=(90, 90, 90))
+    assert claims.judge(claim(f"demo/a:snn.last - demo/b:snn.last {test}"), results=results).word == word
+
+
+def test_one_seed_decides_nothing_and_no_record_is_not_run(results):
+    rows(results, a=(99,), b=(90,))
+    found = claims.judge(claim(), results=results)
+    assert (found.word, found.why, found.ours()) == ("undecided", "one seed has no interval", "+9.0")
+    found = claims.judge(claim("demo/late:snn.last - demo/a:snn.last > 0"), results=results)
+    assert (found.word, found.why) == ("not run", "for events")
+    assert claims.judge(claim(), "lab", results).why == "no record of demo/a"
+    assert claims.judge(claim("", waits="a row"), results=results).why == "a row"
+    assert (
+        claims.judge(claim("demo/a:snn.last > 0"), "paper", results).why == "table demo has no paper profile"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("test: demo/a:snn.last > high", "cannot be read"),
+        ("test: demo/a:snn.last", "cannot be read"),
+        ("note: nothing to test", "neither test and waits"),
+        ("tests: demo/a:snn.last > 0", "did you mean 'test'"),
+        ("digits: many", "expected int"),
+    ],
+)
+def test_a_wrong_claim_is_refused_with_its_place(results, entry, says):
+    text = "claims:\n  - id: one\n    paper: tet\n    says: Something.\n    source: Table 1\n"
+    ledgers = tables.folder() / "ledgers"
+    (ledgers / "claims.yaml").write_text(f"{text}    {entry}\n")
+    with pytest.raises(UserError, match=says) as told:
+        claims.load()
+    assert "ledgers/claims.yaml, line" in str(told.value)
+
+
+def test_the_ledger_is_shown_whole(results, capsys):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    both = [claims.judge(claim(), results=results), claims.judge(claim("", waits="a row"), results=results)]
+    shown = claims.text(both)
+    assert "holds: c (Table 1)" in shown and "ours +4.0 ± 2.5 points, n = 3; paper +2.50" in shown
+    assert shown.endswith("1 hold, 0 do not hold, 0 are undecided, 1 are not run")
+    assert all(cell for row in claims.cells(both) for cell in row)
+    with pytest.raises(UserError, match="no claim 'c'"):
+        claims.judged(names=["c"])
+
+
+# The project's own ledger
+
+
+def test_the_projects_ledgers_are_read_and_cover_the_three_papers():
+    for entries in (claims.load(), fidelity.load()):
+        assert {entry.paper for entry in entries} == {"tet", "joint-asnn", "sastc"}
+
+
+def test_the_papers_own_numbers_meet_the_tests_of_their_claims():
+    for entry in claims.load():
+        if entry.size is not None:
+            assert claims.word(entry.size, entry.size, entry.relation, entry.margin) == "holds", entry.id

@@ -1,0 +1,62 @@
+"""SASTC's loss by hand: similarities, distances, attention's bounds."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sastc_cases import BATCH, images, maps
+from snnbook.errors import UserError
+from snnbook.losses.sastc import attention_weights, calibration, distance, similarity
+
+
+def test_similarity_is_the_gram_matrix_of_each_step():
+    (x,) = maps([(3, 4)], time_steps=2)
+    rows = x.flatten(2).double()
+    expected = torch.einsum("tnf,tmf->tnm", rows, rows)
+    torch.testing.assert_close(similarity(x, time=True), expected.float())
+    torch.testing.assert_close(similarity(x[1]), expected[1].float())
+
+
+def test_similarity_stays_in_float32_under_autocast():
+    x = 30 * images()
+    with torch.autocast("cpu", torch.bfloat16):
+        found, half = similarity(x), similarity(x.bfloat16())
+    assert torch.equal(found, similarity(x))
+    assert half.dtype == torch.float32
+    assert torch.equal(half, similarity(x.bfloat16().float()))
+
+
+def test_distance_by_hand():
+    x, y = torch.randn(3, 5, 2, 4, 4), torch.randn(5, 2, 4, 4, requires_grad=True)
+    found = distance(x.requires_grad_(), y)
+    expected = torch.stack([F.mse_loss(step[2], y[2]) for step in x])
+    torch.testing.assert_close(found[:, 2], expected)
+    found.sum().backward()
+    assert y.grad is None
+
+
+def test_calibration_by_hand():
+    torch.manual_seed(0)
+    attention, distances = torch.rand(2, 3, 4, 5).softmax(-1), torch.rand(2, 3, 4, 5)
+    total = sum(
+        attention[t, n, i, j] * distances[t, n, i, j]
+        for t in range(2)
+        for n in range(3)
+        for i in range(4)
+        for j in range(5)
+    )
+    torch.testing.assert_close(calibration(attention, distances), total / (2 * 3 * 4))
+
+
+def test_the_bounds_of_attention_are_reached():
+    unit = torch.tensor([1.0, 0.0])
+    keys = torch.stack([unit, -unit, -unit]).expand(BATCH, 3, 2)
+    weights = attention_weights(unit.expand(1, BATCH, 1, 2), keys)
+    assert weights[0, 0, 0, 0].item() == pytest.approx(0.787, abs=5e-4)
+
+
+def test_shapes_that_make_no_sense_are_refused():
+    with pytest.raises(UserError, match=r"expected \[T, B, ...\]"):
+        similarity(torch.zeros(2, 8), time=True)
+    with pytest.raises(UserError, match=r"expected \[T, B, S, K\] of both"):
+        calibration(torch.zeros(2, 8, 3, 4), torch.zeros(2, 8, 4, 3))
