@@ -5,7 +5,8 @@ import json
 
 from snnbook import files
 from snnbook.experiments.evidence import claims
-from snnbook.experiments.runs import job, record
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.runs.record import Record
 
 TABLE = """\
@@ -29,14 +30,14 @@ def made(run="demo/a", seed=0, last=90.0, epochs=3, **changes):
     """A record as the table asks for it."""
     name, _, row = run.partition("/")
     row = row.partition("+")[0]
-    planned = job.plan(f"{name}/{row}", seed)
+    planned = resolve(f"{name}/{row}", seed)
     content = Record(
         run=run,
         label="First",
         seed=seed,
         profile="quick",
         asked=planned.asked,
-        config=json.loads(json.dumps(planned.settings().as_dict())),
+        config=json.loads(json.dumps(planned.settings.as_dict())),
         data={"name": "digits", "test": 900, "standard_error_at_90": 1.0, "fingerprint": "f"},
         metrics={"snn": {"last": last, "best": last + 1, "best_epoch": 1}},
         curve={"loss": {"ce": [2.0, 1.0, 0.5]}, "accuracy": {"snn": [10.0, 50.0, last]}},

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from snnbook.experiments.matrix.prepare import Matrix, prepare
-from snnbook.experiments.runs import job, lock, record
+from snnbook.experiments.runs import lock, record
+from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.runs.record import Record
 
 TABLE = """\
@@ -51,7 +52,7 @@ class StandIn(Matrix):
             self.work,
             self.profile,
             self.pause,
-            *step.runs,
+            *step.rows,
             *seeds,
         ]
         return f"{shlex.join(map(str, words))} >> {shlex.quote(str(self.log(step)))} 2>&1"
@@ -82,7 +83,7 @@ def stand_in(run, seed, profile="quick", seconds=1000.0):
         label="",
         seed=seed,
         profile=profile,
-        asked=job.plan(run, seed, profile).asked,
+        asked=resolve(run, seed, profile).asked,
         config={"method": {"name": "direct"}, "recipe": {"epochs": 1}},
         data={"train": 50, "test": 50},
         metrics={"snn": {"last": 50.0 + seed, "best": 60.0, "best_epoch": 1}},
@@ -112,7 +113,7 @@ def matrix(here, profile="quick", pause=0.0, **options):
 
 
 def names(made):
-    return [(*step.runs, step.seeds, step.after, step.again) for step in made.steps]
+    return [(*step.rows, step.seeds, step.after, step.again) for step in made.steps]
 
 
 def calls(here):

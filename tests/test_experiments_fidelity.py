@@ -5,7 +5,7 @@ import pytest
 from claim_cases import lay_out, made, put, rows
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import fidelity
-from snnbook.experiments.runs import job
+from snnbook.experiments.runs.job import resolve
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def detail(**changes):
 
 def test_the_effect_of_an_alternative_is_its_number_less_ours(results):
     changed = detail(ours="demo/a", set=("recipe.epochs=4",))
-    run = job.plan("demo/a", overrides=("recipe.epochs=4",)).run_id
+    run = resolve("demo/a", overrides=("recipe.epochs=4",)).id
     assert fidelity.effect(changed, results=results) is None
     rows(results, a=(91, 92, 93), b=(90, 90, 90))
     for seed in range(2):

@@ -35,10 +35,10 @@ def test_one_failing_row_is_named_with_its_log_and_stops_no_other(here):
     assert order.index("demo/teacher 0") < order.index("demo/pupil 0")
     assert "demo/victim 0" not in order
     broken, victim = failed
-    assert (broken.task.run, broken.reason) == ("demo/broken", "it broke")
+    assert (broken.task.name, broken.reason) == ("demo/broken", "it broke")
     assert broken.log == here / "runs/quick/demo/broken/log.txt"
     assert "it broke" in broken.log.read_text()
-    assert (victim.task.run, victim.reason) == ("demo/victim", "not started, it needs demo/broken")
+    assert (victim.task.name, victim.reason) == ("demo/victim", "not started, it needs demo/broken")
     assert victim.log.is_file()
 
 
@@ -100,7 +100,7 @@ def test_an_interrupt_ends_everything_it_started(here):
     process.send_signal(signal.SIGINT)
     process.wait(30)
     assert not alive(running)
-    assert not list((here / "runs/reproduce").iterdir())
+    assert not list((here / "runs/reproduce").glob("[!.]*"))
 
 
 def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
@@ -119,7 +119,7 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
         in capfd.readouterr().out
     )
     assert made.environment["threads"] == 1
-    assert not list((here / "runs/reproduce").iterdir())
+    assert not list((here / "runs/reproduce").glob("[!.]*"))
     before = records(here)
     assert cli.main(options) == 0
     assert "1 done, 0 to do" in capfd.readouterr().out

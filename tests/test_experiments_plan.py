@@ -35,9 +35,9 @@ def test_many_rows_share_processes_a_few_each_and_none_waits_in_a_circle(here):
     rows = [f"  - {{id: r{i}, label: R, method: {{name: direct}}}}\n" for i in range(58)]
     (here / "tables/demo.yaml").write_text(TABLE + "".join(rows))
     steps = matrix(here).steps
-    assert max(len(step.runs) for step in steps) == 3
+    assert max(len(step.rows) for step in steps) == 3
     assert len(steps) >= 20
-    assert len([run for step in steps for run in step.runs]) == 61
+    assert len([row for step in steps for row in step.rows]) == 61
     before = set()
     for step in steps:
         assert set(step.after) <= before
@@ -45,11 +45,11 @@ def test_many_rows_share_processes_a_few_each_and_none_waits_in_a_circle(here):
     # Seed 1 of the teacher is missing, so rows stand before a teacher that they need: sorted anew.
     main(here / "results", here / "runs", "quick", 0, "demo/teacher", 0)
     steps = matrix(here).steps
-    (teacher,) = [step for step in steps if "demo/teacher" in step.runs]
-    (pupil,) = [step for step in steps if "demo/pupil" in step.runs]
+    (teacher,) = [step for step in steps if "demo/teacher" in step.rows]
+    (pupil,) = [step for step in steps if "demo/pupil" in step.rows]
     assert (teacher.seeds, pupil.seeds, teacher.name in pupil.after) == ((1,), (0, 1), True)
     assert steps.index(teacher) < steps.index(pupil)
-    assert all(len(step.runs) == 1 for step in matrix(here, cores=16).steps)
+    assert all(len(step.rows) == 1 for step in matrix(here, cores=16).steps)
 
 
 def test_a_plan_holds_exactly_what_has_no_record_and_the_weights_it_needs(here):

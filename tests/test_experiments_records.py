@@ -89,8 +89,10 @@ def test_a_damaged_record_is_refused_and_kept(results, damage):
 
 
 def test_a_record_of_another_schema_is_refused(results):
-    with pytest.raises(UserError, match="schema 2; expected 1"):
-        record.read(put(results, made(schema=2)))
+    with pytest.raises(UserError, match="schema 3; expected 2"):
+        record.read(put(results, made(schema=3)))
+    with pytest.raises(UserError, match="schema 1; 'snnbook check --migrate"):
+        record.read(put(results, made(schema=1)))
 
 
 def test_a_number_that_is_not_finite_is_not_written(results):

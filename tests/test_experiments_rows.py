@@ -8,8 +8,8 @@ from snnbook.errors import UserError
 from snnbook.experiments import report
 from snnbook.experiments.matrix.plan import matrix
 from snnbook.experiments.runs import record
-from snnbook.experiments.runs.job import plan
-from snnbook.experiments.tables import settings, tables
+from snnbook.experiments.runs.job import check_table, resolve
+from snnbook.experiments.tables import tables
 
 TABLE = """\
 id: demo
@@ -88,20 +88,10 @@ def test_costs_add_up_over_phases(here):
 
 
 def test_changed_settings_reach_the_parent_but_not_its_time_steps(here):
-    job = plan("demo/long", overrides=["network.time_steps=7", "network.width=2", "method.lam=0.5"])
-    parent = job.inherited().settings()
+    run = resolve("demo/long", overrides=["network.time_steps=7", "network.width=2", "method.lam=0.5"])
+    parent = run.inherits.settings
     assert (parent.network.time_steps, parent.network.width, parent.method.lam) == (2, 2, 0.05)
-    assert job.settings().network.time_steps == 7
-
-
-def test_a_checkpoint_belongs_to_its_parent(here):
-    job = plan("demo/long")
-    before = job.identity(job.settings(), "data")
-    (here / "tables/demo.yaml").write_text(
-        TABLE.replace("id: short, label: Short, ", "id: short, label: Short, recipe: {epochs: 2}, ")
-    )
-    job = plan("demo/long")
-    assert job.identity(job.settings(), "data") != before
+    assert run.settings.network.time_steps == 7
 
 
 @pytest.mark.parametrize(
@@ -122,14 +112,14 @@ def test_rows_that_make_no_sense(here, old, new, message):
     assert old in TABLE
     (here / "tables/demo.yaml").write_text(TABLE.replace(old, new, 1))
     with pytest.raises(UserError, match=message):
-        settings.check(tables.load("demo"))
+        check_table(tables.load("demo"))
 
 
 def test_a_row_of_two_tables_is_trained_once(here):
     made = run(here, "other/again")
     assert made.run == "demo/short"
     assert run(here, "demo/short") == made
-    assert {task.run for task in matrix("quick", ["demo", "other"])} == {
+    assert {task.name for task in matrix("quick", ["demo", "other"], results=here / "results")} == {
         f"demo/{r.id}" for r in tables.load("demo").rows
     }
     (line, _) = report("other", results=here / "results").lines
@@ -150,7 +140,7 @@ def test_a_row_that_is_anothers_sets_nothing_itself(here):
 def test_rows_wait_and_say_for_what(here, capfd):
     with pytest.raises(UserError, match="cannot be run in the quick profile: event data"):
         run(here, "other/events")
-    settings.check(tables.load("demo"))
+    check_table(tables.load("demo"))
     lines = {line.label: line for line in report("demo", results=here / "results").lines}
     assert lines["Events"].waits == "event data"
     assert "Waits: event data." in lines["Events"].note
@@ -170,10 +160,10 @@ def test_a_row_waits_until_its_images_are_there(here, capfd):
     data = here / "data"
 
     def row():
-        (found,) = [task for task in matrix("quick", ["demo"], data=data) if task.run == "demo/events"]
+        (found,) = [task for task in matrix("quick", ["demo"], data=data) if task.name == "demo/events"]
         return found
 
-    settings.check(tables.load("demo"))  # its settings are looked at, though it waits
+    check_table(tables.load("demo"))  # its settings are looked at, though it waits
     assert row().waits == "the images"
     assert cli.main(["reproduce", "demo", "--dry-run", "--data", str(data)]) == 0
     assert "waits: demo/events: the images" in capfd.readouterr().out
@@ -190,7 +180,7 @@ def test_a_row_waits_until_its_images_are_there(here, capfd):
         TABLE.replace("waits: event data", waiting).replace("network: {time_steps: 10}", "network: {tme: 1}")
     )
     with pytest.raises(UserError, match="'tme'"):
-        settings.check(tables.load("demo"))
+        check_table(tables.load("demo"))
 
 
 def test_every_table_of_the_project_lists_what_it_waits_for():

@@ -13,8 +13,8 @@ import torch
 from killing import Killed
 from snnbook import experiments, trainers
 from snnbook.errors import UserError
-from snnbook.experiments.runs import lock, provenance, training
-from snnbook.experiments.runs.job import plan
+from snnbook.experiments.runs import lock, making, provenance, training
+from snnbook.experiments.runs.job import resolve
 from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop import fit as loop_fit
 from tiny_methods import Pupil, Tiny
@@ -161,7 +161,7 @@ def test_a_kill_before_the_record_is_written_loses_nothing(here, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "measure", die)
+        patch.setattr(making, "measure", die)
         with pytest.raises(Killed):
             run(here, name="b")
     trained = []
@@ -201,8 +201,8 @@ def test_weights_of_other_settings_are_not_taken(here):
     made = sorted(path.parent.name for path in (here / "a/results").rglob("*.json"))
     # The teacher had one epoch as well, but not the pupil's own setting.
     assert made == [
-        plan("demo/pupil", overrides=[*changed, "method.strength=2.0"]).run_id[5:],
-        plan("demo/tiny", overrides=changed).run_id[5:],
+        resolve("demo/pupil", overrides=[*changed, "method.strength=2.0"]).id[5:],
+        resolve("demo/tiny", overrides=changed).id[5:],
     ]
 
 
@@ -276,15 +276,15 @@ def test_bad_input_is_refused_in_one_line(here, options, says):
     assert not list(here.rglob("*.json"))
 
 
-def test_a_typo_in_another_row_stops_before_training(here):
-    (here / "tables/demo.yaml").write_text(TABLE.replace("name: direct", "name: dierct"))
-    with pytest.raises(UserError, match=r"demo\.yaml, line 19: no method 'dierct'; did you mean 'direct'"):
-        run(here)
+def test_a_typo_in_a_row_it_needs_stops_before_training(here):
+    (here / "tables/demo.yaml").write_text(TABLE.replace("name: tiny}", "name: tiyn}"))
+    with pytest.raises(UserError, match=r"demo\.yaml, line 13: no method 'tiyn'; did you mean 'tiny'"):
+        run(here, "demo/pupil")
 
 
 def test_two_processes_do_not_share_a_run(here, monkeypatch):
     monkeypatch.setattr(training.train, "__defaults__", (0.3,))
-    folder = plan("demo/tiny", work=here / "a/runs", results=here / "a/results").folder
+    folder = resolve("demo/tiny", work=here / "a/runs", results=here / "a/results").folder
     folder.mkdir(parents=True)
     with (
         lock.hold(folder / "lock"),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from snnbook import files
 from snnbook.errors import UserError
+from snnbook.experiments.runs.job import check_table, resolve
 from snnbook.experiments.tables import config, tables
-from snnbook.experiments.tables import settings as merging
 
 TABLE = """\
 id: demo
@@ -64,29 +64,30 @@ def message(call, *arguments):
     return text
 
 
+def settings_of(row, **options):
+    return resolve(f"demo/{row}", **options).settings
+
+
 def test_sections_are_merged_later_winning(write):
-    table = write()
-    one, two = table.rows
-    quick = merging.settings(table, one)
+    write()
+    quick = settings_of("one")
     assert (quick.recipe.epochs, quick.recipe.batch_size, quick.recipe.augment) == (2, 10, ("crop",))
     assert (quick.name, quick.method.kld, quick.network.width) == ("joint", 2.0, 4)
-    assert merging.settings(table, one, "lab").recipe.epochs == 9
-    assert merging.settings(table, two).recipe.epochs == 3
-    assert merging.settings(table, one, recipe="official").recipe.optimizer == "sgd"
-    changed = merging.settings(table, one, overrides=["recipe.epochs=1", "recipe.learning_rate=1e-2"])
+    assert settings_of("one", profile="lab").recipe.epochs == 9
+    assert settings_of("two").recipe.epochs == 3
+    assert settings_of("one", recipe="official").recipe.optimizer == "sgd"
+    changed = settings_of("one", overrides=["recipe.epochs=1", "recipe.learning_rate=1e-2"])
     assert (changed.recipe.epochs, changed.recipe.learning_rate) == (1, 0.01)
 
 
 def test_a_method_of_another_name_starts_afresh(write):
-    table = write()
-    assert (
-        merging.settings(table, table.rows[1]).name == "direct"
-    )  # kld: 2.0 of the base would be unknown to it
+    write()
+    assert settings_of("two").name == "direct"  # kld: 2.0 of the base would be unknown to it
 
 
 def test_settings_become_plain_sections(write):
-    table = write()
-    plain = merging.settings(table, table.rows[0]).as_dict()
+    write()
+    plain = settings_of("one").as_dict()
     assert set(plain) == set(tables.SECTIONS)
     assert plain["method"]["name"] == "joint"
 
@@ -107,7 +108,7 @@ def test_settings_become_plain_sections(write):
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line(write, old, new, line, says):
-    text = message(merging.check, write(old, new))
+    text = message(check_table, write(old, new))
     assert f"demo.yaml, line {line}:" in text
     assert says in text
 
@@ -137,9 +138,9 @@ def test_a_wrong_table_is_named_with_its_line(write, old, new, line, says):
 
 
 def test_needs_must_exist_and_not_turn_in_a_circle(write):
-    assert "did you mean 'one'" in message(merging.check, write("needs: [demo/one]", "needs: [demo/oen]"))
+    assert "did you mean 'one'" in message(check_table, write("needs: [demo/one]", "needs: [demo/oen]"))
     circle = write("    recipe: {batch_size: 10}", "    needs: [demo/two]")
-    assert "cannot need itself" in message(merging.check, circle)
+    assert "cannot need itself" in message(check_table, circle)
 
 
 def test_the_nearest_run_is_named(write):
@@ -164,16 +165,16 @@ def test_the_nearest_run_is_named(write):
     ],
 )
 def test_a_wrong_change_on_the_command_line_is_named(write, text, says):
-    table = write()
-    found = message(lambda: merging.settings(table, table.rows[0], overrides=[text]))
+    write()
+    found = message(lambda: settings_of("one", overrides=[text]))
     assert says in found
     assert "--set" in found
 
 
 def test_unknown_profile_and_mode(write):
-    table = write()
-    assert "did you mean 'quick'" in message(merging.settings, table, table.rows[0], "quik")
-    assert "no recipe mode 'code'" in message(merging.settings, table, table.rows[0], "quick", "code")
+    write()
+    assert "did you mean 'quick'" in message(lambda: settings_of("one", profile="quik"))
+    assert "no recipe mode 'code'" in message(lambda: settings_of("one", recipe="code"))
 
 
 def test_yaml_means_what_it_looks_like():
@@ -217,4 +218,4 @@ def test_every_table_of_the_project_is_sound():
     names = tables.names()
     assert names == sorted(path.stem for path in files.experiments().glob("*.yaml"))
     for name in names:
-        merging.check(tables.load(name))
+        check_table(tables.load(name))

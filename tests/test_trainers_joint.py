@@ -12,7 +12,8 @@ from snnbook.analysis.energy import energy_of_computation, energy_of_data_moveme
 from snnbook.analysis.firing import Activity, Observation
 from snnbook.backbones import NetworkConfig
 from snnbook.errors import UserError
-from snnbook.experiments.tables import settings, tables
+from snnbook.experiments.runs.job import resolve
+from snnbook.experiments.tables import tables
 from snnbook.trainers.joint import JointASNN, JointConfig
 
 TINY = NetworkConfig("resnet18", width=8, time_steps=2)
@@ -202,7 +203,7 @@ def test_rows_beside_each_other_differ_in_the_method_alone(name, profile):
     for pair in pairs:
         if any(rows[row].barred(profile) for row in pair):
             continue
-        ours, alone = (settings.settings(*tables.find(f"{name}/{row}"), profile) for row in pair)
+        ours, alone = (resolve(f"{name}/{row}", profile=profile).settings for row in pair)
         assert ours.method.kld == 1.0 and ours.method.norm == 0.3  # Sec. 5.1
         for section in ("network", "recipe"):
             assert getattr(ours, section) == getattr(alone, section), pair

@@ -1,5 +1,6 @@
 """Where things lie, and how they are written: whole or not at all."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -28,6 +29,12 @@ def results() -> Path:
 def notebooks() -> Path:
     """The folder of chapter notebooks; ``experiments/`` below it holds what papermill runs."""
     return root() / "notebooks"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ from snnbook.analysis.energy import energy_of_computation, energy_of_data_moveme
 from snnbook.analysis.firing import Activity, observe
 from snnbook.analysis.flops import training_flops
 from snnbook.analysis.loss_landscape import Landscape, filter_normalized_direction, landscape
-from snnbook.analysis.measurement import epoch_notes, measure
+from snnbook.analysis.measurement import epoch_notes, measure, rehearse
 from snnbook.analysis.stm import STM, mismatch
 from snnbook.analysis.time_scalability import scalability, variance_beyond
 
@@ -23,6 +23,7 @@ __all__ = [
     "measure",
     "mismatch",
     "observe",
+    "rehearse",
     "scalability",
     "spike_activation_map",
     "training_flops",

@@ -1,6 +1,7 @@
 """The part of a run's record that is measured on the trained networks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import mean
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from snnbook.analysis.loss_landscape import landscape
 from snnbook.analysis.stm import mismatch
 from snnbook.analysis.time_scalability import scalability, spiking_network
 from snnbook.data import Dataset, batches, test_batches
+from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
 from snnbook.losses import every_moment, sdt
 
@@ -22,6 +24,7 @@ from snnbook.losses import every_moment, sdt
 IMAGES = 256
 
 NOTHING_ELSE = AnalysisConfig()
+HALVES = ("train", "test")
 
 
 @torch.no_grad()
@@ -86,6 +89,52 @@ def measure(
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result
+
+
+def rehearse(method: nn.Module, data: Dataset, analyses: AnalysisConfig) -> None:
+    """Try the analyses a run asks for on two images, before it trains for days and then cannot do them.
+
+    Args:
+        method: untrained; in evaluation mode after this call.  Random numbers go on as if nothing had been drawn.
+        data, analyses: as in :func:`measure`.
+
+    Raises:
+        UserError: one of them cannot be done of this method or these data.
+    """
+    if analyses == NOTHING_ELSE:
+        return
+    if len(data.test_labels) < analyses.mismatch:
+        raise UserError(
+            f"analysis.mismatch is {analyses.mismatch}, but there are {len(data.test_labels)} test images; "
+            "choose a smaller batch"
+        )
+    small = replace(
+        analyses,
+        landscape=5 if analyses.landscape else 0,
+        mismatch=min(analyses.mismatch, 2),
+        activation_maps=min(analyses.activation_maps, 2),
+    )
+    if "snn" not in method.backbones():
+        raise UserError(
+            f"analysis asks for {', '.join(_asked(analyses))}, which look at a spiking network, "
+            f"and {type(method).__name__} trains none; leave the section out"
+        )
+    with torch.random.fork_rng(devices=[]):
+        measure(method, _few(data, 2), small)
+
+
+def _asked(analyses: AnalysisConfig) -> list[str]:
+    return [name for name, value in vars(analyses).items() if value != getattr(NOTHING_ELSE, name)]
+
+
+def _few(data: Dataset, count: int) -> Dataset:
+    """The first images of ``data``, held in memory."""
+    part = slice(0, count)
+    halves = [(next(iter(data.read(half, [part]))), getattr(data, f"{half}_labels")[part]) for half in HALVES]
+    (train, trained), (test, tested) = halves
+    return Dataset(
+        data.name, data.classes, train, trained, test, tested, data.mean, data.std, data.fingerprint
+    )
 
 
 def epoch_notes(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from snnbook.backbones import MultiExit
 from snnbook.data import Dataset, test_batches
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, set_time_steps
@@ -94,5 +95,9 @@ def spiking_network(method: nn.Module) -> SpikingNetwork:
     if len(found) != 1:
         raise UserError(
             f"{type(method).__name__} has {len(found)} spiking networks; analyses over time need one"
+        )
+    if isinstance(found[0].backbone, MultiExit):
+        raise UserError(
+            f"the spiking network of {type(method).__name__} has several readouts; analyses over time need one"
         )
     return found[0]

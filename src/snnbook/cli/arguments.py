@@ -186,6 +186,9 @@ def parser() -> Parser:
         description="Read everything that is committed; print a line for each problem.",
     )
     auditing.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    auditing.add_argument(
+        "--migrate", action="store_true", help="bring records of an older schema up to date first"
+    )
     auditing.set_defaults(command=does.check)
 
     benching = commands.add_parser(

@@ -40,9 +40,11 @@ def run(arguments: argparse.Namespace) -> None:
     from contextlib import nullcontext
 
     from snnbook.experiments.matrix.cards import own_card
+    from snnbook.experiments.matrix.owner import end_with_owner
     from snnbook.experiments.runs.notebook import NotebookFailed
 
     failed = 0
+    end_with_owner()
     with own_card() if arguments.own_card else nullcontext():
         runs = [(run_id, seed) for run_id in arguments.run_ids for seed in arguments.seed]
         for run_id, seed in runs:
@@ -58,36 +60,24 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run(a: argparse.Namespace, run_id: str, seed: int) -> None:
-    from snnbook import experiments
     from snnbook.experiments.runs import notebook, record
-    from snnbook.experiments.runs.job import plan
+    from snnbook.experiments.runs.job import resolve
+    from snnbook.experiments.runs.run import finish
 
-    job = plan(run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
-    stood = job.record_path.is_file()
+    asked = resolve(run_id, seed, a.profile, a.recipe, a.overrides, a.results, a.work)
+    stood = asked.record_path.is_file()
     if not (stood or a.bare or processes.launched()):
-        executed = notebook.execute(job, data=a.data, device=a.device, progress=not a.quiet)
+        executed = notebook.execute(asked, data=a.data, device=a.device, progress=not a.quiet)
         print(f"notebook: {_short(executed)}")
-        made = record.read(job.record_path)  # it alone proves that the run is done
+        made = record.read(asked.record_path)  # it alone proves that the run is done
     else:
-        made = experiments.run(
-            run_id,
-            seed=seed,
-            profile=a.profile,
-            recipe=a.recipe,
-            data=a.data,
-            overrides=a.overrides,
-            device=a.device,
-            results=a.results,
-            work=a.work,
-            progress=not a.quiet,
-            weights=a.weights,
-        )
+        made = finish(asked, data=a.data, device=a.device, progress=not a.quiet, weights=a.weights)
     if processes.rank():
         return
     for name, metrics in made.metrics.items():
         best = f"best {metrics['best']:.2f} % after epoch {metrics['best_epoch']}"
         print(f"{name.upper()}: {metrics['last']:.2f} % of the test images ({best})")
-    print(f"record: {_short(job.record_path)}")
+    print(f"record: {_short(asked.record_path)}")
     if stood:
         print(f"It stands since {made.created}; to compute it again, choose another --results.")
 
@@ -121,7 +111,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     print(matrix.text(), flush=True)
     if a.dry_run:
         for step in matrix.steps:
-            print(f"  {', '.join(step.runs)}, seed {', '.join(map(str, step.seeds))}")
+            print(f"  {', '.join(step.rows)}, seed {', '.join(map(str, step.seeds))}")
         return
     total, start = len(matrix.todo), time.monotonic()
 
@@ -132,7 +122,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
 
     failed = engine.reproduce(matrix, show)
     for one in failed:
-        print(f"failed: {one.task.run}, seed {one.task.seed}: {one.reason} (log {_short(one.log)})")
+        print(f"failed: {one.task.name}, seed {one.task.seed}: {one.reason} (log {_short(one.log)})")
     if failed:
         sys.exit(f"snnbook: {len(failed)} of {total} runs failed; the same command tries them again")
 
@@ -181,7 +171,11 @@ def receipt(arguments: argparse.Namespace) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """All that is committed, looked over."""
     from snnbook.experiments.evidence.check import check as look
+    from snnbook.experiments.evidence.check import migrate
 
+    if arguments.migrate:
+        for path, reason in migrate(arguments.results).items():
+            print(f"- {_short(path)} stays as it is, and has to be made again: {reason}")
     checked = look(arguments.results)
     for line in checked.problems:
         print(f"- {line}")

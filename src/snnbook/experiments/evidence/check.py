@@ -7,8 +7,10 @@ from pathlib import Path
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, fidelity
-from snnbook.experiments.runs import job, record
-from snnbook.experiments.tables import settings, tables
+from snnbook.experiments.runs import migration, record
+from snnbook.experiments.runs.job import check_table, resolve
+from snnbook.experiments.runs.standing import changed, other_weights
+from snnbook.experiments.tables import tables
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ def check(results: Path | None = None) -> Checked:
 
     paths = sorted(Path(results or files.results()).rglob("seed*.json"))
     listed = {"claims": tried(claims.load) or [], "details": tried(fidelity.load) or []}
-    changed = {detail.terms[0].run: detail for detail in listed["details"] if detail.set}
+    measured = {detail.terms[0].run: detail for detail in listed["details"] if detail.set}
     for path in paths:
-        tried(_record, path, changed)
+        tried(_record, path, measured)
     for name in tables.names():
-        tried(lambda name=name: settings.check(tables.load(name)))
+        tried(lambda name=name: check_table(tables.load(name)))
     for profile in tables.PROFILES:
         for claim in listed["claims"]:
             tried(claims.judge, claim, profile, results)
@@ -51,7 +53,13 @@ def check(results: Path | None = None) -> Checked:
     return Checked(counts, tuple(dict.fromkeys(problems)))  # two claims may meet the same damaged record
 
 
-def _record(path: Path, changed: dict[str, fidelity.Detail]) -> None:
+def migrate(results: Path | None = None) -> dict[Path, str]:
+    """Bring records of an older schema up to date; returns those that have to be made again, with the reason."""
+    changed = {detail.terms[0].run: detail.set for detail in fidelity.load() if detail.set}
+    return migration.migrate(Path(results or files.results()), changed)
+
+
+def _record(path: Path, measured: dict[str, fidelity.Detail]) -> None:
     """Raises a UserError if the record is damaged, lies elsewhere than it says, or is not of today's table."""
     made = record.read(path)
     place = "/".join(path.parts[-4:])
@@ -59,12 +67,12 @@ def _record(path: Path, changed: dict[str, fidelity.Detail]) -> None:
     if place != named:
         raise UserError(f"record {path} says that it is {named}; move it there")
     row, _, mark = made.run.partition("+")
-    overrides = changed[made.run].set if made.run in changed else ()
+    overrides = measured[made.run].set if made.run in measured else ()
     if mark and mark not in tables.RECIPES and not overrides:
         tables.find(row)  # somebody's changed settings; the table says nothing about them
         return
     recipe = mark if mark in tables.RECIPES else "paper"
-    planned = job.plan(row, made.seed, made.profile, recipe, overrides)
-    differ = [] if planned.asked == made.asked else planned.changed(made)
+    planned = resolve(row, made.seed, made.profile, recipe, overrides, results=path.parents[3])
+    differ = changed(planned, made) + other_weights(planned, made)
     if differ:
         raise UserError(f"record {place} was made with other settings ({'; '.join(differ)}); run it again")

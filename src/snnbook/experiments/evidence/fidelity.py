@@ -11,7 +11,7 @@ from pathlib import Path
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import ledger, paired
 from snnbook.experiments.evidence.paired import Estimate, Term
-from snnbook.experiments.runs import job
+from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.tables import config
 
 KINDS = ("unspecified", "contradiction")
@@ -66,7 +66,7 @@ class Detail:
                 f"detail {self.id!r}: expected 'ours' with one of 'other', 'set' and 'other_key', or none of them"
             )
         if self.ours:
-            run = self.other or job.plan(self.ours, overrides=self.set).run_id
+            run = self.other or resolve(self.ours, overrides=self.set).id
             alternative = f"{run}:{self.other_key or self.key}"
             object.__setattr__(self, "terms", paired.parse(f"{alternative} - {self.ours}:{self.key}"))
 

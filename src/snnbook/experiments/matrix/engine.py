@@ -7,21 +7,25 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from snnbook import files
 from snnbook.errors import UserError
+from snnbook.experiments.matrix import owner
 from snnbook.experiments.matrix.estimate import durations
 from snnbook.experiments.matrix.plan import Task
 from snnbook.experiments.matrix.prepare import Matrix
 from snnbook.experiments.runs import record
+from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Record
 
 END_WITH_PARENT = 1  # Linux's PR_SET_PDEATHSIG
+GRACE = 10.0  # seconds to end by oneself
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
     """Do the steps of ``matrix``; returns the runs that failed, none of which stops the others.
 
     Killed at any moment it leaves whole records and checkpoints, and nothing to unlock: each call has a folder
-    of its own, plans anew, and waits for runs that outlived an earlier call.
+    of its own, plans anew, and waits for runs that outlived an earlier call.  However it ends, what it started
+    ends with it; the folder goes, too, after a kill by the next call.
 
     Args:
         matrix: from :func:`snnbook.experiments.matrix.prepare.prepare`.
@@ -50,20 +55,32 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
     if not matrix.steps:
         return []
     _check_installed(matrix.executor)
-    place = matrix.work / "reproduce"
-    place.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=place))
     for step in matrix.steps:
         matrix.log(step).parent.mkdir(parents=True, exist_ok=True)
         matrix.log(step).unlink(missing_ok=True)
-    code = _schedule(matrix, folder, on_record)
-    messages = folder / "snakemake.log"
+    messages = matrix.work / matrix.profile / "snakemake.log"
+    with _own_folder(matrix.work / "reproduce") as folder:
+        code = _schedule(matrix, folder, messages, on_record)
     failed = _failures(matrix, messages)
     if code and not failed:
         raise UserError(f"Snakemake failed, though each run has its record; see {messages}")
-    if messages not in [one.log for one in failed]:
-        shutil.rmtree(folder)
     return failed
+
+
+@contextmanager
+def _own_folder(place: Path) -> Iterator[Path]:
+    """A folder in ``place`` for the body; folders whose calls were killed are removed."""
+    place.mkdir(parents=True, exist_ok=True)
+    with hold(place / ".lock"):
+        for folder in place.glob("*:*"):
+            if not owner.alive(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+        folder = place / owner.name()
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_installed(executor: str | None) -> None:
@@ -76,8 +93,8 @@ def _check_installed(executor: str | None) -> None:
         raise UserError(f"{plugin} not installed, which submits to {executor}; get it: pip install {plugin}")
 
 
-def _schedule(matrix: Matrix, folder: Path, on_record: Callable[[Record, int], None]) -> int:
-    """Run Snakemake in ``folder``; returns its exit code."""
+def _schedule(matrix: Matrix, folder: Path, messages: Path, on_record: Callable[[Record, int], None]) -> int:
+    """Run Snakemake in ``folder``; returns its exit code.  What it says goes to the file ``messages``."""
     workflow = files.root() / "workflow"
     seconds = durations(matrix.steps, matrix.profile, matrix.results)
     steps = {
@@ -117,23 +134,37 @@ def _schedule(matrix: Matrix, folder: Path, on_record: Callable[[Record, int], N
         ]
     if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
         command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
-    with open(folder / "snakemake.log", "w") as log:
+    environment = dict(os.environ) if matrix.executor else {**os.environ, owner.VARIABLE: owner.name()}
+    with open(messages, "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(
             list(map(str, command)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
     try:
         return _watch(matrix, process, on_record)
-    except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
-        shutil.rmtree(folder)
-        raise
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End ``process`` and all that it started: asked first, made to after a while."""
+    for number, seconds in ((signal.SIGINT, GRACE), (signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
+        deadline = time.monotonic() + seconds
+        try:
+            os.killpg(process.pid, number)
+            while time.monotonic() < deadline:
+                process.poll()  # a child that nobody asks after would stay in its group
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)
+        except ProcessLookupError:
+            break
+    process.wait()
 
 
 def _end_with_parent() -> None:
@@ -141,7 +172,7 @@ def _end_with_parent() -> None:
 
 
 def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Record, int], None]) -> int:
-    missing = [matrix.record_path(task) for task in matrix.todo]
+    missing = [task.run.record_path for task in matrix.todo]
     while True:
         code = process.poll()
         for path in [path for path in missing if path.is_file()]:
@@ -157,16 +188,16 @@ def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Recor
 
 def _failures(matrix: Matrix, messages: Path) -> list[Failure]:
     """The runs without a record.  ``messages`` is where Snakemake says why it never came to a run."""
-    by_run = {(run, seed): step for step in matrix.steps for run in step.runs for seed in step.seeds}
+    by_run = {(run.row, run.seed): step for step in matrix.steps for run in step.runs}
     failed = []
     for task in matrix.todo:
-        if matrix.record_path(task).is_file():
+        if task.run.record_path.is_file():
             continue
-        step = by_run[task.run, task.seed]
+        step = by_run[task.name, task.seed]
         log = matrix.log(step)
         if log.is_file():
             said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-            own = [line for line in said if line.startswith(f"snnbook: {task.run}, seed {task.seed}: ")]
+            own = [line for line in said if line.startswith(f"snnbook: {task.name}, seed {task.seed}: ")]
             reason = (own or said or ["ended without a word"])[-1].rpartition(f"seed {task.seed}: ")[2]
             failed.append(Failure(task, reason.removeprefix("snnbook: "), log))
         else:

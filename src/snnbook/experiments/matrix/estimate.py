@@ -39,9 +39,9 @@ class Forecast:
 
 
 def forecast(planned: Sequence[Step], profile: str, results: Path | None = None) -> Forecast:
-    """What ``planned`` will take: by the records of a run's seeds, else the median over the profile's records.
+    """What ``planned`` will take: by the records of a row's seeds, else the median over the profile's records.
 
-    Where the folder ``results`` has no record of a run, the project's own count.
+    Where the folder ``results`` has no record of a row, the project's own count.
     """
     return _forecast(planned, _recorded(profile, results))
 
@@ -57,37 +57,32 @@ def _forecast(planned: Sequence[Step], recorded: dict[str, list[Record]]) -> For
     seconds = gpu = disk = 0.0
     typical = unknown = 0
     devices = set()
-    for start, run, count in [
-        (START / len(step.runs), run, len(step.seeds)) for step in planned for run in step.runs
+    for start, row, count in [
+        (START / len(step.rows), row, len(step.seeds)) for step in planned for row in step.rows
     ]:
-        found = recorded.get(run, everything)
+        found = recorded.get(row, everything)
         if not found:
             unknown += count
             continue
-        middle = mean if run in recorded else median
+        middle = mean if row in recorded else median
         takes = start + count * middle(_seconds(one) for one in found)
         seconds += takes
         gpu += takes * mean(one.environment["device_type"] == "cuda" for one in found)
         disk += count * 4 * middle(one.cost["parameters"] for one in found)
-        typical += 0 if run in recorded else count
+        typical += 0 if row in recorded else count
         devices.update(one.environment["device"] for one in found)
     return Forecast(seconds, gpu, disk, typical, unknown, tuple(sorted(devices)))
 
 
 def _recorded(profile: str, results: Path | None) -> dict[str, list[Record]]:
-    """The records of each run that has some, over its table's seeds."""
-    runs = [
-        (f"{name}/{row.id}", table.seeds)
-        for name in tables.names()
-        for table in [tables.load(name)]
-        for row in table.rows
-        if not row.same
-    ]
-    found = {
-        run: record.records(run, profile, seeds, results) or record.records(run, profile, seeds)
-        for run, seeds in runs
-    }
-    return {run: records for run, records in found.items() if records}
+    """Records by row, of rows there are as they stand; changed settings take other times."""
+    found: dict[str, list[Record]] = {}
+    known = tables.names()
+    for made in [*record.below(profile, results), *record.below(profile)]:
+        seeds = [other.seed for other in found.get(made.run, [])]
+        if made.run.partition("/")[0] in known and "+" not in made.run and made.seed not in seeds:
+            found.setdefault(made.run, []).append(made)
+    return found
 
 
 def _seconds(made: Record) -> float:

@@ -6,9 +6,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from snnbook.errors import UserError
-from snnbook.experiments.runs import job, record
-from snnbook.experiments.runs.job import Job
-from snnbook.experiments.tables import settings, tables
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.job import Run, check_table, resolve
+from snnbook.experiments.runs.standing import standing
+from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
 
 # Rows of the quick profile that share a process at most: starting one takes about as long as a run.
@@ -19,26 +20,42 @@ STEPS_A_SLOT = 10
 
 @dataclass(frozen=True)
 class Task:
-    """One run of the matrix.  ``waits``: what must be there first, if it cannot be run now."""
+    """One run of the matrix.
 
-    run: str
+    Attributes:
+        name, seed: ``<table>/<row>``, and whose numbers.
+        run: the same, resolved; None for one that waits.
+        done: its record stands.
+        waits: what must be there first, if it cannot be run now.
+    """
+
+    name: str
     seed: int
+    run: Run | None
     done: bool
     waits: str | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one process does: some seeds of a run, or of a few in turn, after the steps named in ``after``.
+    """What one process does: some seeds of a row, or of a few in turn, after the steps named in ``after``.
 
     ``again``: their records stand, but others need the weights, which git does not keep.
     """
 
     name: str
-    runs: tuple[str, ...]
-    seeds: tuple[int, ...]
+    runs: tuple[Run, ...]
     after: tuple[str, ...]
     again: bool
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What it runs, each with all of :attr:`seeds`."""
+        return tuple(dict.fromkeys(run.id for run in self.runs))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({run.seed for run in self.runs}))
 
 
 def matrix(
@@ -46,6 +63,7 @@ def matrix(
     chosen: Sequence[str] = (),
     seeds: Sequence[int] = (),
     results: Path | None = None,
+    work: Path | None = None,
     data: Path | None = None,
 ) -> list[Task]:
     """The runs of ``chosen`` tables (all by default) for ``seeds`` (each table's own by default), as tasks.
@@ -58,19 +76,25 @@ def matrix(
     for name in chosen:
         if name not in tables.names():
             raise UserError(f"no table {name!r}; {nearest(name, tables.names())}")
-    found = []
+    found: dict[tuple[str, int], Task] = {}  # a row shown in two tables is one run
     for name in chosen or tables.names():
         table = tables.load(name)
         for row in table.rows:
             owner, trained = tables.find(f"{table.id}/{row.id}")
             run = f"{owner.id}/{trained.id}"
             for seed in seeds or table.seeds:
-                waits = _waits(run, profile, data)
-                done = bool(record.records(run, profile, [seed], results))
-                if done and not waits:
-                    job.plan(run, seed, profile, results=results).standing()
-                found.append(Task(run, seed, done, waits))
-    return list(dict.fromkeys(found))  # a row shown in two tables is one run
+                if (run, seed) not in found:
+                    found[run, seed] = _task(run, seed, profile, results, work, data)
+    return list(found.values())
+
+
+def _task(
+    name: str, seed: int, profile: str, results: Path | None, work: Path | None, data: Path | None
+) -> Task:
+    if waits := _waits(name, profile, data):
+        return Task(name, seed, None, bool(record.records(name, profile, [seed], results)), waits)
+    run = resolve(name, seed, profile, results=results, work=work)
+    return Task(name, seed, run, standing(run) is not None)
 
 
 def _waits(run: str, profile: str, data: Path | None) -> str | None:
@@ -93,13 +117,7 @@ def _there(until: str | None, data: Path | None) -> bool:
     return ((data or default_root()) / until).exists()
 
 
-def steps(
-    tasks: Sequence[Task],
-    profile: str,
-    results: Path | None = None,
-    work: Path | None = None,
-    slots: int = 1,
-) -> list[Step]:
+def steps(tasks: Sequence[Task], profile: str, slots: int = 1) -> list[Step]:
     """The processes that do what is not done, each after those whose weights it needs; ``slots`` go on at a time.
 
     In the quick profile the seeds of a row share a process, and where there are many rows, a few of them do;
@@ -109,23 +127,23 @@ def steps(
     Raises:
         UserError: a mistake in one of the tables concerned, with its line.
     """
-    todo = [task for task in tasks if not (task.done or task.waits)]
-    for name in dict.fromkeys(task.run.partition("/")[0] for task in todo):
-        settings.check(tables.load(name))
-    groups: dict[str, dict[int, Job]] = {}  # by the name of the step, and seed
+    todo = [task.run for task in tasks if task.run is not None and not task.done]
+    for name in dict.fromkeys(run.row.partition("/")[0] for run in todo):
+        check_table(tables.load(name))
+    groups: dict[str, dict[int, Run]] = {}  # by the name of the step, and seed
 
-    def add(one: Job) -> None:
+    def add(one: Run) -> None:
         if one.seed in groups.get(_name(one), {}):
             return
-        for need in _needs(one):
+        for need in one.parents:
             if not (need.record_path.is_file() and need.weights.is_file()):
                 add(need)
         groups.setdefault(_name(one), {})[one.seed] = one
 
-    for task in todo:
-        add(job.plan(task.run, task.seed, profile, results=results, work=work))
+    for run in todo:
+        add(run)
     needed = {
-        name: [_name(n) for one in seeds.values() for n in _needs(one) if n.seed in groups.get(_name(n), {})]
+        name: [_name(n) for one in seeds.values() for n in one.parents if n.seed in groups.get(_name(n), {})]
         for name, seeds in groups.items()
     }
     size = min(TOGETHER, len(groups) // (STEPS_A_SLOT * slots)) if profile == "quick" else 1
@@ -148,20 +166,15 @@ def _sorted(needed: dict[str, list[str]]) -> list[str]:
     return list(TopologicalSorter(needed).static_order())
 
 
-def _step(chunk: list[str], groups: dict[str, dict[int, Job]], after: list[str]) -> Step:
-    jobs = [one for name in chunk for one in groups[name].values()]
+def _step(chunk: list[str], groups: dict[str, dict[int, Run]], after: list[str]) -> Step:
+    runs = tuple(one for name in chunk for one in groups[name].values())
     return Step(
         name=chunk[0],
-        runs=tuple(dict.fromkeys(one.run_id for one in jobs)),
-        seeds=tuple(sorted(groups[chunk[0]])),
+        runs=runs,
         after=tuple(name for name in dict.fromkeys(after) if name != chunk[0]),
-        again=all(one.record_path.is_file() for one in jobs),
+        again=all(one.record_path.is_file() for one in runs),
     )
 
 
-def _needs(one: Job) -> list[Job]:
-    return [*one.needs(), *filter(None, [one.inherited()])]
-
-
-def _name(one: Job) -> str:
-    return one.run_id if one.profile == "quick" else f"{one.run_id}/seed{one.seed}"
+def _name(one: Run) -> str:
+    return one.id if one.profile == "quick" else f"{one.id}/seed{one.seed}"

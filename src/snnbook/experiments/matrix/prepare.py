@@ -15,7 +15,7 @@ from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
 from snnbook.experiments.matrix.estimate import forecast
 from snnbook.experiments.matrix.plan import Step, Task
-from snnbook.experiments.runs import job, record
+from snnbook.experiments.runs import record
 
 EXECUTORS = ("slurm", "kubernetes")
 
@@ -56,9 +56,6 @@ class Matrix:
             return 1
         return 4 if self.executor else max(1, self.cores // self.slots)
 
-    def record_path(self, task: Task) -> Path:
-        return job.plan(task.run, task.seed, self.profile, results=self.results, work=self.work).record_path
-
     def log(self, step: Step) -> Path:
         """Where the output of a step goes."""
         return self.work / self.profile / step.name / "log.txt"
@@ -70,7 +67,7 @@ class Matrix:
         options += ["--data", self.data] if self.data else []
         options += ["--bare"] if self.bare else []
         options += ["--own-card"] if self.gpus else []
-        line = shlex.join([sys.executable, "-m", "snnbook", "run", *step.runs, *map(str, options)])
+        line = shlex.join([sys.executable, "-m", "snnbook", "run", *step.rows, *map(str, options)])
         return f"{line} >> {shlex.quote(str(self.log(step)))} 2>&1"
 
     def text(self) -> str:
@@ -79,16 +76,16 @@ class Matrix:
         waiting = len(self.tasks) - done - len(self.todo)
         counts = f"{done} done, {len(self.todo)} to do" + (f", {waiting} waiting" if waiting else "")
         lines = [f"{len(self.tasks)} runs in the {self.profile} profile, {counts}"]
-        tables = Counter(task.run.partition("/")[0] for task in self.todo)
+        tables = Counter(task.name.partition("/")[0] for task in self.todo)
         lines += [f"  to do: {name}: {count} runs" for name, count in tables.items()]
         reasons: dict[tuple[str, str], list[str]] = {}
-        for run, reason in dict.fromkeys((t.run, t.waits) for t in self.tasks if t.waits and not t.done):
+        for run, reason in dict.fromkeys((t.name, t.waits) for t in self.tasks if t.waits and not t.done):
             reasons.setdefault((run.partition("/")[0], reason), []).append(run)
         for (table, reason), runs in reasons.items():
             which = ", ".join(runs) if len(runs) < 4 else f"{len(runs)} rows of {table}"
             lines.append(f"  waits: {which}: {reason}")
         lines += [
-            f"  again for the weights, which git does not keep: {', '.join(s.runs)}"
+            f"  again for the weights, which git does not keep: {', '.join(s.rows)}"
             for s in self.steps
             if s.again
         ]
@@ -133,8 +130,7 @@ class Matrix:
         )  # brings torch, which the rest does not need
 
         folder = self.data or default_root().absolute()
-        jobs = [job.plan(run, step.seeds[0], self.profile) for step in self.steps for run in step.runs]
-        names = dict.fromkeys(one.merged()["data"]["name"].value for one in jobs)
+        names = dict.fromkeys(run.data_name for step in self.steps for run in step.runs)
         missing = [name for name in names if name in PLACES and found(name, folder) is None]
         return [f"{name} ({PLACES[name][1] / 1e6:.0f} MB) to {folder}" for name in missing]
 
@@ -173,12 +169,12 @@ def prepare(
         raise UserError(f"--cores is {cores}; expected 1 or more")
     results = Path(results or record.folder()).absolute()
     work = Path(work or record.folder().parent / "runs").absolute()
-    tasks = plan.matrix(profile, chosen, seeds, results, data)
+    tasks = plan.matrix(profile, chosen, seeds, results, work, data)
     cores = cores or _cores()
     return Matrix(
         profile=profile,
         tasks=tuple(tasks),
-        steps=tuple(plan.steps(tasks, profile, results, work, slots=cores)),
+        steps=tuple(plan.steps(tasks, profile, slots=cores)),
         results=results,
         work=work,
         data=Path(data).absolute() if data else None,

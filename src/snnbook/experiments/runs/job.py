@@ -1,50 +1,77 @@
-"""A run by name: what identifies it, where its files lie, and whether it is done.  Nothing here needs torch."""
+"""A run, resolved once: what it is made of, what it starts from, where its files lie.  Nothing here needs torch.
+
+``resolve`` reads the tables and returns a :class:`Run`; whatever trains, measures, records or schedules takes that
+value and never asks the tables again.
+"""
 
 import hashlib
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
-from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import settings as merging
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.settings import Settings
-from snnbook.experiments.tables.tables import Row, Sections, Table
+from snnbook.experiments.tables.tables import Sections, Table
+
+# Data sets that no folder holds: `snnbook.data.dataset` names them too, but brings torch; a test compares the two.
+BUNDLED = ("digits", "digit_events")
 
 
-@dataclass(frozen=True)
-class Job:
-    """One row, one seed, one profile."""
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One row, one seed, one profile, with all that it needs.
 
-    table: Table
-    row: Row
+    Attributes:
+        row: ``<table>/<row>``.
+        id: the same, marked where the run is not the table's row as it stands.
+        label: the row's name in the table.
+        seed: of weights, order and augmentation.
+        profile, recipe: whose settings.
+        overrides: ``section.key=value`` each, merged last.
+        sections: the row's settings as they are written, merged.
+        needs: the runs whose weights its method takes: same seed, profile and mode, and the same changes but the
+            method's.
+        inherits: the run whose weights and statistics it starts from, if any: likewise, but with its own T.
+        where: the row's place in its file.
+        results: folder of records.
+        work: folder of checkpoints and weights.
+    """
+
+    row: str
+    id: str
+    label: str
     seed: int
     profile: str
     recipe: str
     overrides: tuple[str, ...]
+    sections: Sections
+    needs: tuple["Run", ...]
+    inherits: "Run | None"
+    where: str
     results: Path
     work: Path
 
     @property
-    def run_id(self) -> str:
-        """``<table>/<row>``, marked where the run is not the table's row as it stands."""
-        mode = "" if self.recipe == "paper" else f"+{self.recipe}"
-        return f"{self.table.id}/{self.row.id}{mode}{_mark(self.overrides)}"
+    def parents(self) -> tuple["Run", ...]:
+        """All runs whose weights go into this one."""
+        return self.needs if self.inherits is None else (*self.needs, self.inherits)
 
     @property
     def folder(self) -> Path:
         """Checkpoint, lock, final weights and executed notebook; git ignores it."""
-        return self.work / self.profile / self.run_id / f"seed{self.seed}"
+        return self.work / self.profile / self.id / f"seed{self.seed}"
 
     @property
     def record_path(self) -> Path:
-        return self.results / self.profile / self.run_id / f"seed{self.seed}.json"
+        return self.results / self.profile / self.id / f"seed{self.seed}.json"
 
     @property
     def checkpoint(self) -> Path:
@@ -54,62 +81,44 @@ class Job:
     def weights(self) -> Path:
         return self.folder / "model.pt"
 
-    def settings(self) -> Settings:
-        return merging.settings(self.table, self.row, self.profile, self.recipe, self.overrides)
-
     @property
+    def data_name(self) -> str:
+        """Of the data set."""
+        name = self.sections.get("data", {}).get("name")
+        return BUNDLED[0] if name is None else name.value
+
+    @cached_property
     def asked(self) -> str:
-        """A hash of the row as the table writes it: tells a record of today's table without loading torch."""
-        return _digest(merging.plain(self.merged()))[:16]
+        """A hash of what the tables write for it and for the runs it needs: tells today's record without torch."""
+        content: Any = merging.plain(self.sections)
+        if self.parents:
+            content = [content, [[parent.id, parent.asked] for parent in self.parents]]
+        return digest(content)[:16]
 
-    def merged(self) -> Sections:
-        return merging.merged(self.table, self.row, self.profile, self.recipe, self.overrides)
-
-    def identity(self, settings: Settings, fingerprint: str) -> str:
-        """Equal for equal settings on equal data; what a checkpoint must match to be resumed."""
-        content = [settings.as_dict(), fingerprint]
-        if parent := self.inherited():
-            content.append(parent.identity(parent.settings(), fingerprint))
-        digest = _digest(content)[:12]
-        return f"{self.profile}/{self.run_id}/seed{self.seed}/{digest}"
-
-    def standing(self) -> Record | None:
-        """The record of this run, or None.
+    @cached_property
+    def settings(self) -> Settings:
+        """The sections, typed; the first time this brings torch.
 
         Raises:
-            UserError: it is damaged, or was made with other settings than the table's now.
+            UserError: an unknown method or key, or a mistyped value, with its place.
         """
-        if not self.record_path.is_file():
-            return None
-        found = record.read(self.record_path)
-        changed = [] if found.asked == self.asked else self.changed(found)
-        if changed:
+        return merging.settings(self.sections, f"{self.where}: row {self.row.partition('/')[2]!r}")
+
+    def check(self) -> None:
+        """Find mistakes in its settings, and in those of the runs it needs, before anything is trained.
+
+        Raises:
+            UserError: as of :attr:`settings`; or it has fewer time steps than the run it inherits from.
+        """
+        for parent in self.parents:
+            parent.check()
+        now = self.settings.network.time_steps
+        if self.inherits and (before := self.inherits.settings.network.time_steps) > now:
             raise UserError(
-                f"record {self.record_path} was made with other settings ({'; '.join(changed)}); "
-                "delete it to run again, or choose another --results"
+                f"{self.where}: row {self.row.partition('/')[2]!r} has T = {now} and inherits from "
+                f"{self.inherits.row} with T = {before}; expected phases whose T grows; give the longer one to "
+                "this row"
             )
-        return found
-
-    def changed(self, made: Record) -> list[str]:
-        """Settings that are others now than in the record ``made``, ``section.key: before, now after`` each."""
-        now = json.loads(json.dumps(self.settings().as_dict()))  # tuples become lists, as in the record
-        return [f"{key}: {old}, now {new}" for key, old, new in merging.changes(made.config, now)]
-
-    def needs(self) -> list["Job"]:
-        """The runs this one starts from: same seed, profile and mode, and the same changes but the method's."""
-        return [self._other(need, ("method.",)) for need in self.row.needs]
-
-    def inherited(self) -> "Job | None":
-        """The run whose weights this one starts from, if any: as :meth:`needs`, but with its own time steps."""
-        if self.row.inherits is None:
-            return None
-        return self._other(self.row.inherits, ("method.", "network.time_steps"))
-
-    def _other(self, run_id: str, dropped: tuple[str, ...]) -> "Job":
-        shared = [text for text in self.overrides if not text.strip().startswith(dropped)]
-        table, row = tables.find(run_id)
-        mode = self.recipe if self.recipe in ("paper", *table.recipes, *row.recipes) else "paper"
-        return plan(run_id, self.seed, self.profile, mode, shared, self.results, self.work)
 
     def check_folders(self) -> None:
         """Find out now, not after the training, that a folder cannot be written.
@@ -123,7 +132,7 @@ class Job:
             probe.unlink()
 
 
-def plan(
+def resolve(
     run_id: str,
     seed: int = 0,
     profile: str = "quick",
@@ -131,34 +140,79 @@ def plan(
     overrides: Sequence[str] = (),
     results: Path | None = None,
     work: Path | None = None,
-) -> Job:
+) -> Run:
     """The run called ``run_id``; see :func:`snnbook.experiments.run` for the arguments.
 
     Raises:
-        UserError: no such run, profile, mode, section, or a negative seed.
+        UserError: no such run, profile, mode, section, or a negative seed; a run that needs itself, or one that
+            cannot be run in this profile.
     """
-    table, row = tables.find(run_id)
     if seed < 0:
         raise UserError(f"seed is {seed}; expected 0 or more")
-    job = Job(
-        table=table,
-        row=row,
+    places = (
+        Path(results or record.folder()).absolute(),
+        Path(work or record.folder().parent / "runs").absolute(),
+    )
+    return _resolve(run_id, seed, profile, recipe, tuple(overrides), places, ())
+
+
+def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str, ...]) -> Run:
+    table, row = tables.find(run_id)
+    name = f"{table.id}/{row.id}"
+    if name in above:
+        raise UserError(f"{' needs '.join([*above, name])}: a run cannot need itself; remove one 'needs'")
+    sections = merging.merged(table, row, profile, recipe, overrides)
+
+    def parent(other: str, dropped: tuple[str, ...]) -> Run:
+        modes = tables.find(other)
+        mode = recipe if recipe in ("paper", *modes[0].recipes, *modes[1].recipes) else "paper"
+        kept = tuple(text for text in overrides if not text.strip().startswith(dropped))
+        try:
+            return _resolve(other, seed, profile, mode, kept, places, (*above, name))
+        except merging.Barred as error:
+            raise merging.Barred(f"{row.where}: {error}; let this row wait too") from None
+
+    return Run(
+        row=name,
+        id=name + ("" if recipe == "paper" else f"+{recipe}") + _mark(overrides),
+        label=row.label,
         seed=seed,
         profile=profile,
         recipe=recipe,
-        overrides=tuple(overrides),
-        results=Path(results or record.folder()).absolute(),
-        work=Path(work or record.folder().parent / "runs").absolute(),
+        overrides=overrides,
+        sections=sections,
+        needs=tuple(parent(need, ("method.",)) for need in row.needs),
+        inherits=parent(row.inherits, ("method.", "network.time_steps")) if row.inherits else None,
+        where=row.where,
+        results=places[0],
+        work=places[1],
     )
-    job.merged()
-    return job
+
+
+def check_table(table: Table) -> None:
+    """Try every row in every profile and mode, so that a typo is found before an hour of training.
+
+    Raises:
+        UserError: as :meth:`Run.check` and :func:`resolve`; or a row names a baseline or a row that is not there.
+    """
+    for row in table.rows:
+        if row.baseline:
+            tables.find(row.baseline)
+        if row.same:
+            tables.find(row.same)
+            continue
+        for profile in table.profiles:
+            for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
+                if not row.barred(profile):
+                    resolve(f"{table.id}/{row.id}", profile=profile, recipe=recipe).check()
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of what JSON can write, as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _mark(overrides: Sequence[str]) -> str:
     if not overrides:
         return ""
-    return "+" + _digest(merging.plain(merging.override_sections(overrides)))[:8]
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return "+" + digest(merging.plain(merging.override_sections(overrides)))[:8]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snnbook import files
 from snnbook.errors import UserError
-from snnbook.experiments.runs.job import Job
+from snnbook.experiments.runs.job import Run
 
 NAME = "run.ipynb"
 
@@ -16,8 +16,8 @@ class NotebookFailed(Exception):
     """A cell failed for another reason than bad input; the executed copy holds its traceback."""
 
 
-def execute(job: Job, *, data: Path | None, device: str, progress: bool) -> Path:
-    """Execute ``notebooks/experiments/run.ipynb`` for ``job``; the copy with its outputs lies in ``job.folder``.
+def execute(run: Run, *, data: Path | None, device: str, progress: bool) -> Path:
+    """Execute ``notebooks/experiments/run.ipynb`` for ``run``; the copy with its outputs lies in ``run.folder``.
 
     The notebook calls :func:`snnbook.experiments.run`, which alone decides what is done.  Progress of the
     kernel is written to this process's standard error as it comes.
@@ -37,18 +37,18 @@ def execute(job: Job, *, data: Path | None, device: str, progress: bool) -> Path
         )
     import papermill
 
-    job.check_folders()
-    output = job.folder / NAME
+    run.check_folders()
+    output = run.folder / NAME
     parameters = {
-        "run_id": f"{job.table.id}/{job.row.id}",
-        "seed": job.seed,
-        "profile": job.profile,
-        "recipe": job.recipe,
+        "run_id": run.row,
+        "seed": run.seed,
+        "profile": run.profile,
+        "recipe": run.recipe,
         "data": str(data.absolute()) if data else None,
-        "overrides": list(job.overrides),
+        "overrides": list(run.overrides),
         "device": device,
-        "results": str(job.results),
-        "work": str(job.work),
+        "results": str(run.results),
+        "work": str(run.work),
         "progress": progress,
     }
     with tempfile.TemporaryDirectory(prefix="snnbook-") as sockets:

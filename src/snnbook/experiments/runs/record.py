@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -13,7 +13,8 @@ from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments.tables import config, tables
 
-SCHEMA = 1
+SCHEMA = 2
+OLD = 1  # knew nothing of the runs a run needs, see migration.py
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Record:
         label: the row's name in the table.
         seed: of weights, order and augmentation.
         profile: ``quick``, ``lab-narrow``, ``lab`` or ``paper``.
-        asked: a hash of the settings the table writes for this run, to tell whether they changed since.
+        asked: a hash of what the tables write for this run and those it needs, to tell whether that changed since.
         config: every setting, by section.
         data: name, classes, sizes and fingerprint of the data set.
         metrics: a network's ``last`` and ``best`` test accuracy in percent, ``best_epoch`` counted from 1.
@@ -35,6 +36,9 @@ class Record:
         environment: versions, device, threads, kernel, precision.
         code: version, commit, and a hash of the package's files.
         created: when, in UTC.
+        needs: the runs whose weights went into this one, an :class:`Origin` each as a dictionary.
+        weights: digest of the weights it left; None where they were not kept track of.
+        history: what was done to the record itself since it was made.
     """
 
     run: str
@@ -51,6 +55,9 @@ class Record:
     environment: dict
     code: dict
     created: str
+    needs: list[dict] = field(default_factory=list)
+    weights: str | None = None
+    history: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     def value(self, key: str) -> float:
@@ -106,6 +113,25 @@ def _paths(content: dict, prefix: str = "") -> list[str]:
     return paths
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A run whose weights went into another, as that one's record tells it.
+
+    Attributes:
+        run: its id; seed and profile are the other's.
+        config: its settings, by section.
+        data: fingerprint of its data set.
+        weights: digest of the weights that were taken; None where they were not kept track of.
+        needs: the runs that it needed itself.
+    """
+
+    run: str
+    config: dict
+    data: str
+    weights: str | None
+    needs: list[dict]
+
+
 def write(record: Record, path: Path) -> None:
     """Put ``record`` at ``path``, whole or not at all, sealed with a checksum."""
     content = _content(record)
@@ -121,20 +147,33 @@ def read(path: Path) -> Record:
     Raises:
         UserError: it is damaged, or of another schema.
     """
-    advice = "restore it from git, or delete it and run again"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        checksum = content.pop("checksum")
-        intact = checksum == _checksum(content)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"record {path} is damaged ({type(error).__name__}); {advice}") from None
-    if not intact:
-        raise UserError(f"record {path} is damaged (its checksum does not match); {advice}")
+    content = unsealed(path)
+    if content.get("schema") == OLD:
+        raise UserError(
+            f"record {path} has schema {OLD}; 'snnbook check --migrate --results DIR' brings a folder up to date"
+        )
     if content.get("schema") != SCHEMA or set(content) != {item.name for item in fields(Record)}:
         raise UserError(
             f"record {path} has schema {content.get('schema')}; expected {SCHEMA}; delete it and run again"
         )
     return Record(**content)
+
+
+def unsealed(path: Path) -> dict:
+    """What the file at ``path`` holds besides its checksum, which is right.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    advice = "restore it from git, or delete it and run again"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        intact = content.pop("checksum") == _checksum(content)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"record {path} is damaged ({type(error).__name__}); {advice}") from None
+    if not intact:
+        raise UserError(f"record {path} is damaged (its checksum does not match); {advice}")
+    return content
 
 
 def checksum(record: Record) -> str:
@@ -159,12 +198,22 @@ def folder() -> Path:
 
 def records(run_id: str, profile: str, seeds: Sequence[int], results: Path | None = None) -> list[Record]:
     """The records of a run there are, by seed.  An installed package reads those packed with it as well."""
-    places = [Path(results)] if results else [folder(), files.results()]
     found = []
+    places = _places(results)
     for seed in seeds:
         paths = [place / profile / run_id / f"seed{seed}.json" for place in places]
         found += [read(path) for path in paths if path.is_file()][:1]
     return found
+
+
+def below(profile: str, results: Path | None = None) -> list[Record]:
+    """All records of a profile, by run and seed."""
+    paths = [path for place in _places(results) for path in sorted((place / profile).glob("*/*/seed*.json"))]
+    return [read(path) for path in paths]
+
+
+def _places(results: Path | None) -> list[Path]:
+    return [Path(results)] if results else list(dict.fromkeys([folder(), files.results()]))
 
 
 @dataclass(frozen=True)

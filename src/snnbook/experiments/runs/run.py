@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from snnbook.experiments.runs.job import plan
+from snnbook.experiments.runs.job import BUNDLED, Run, resolve
 from snnbook.experiments.runs.provenance import pick_device
 from snnbook.experiments.runs.record import Record
-from snnbook.experiments.tables.settings import check
+from snnbook.experiments.runs.standing import standing
 from snnbook.trainers.loop import processes
 
 
@@ -47,18 +47,37 @@ def run(
         weights: train again, beside a record that stands, if the weights are missing; the record stays as it is.
 
     Raises:
-        UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder.
+        UserError: anything wrong with the arguments, the table, the data, a checkpoint or a folder; a record made
+            of other data than are there now.
     """
-    job = plan(run_id, seed, profile, recipe, overrides, results, work)
-    standing = None if processes.launched() else job.standing()
-    if standing is not None and not weights:
-        return standing
-    check(job.table)
-    from snnbook.experiments.runs.training import Context, train  # torch takes its time to import
+    resolved = resolve(run_id, seed, profile, recipe, overrides, results, work)
+    return finish(resolved, data=data, device=device, progress=progress, weights=weights)
+
+
+def finish(
+    asked: Run,
+    *,
+    data: Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    weights: bool = False,
+) -> Record:
+    """As :func:`run`, of a run that is resolved already."""
+    if not (processes.launched() or weights):
+        found = standing(asked)
+        if found is not None:
+            if asked.data_name not in BUNDLED:
+                from snnbook.experiments.runs.training import check_data  # torch takes its time to import
+
+                check_data(asked, found, data)
+            return found
+    asked.check()
+    from snnbook.experiments.runs.training import Context, train
     from snnbook.trainers.loop.distributed import join
 
     with join(pick_device(device)) as (world, own):
+        context = Context(own, data, progress, world)
         # One process looks: a record may appear while others still start.
-        if world.decide(job.standing) is None or weights:
-            train(job, Context(own, data, progress, world))
-        return world.decide(job.standing)
+        if world.decide(lambda: standing(asked)) is None or weights:
+            train(asked, context)
+        return world.decide(lambda: standing(asked))

@@ -1,25 +1,25 @@
 """Training one run to its record, which is written last."""
 
-import json
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import torch
 from torch import nn
 
 from snnbook import data as datasets
-from snnbook import files, trainers
-from snnbook.analysis import epoch_notes, measure
+from snnbook import files
+from snnbook.analysis import epoch_notes, rehearse
 from snnbook.data import Dataset
 from snnbook.errors import UserError
-from snnbook.experiments.runs import provenance, record
-from snnbook.experiments.runs.job import Job
+from snnbook.experiments.runs import making, record
+from snnbook.experiments.runs.job import Run, digest
 from snnbook.experiments.runs.lock import PATIENCE, hold
-from snnbook.experiments.runs.record import Record
+from snnbook.experiments.runs.record import Origin, Record
+from snnbook.experiments.runs.standing import standing
+from snnbook.trainers import build_method
 from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.allocator import keep_freed_memory
 from snnbook.trainers.loop.distributed import ALONE, World
@@ -49,75 +49,149 @@ class Context:
             print(text, file=sys.stderr, flush=True)
 
 
-def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
-    """Leave weights and record of ``job`` on disk; a record that stands is not touched."""
-    settings, world = job.settings(), context.world
+@dataclass(frozen=True)
+class Trained:
+    """A run whose weights are on disk: what a run that needs it has to know of it.
+
+    Attributes:
+        run: which.
+        path, weights: where they are, and their digest.
+        fingerprint: of its data.
+        parents: the runs it needed itself.
+    """
+
+    run: Run
+    path: Path
+    weights: str
+    fingerprint: str
+    parents: tuple["Trained", ...]
+
+    def origin(self) -> Origin:
+        """As a record names it."""
+        needs = [vars(parent.origin()) for parent in self.parents]
+        return Origin(self.run.id, self.run.settings.as_dict(), self.fingerprint, self.weights, needs)
+
+
+def identity(run: Run, fingerprint: str, parents: tuple[Trained, ...]) -> str:
+    """Equal for equal settings, equal data and equal weights to start from; what a checkpoint must match."""
+    content = [run.settings.as_dict(), fingerprint, [parent.weights for parent in parents]]
+    return f"{run.profile}/{run.id}/seed{run.seed}/{digest(content)[:12]}"
+
+
+def train(run: Run, context: Context, patience: float = PATIENCE) -> Trained:
+    """Leave weights and record of ``run`` on disk; a record that stands is not touched.
+
+    Raises:
+        UserError: an analysis that cannot be done, data that cannot be had, a record made of other data.
+    """
+    settings, world = run.settings, context.world
     data = context.load(settings.data)
-    identity = job.identity(settings, data.fingerprint)
-    weights = [weights_of(need, context) for need in job.needs()]
-    parent = job.inherited()
-    start = weights_of(parent, context) if parent else None
+    parents = tuple(trained(parent, context) for parent in run.parents)
+    name = identity(run, data.fingerprint, parents)
     with ExitStack() as stack:
 
         def claim() -> bool:
-            job.check_folders()
-            stack.enter_context(hold(job.folder / "lock", patience))
-            return _done(job, identity)
+            run.check_folders()
+            stack.enter_context(hold(run.folder / "lock", patience))
+            _check_made_of(data.fingerprint, standing(run))
+            return _done(run, name)
 
-        if world.decide(claim):
-            return  # the process we waited for did it
-        _check_same(identity, world)
-        context.say(f"{job.run_id}, seed {job.seed}, {job.profile} profile, {_where(context)}")
-        keep_freed_memory()
-        torch.manual_seed(job.seed)
-        method = trainers.build_method(settings.name, settings.method, settings.network, data, needs=weights)
-        if start is not None:
-            checkpoint.load_weights(method, start)
-        history = fit(
-            method,
-            data,
-            settings.recipe,
-            seed=job.seed,
-            device=context.device,
-            checkpoint=job.checkpoint,
-            identity=identity,
-            progress=context.progress,
-            note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
-            world=world,
-        )
-        world.decide(lambda: _finish(job, identity, settings, data, method, history, context))
+        if not world.decide(claim):  # else the process we waited for did it
+            _check_same(name, world)
+            context.say(f"{run.id}, seed {run.seed}, {run.profile} profile, {_where(context)}")
+            _train(run, context, data, parents, name)
+    return Trained(run, run.weights, files.digest(run.weights), data.fingerprint, parents)
+
+
+def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ...], name: str) -> None:
+    settings, world = run.settings, context.world
+    keep_freed_memory()
+    torch.manual_seed(run.seed)
+    needs = [parent.path for parent in parents if parent.run is not run.inherits]
+    method = build_method(settings.name, settings.method, settings.network, data, needs=needs)
+    for parent in parents:
+        if parent.run is run.inherits:
+            checkpoint.load_weights(method, parent.path)
+    rehearse(method, data, settings.analysis)
+    history = fit(
+        method,
+        data,
+        settings.recipe,
+        seed=run.seed,
+        device=context.device,
+        checkpoint=run.checkpoint,
+        identity=name,
+        progress=context.progress,
+        note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
+        world=world,
+    )
+    world.decide(lambda: _finish(run, name, data, method, history, parents, context))
 
 
 def _finish(
-    job: Job, identity: str, settings, data: Dataset, method, history: History, context: Context
+    run: Run,
+    name: str,
+    data: Dataset,
+    method: nn.Module,
+    history: History,
+    parents: tuple[Trained, ...],
+    context: Context,
 ) -> None:
     """Weights first, then their mark, then the record: what is there is whole."""
-    mark = job.weights.with_suffix(".id")
+    mark = run.weights.with_suffix(".id")
     mark.unlink(missing_ok=True)
-    checkpoint.save(job.weights, method.state_dict())
-    files.write_text(mark, identity)
-    if not job.record_path.is_file():
-        made = _record(job, settings, data, method, history, context)
-        record.write(made, job.record_path)
-    job.checkpoint.unlink(missing_ok=True)
+    checkpoint.save(run.weights, method.state_dict())
+    files.write_text(mark, name)
+    if not run.record_path.is_file():
+        origins = [parent.origin() for parent in parents]
+        made = making.make(run, data, method, history, origins, context.device, context.world)
+        record.write(made, run.record_path)
+    run.checkpoint.unlink(missing_ok=True)
 
 
-def weights_of(job: Job, context: Context) -> Path:
-    """The trained weights of a run another needs.  They are not kept in git: trained again if they are missing."""
-    settings = job.settings()
-    identity = job.identity(settings, context.load(settings.data).fingerprint)
-    if not context.world.decide(lambda: _done(job, identity)):
-        context.say(f"training {job.run_id} first, which is needed here")
-        train(job, context, patience=float("inf"))
-    return job.weights
+def trained(run: Run, context: Context) -> Trained:
+    """A run another needs.  Its weights are not kept in git: it is trained again if they are missing."""
+    fingerprint = context.load(run.settings.data).fingerprint
+    parents = tuple(trained(parent, context) for parent in run.parents)
+    if not context.world.decide(lambda: _done(run, identity(run, fingerprint, parents))):
+        context.say(f"training {run.id} first, which is needed here")
+        return train(run, context, patience=float("inf"))
+    return Trained(run, run.weights, files.digest(run.weights), fingerprint, parents)
 
 
-def _done(job: Job, identity: str) -> bool:
-    return _trained(job, identity) and job.record_path.is_file()
+def check_data(run: Run, made: Record, root: Path | None) -> None:
+    """Refuse to take ``made`` for the run on the data in ``root``, if it was made of others.
+
+    Without ``root`` the usual folder is looked at; where nothing is there, nothing can be compared.
+
+    Raises:
+        UserError: other data, or a ``root`` without them.
+    """
+    try:
+        found = datasets.load(replace(run.settings.data, download=False), root)
+    except UserError:
+        if root is not None:
+            raise
+        return
+    _check_made_of(found.fingerprint, made)
 
 
-def _check_same(identity: str, world: World) -> None:
-    found = sorted(set(world.gather(identity)))
+def _check_made_of(fingerprint: str, made: Record | None) -> None:
+    if made is not None and made.data["fingerprint"] != fingerprint:
+        raise UserError(
+            f"the record of {made.run}, seed {made.seed}, was made of other data (fingerprint "
+            f"{made.data['fingerprint']}, here {fingerprint}); choose another --results, or those data"
+        )
+
+
+def _done(run: Run, name: str) -> bool:
+    mark = run.weights.with_suffix(".id")
+    there = run.weights.is_file() and mark.is_file() and mark.read_text() == name
+    return there and run.record_path.is_file()
+
+
+def _check_same(name: str, world: World) -> None:
+    found = sorted(set(world.gather(name)))
     if len(found) > 1:
         raise UserError(
             f"processes are at different runs ({', '.join(found)}); "
@@ -128,61 +202,3 @@ def _check_same(identity: str, world: World) -> None:
 def _where(context: Context) -> str:
     count = context.world.size
     return f"on {context.device}" if count == 1 else f"in {count} processes on {context.device.type}"
-
-
-def _trained(job: Job, identity: str) -> bool:
-    mark = job.weights.with_suffix(".id")
-    return job.weights.is_file() and mark.is_file() and mark.read_text() == identity
-
-
-def _record(
-    job: Job, settings, data: Dataset, method: nn.Module, history: History, context: Context
-) -> Record:
-    return Record(
-        run=job.run_id,
-        label=job.row.label,
-        seed=job.seed,
-        profile=job.profile,
-        asked=job.asked,
-        config=json.loads(json.dumps(settings.as_dict())),
-        data=data.describe(),
-        metrics={name: _metrics(values, history.tested) for name, values in history.accuracy.items()},
-        curve=_curve(history),
-        measure=measure(method, data.to(context.device), settings.analysis, job.seed, history.notes),
-        cost=_cost(job, settings, method, history),
-        environment=provenance.environment(context.device, settings.recipe.precision)
-        | context.world.describe(),
-        code=provenance.code(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _curve(history: History) -> dict:
-    curve = {"loss": history.losses, "tested": history.tested, "accuracy": history.accuracy}
-    more = {"test_loss": history.test_losses, "notes": history.notes}
-    return curve | {name: values for name, values in more.items() if values}
-
-
-def _cost(job: Job, settings, method: nn.Module, history: History) -> dict:
-    """What the run took, and with ``total_`` what it and the runs it inherits from took together.
-
-    ``epoch_steps`` is the paper's unit of time, epochs times T (Deng et al. 2022, Sec. 4.3), free of any machine.
-    """
-    steps = settings.network.time_steps if "snn" in history.accuracy else 1
-    own = {"seconds": sum(history.seconds), "epoch_steps": history.epochs * steps}
-    parent = job.inherited()
-    before = parent.standing().cost if parent else {}
-    return {
-        "seconds": own["seconds"],
-        "seconds_per_epoch": median(history.seconds),
-        "images_per_second": history.images_per_second,
-        "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
-        "epoch_steps": own["epoch_steps"],
-        "total_seconds": own["seconds"] + before.get("total_seconds", 0),
-        "total_epoch_steps": own["epoch_steps"] + before.get("total_epoch_steps", 0),
-    }
-
-
-def _metrics(accuracy: list[float], tested: list[int]) -> dict:
-    best = max(accuracy)
-    return {"last": accuracy[-1], "best": best, "best_epoch": tested[accuracy.index(best)]}

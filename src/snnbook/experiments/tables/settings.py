@@ -12,7 +12,11 @@ from typing import Any
 
 from snnbook.errors import UserError
 from snnbook.experiments.tables import config
-from snnbook.experiments.tables.tables import SECTIONS, Row, Sections, Table, find
+from snnbook.experiments.tables.tables import SECTIONS, Row, Sections, Table
+
+
+class Barred(UserError):
+    """A row that cannot be run in a profile."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,26 @@ class Settings:
 def merged(
     table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
 ) -> Sections:
-    """The row's sections as they are written, merged; for the arguments see :func:`settings`.
+    """The row's sections as they are written, merged.
+
+    Args:
+        table: holds the row.
+        row: what to train.
+        profile: one of the table's profiles.
+        recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
+        overrides: ``section.key=value`` each, merged last.
 
     Raises:
-        UserError: an unknown profile, mode or section; a row that waits in this profile.
+        UserError: an unknown profile, mode or section.
+        Barred: a row that waits in this profile, or a table without it.
     """
     if reason := row.barred(profile):
-        raise UserError(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
+        raise Barred(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
     modes = ["paper", *table.recipes, *row.recipes]
     if recipe not in modes:
         raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
     if profile not in table.profiles:
-        raise UserError(
+        raise Barred(
             f"table {table.id} has no profile {profile!r}; {config.nearest(profile, table.profiles)}"
         )
     return _merge(
@@ -60,34 +72,26 @@ def merged(
     )
 
 
-def settings(
-    table: Table, row: Row, profile: str = "quick", recipe: str = "paper", overrides: Sequence[str] = ()
-) -> Settings:
-    """Everything a run is made of, merged and typed.
+def settings(sections: Sections, where: str) -> Settings:
+    """Merged sections as the dataclasses of their packages, which check them.
 
     Args:
-        table: holds the row.
-        row: what to train.
-        profile: one of the table's profiles.
-        recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
-        overrides: ``section.key=value`` each, merged last.
+        sections: from :func:`merged`.
+        where: names the row, should it have no method.
 
     Raises:
-        UserError: an unknown profile, mode, section or key, or a mistyped value, with its place.
+        UserError: no or an unknown method, an unknown key, or a mistyped value, with its place.
     """
     from snnbook.trainers import METHODS
 
-    sections = merged(table, row, profile, recipe, overrides)
     method = dict(sections.get("method", {}))
     name = method.pop("name", None)
     if name is None:
-        raise UserError(
-            f"{row.where}: row {row.id!r} has no method.name; expected one of {', '.join(METHODS)}"
-        )
+        raise UserError(f"{where} has no method.name; expected one of {', '.join(METHODS)}")
     if name.value not in METHODS:
         raise UserError(f"{name.where}: no method {name.value!r}; {config.nearest(name.value, METHODS)}")
-    sections["method"] = method
-    filled = {key: config.fill(cls, sections.get(key, {}), key) for key, cls in _classes(name.value).items()}
+    written = {**sections, "method": method}
+    filled = {key: config.fill(cls, written.get(key, {}), key) for key, cls in _classes(name.value).items()}
     return Settings(name=name.value, **filled)
 
 
@@ -127,51 +131,6 @@ def _default(item: Field) -> Any:
     if item.default_factory is not MISSING:
         return item.default_factory()
     return None if item.default is MISSING else item.default
-
-
-def check(table: Table) -> None:
-    """Try every row in every profile and mode, so that a typo is found before an hour of training.
-
-    Raises:
-        UserError: as :func:`settings`; or a row needs one that does not exist, or itself.
-    """
-    for row in table.rows:
-        if row.baseline:
-            find(row.baseline)
-        if row.same:
-            find(row.same)
-            continue
-        _check_needs(f"{table.id}/{row.id}", ())
-        for profile in table.profiles:
-            for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
-                if not row.barred(profile):
-                    _check_row(table, row, profile, recipe)
-
-
-def _check_row(table: Table, row: Row, profile: str, recipe: str) -> None:
-    ours = settings(table, row, profile, recipe)
-    if row.inherits is None:
-        return
-    parent_table, parent = find(row.inherits)
-    if profile not in parent_table.profiles or parent.barred(profile):
-        raise UserError(
-            f"{row.where}: {row.inherits} cannot be run in the {profile} profile; let this row wait too"
-        )
-    mode = recipe if recipe in ("paper", *parent_table.recipes, *parent.recipes) else "paper"
-    before, now = settings(parent_table, parent, profile, mode).network.time_steps, ours.network.time_steps
-    if before > now:
-        raise UserError(
-            f"{row.where}: row {row.id!r} has T = {now} and inherits from {row.inherits} with T = {before}; "
-            "expected phases whose T grows; give the longer one to this row"
-        )
-
-
-def _check_needs(run_id: str, path: tuple[str, ...]) -> None:
-    if run_id in path:
-        raise UserError(f"{' needs '.join([*path, run_id])}: a run cannot need itself; remove one 'needs'")
-    row = find(run_id)[1]
-    for need in (*row.needs, *filter(None, [row.inherits])):
-        _check_needs(need, (*path, run_id))
 
 
 def override_sections(overrides: Iterable[str]) -> Sections:
