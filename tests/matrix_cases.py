@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from snnbook.experiments.matrix.owner import end_with_owner
 from snnbook.experiments.matrix.prepare import Matrix, prepare
 from snnbook.experiments.runs import lock, record
 from snnbook.experiments.runs.job import resolve
@@ -60,6 +61,7 @@ class StandIn(Matrix):
 
 def main(results, work, profile, pause, run, *seeds):
     """Stands for ``snnbook run``: does nothing where the record stands, and is one process a run."""
+    end_with_owner()
     folder = Path(work) / profile / run
     for seed in map(int, seeds):
         place = folder / f"seed{seed}"

@@ -16,7 +16,7 @@ import pytest
 from matrix_cases import BROKEN, TABLE, calls, gpus, lay_out, matrix, records
 from snnbook import cli
 from snnbook.errors import UserError
-from snnbook.experiments.matrix import engine
+from snnbook.experiments.matrix import engine, owner
 from snnbook.experiments.runs import record
 
 
@@ -69,7 +69,7 @@ def alive(process):
 
 
 def test_killed_in_the_middle_it_goes_on_and_one_lost_record_is_one_run(here):
-    """``kill -9`` leaves nothing to unlock; a run that outlives it is waited for; no record is touched again."""
+    """``kill -9`` leaves nothing to unlock; the run it met is made again, if it had no record, and no other is."""
     process = start(here, matrix(here, pause=0.7, cores=1))
     wait_for(lambda: records(here) and len(calls(here)[0]) > len(records(here)))
     process.kill()
@@ -78,14 +78,15 @@ def test_killed_in_the_middle_it_goes_on_and_one_lost_record_is_one_run(here):
     engine.reproduce(matrix(here), lambda made, left: None)
     assert len(records(here)) == 6
     order, _ = calls(here)
-    assert sorted(order) == [f"demo/{run} {seed}" for run in ("pupil", "snn", "teacher") for seed in (0, 1)]
+    assert set(order) == {f"demo/{run} {seed}" for run in ("pupil", "snn", "teacher") for seed in (0, 1)}
+    assert len(order) <= 7
     after = records(here)
     assert {path: after[path] for path in before} == before
     lost = here / "results/quick/demo/snn/seed1.json"
     content = lost.read_bytes()
     lost.unlink()
     assert engine.reproduce(matrix(here), lambda made, left: None) == []
-    assert calls(here)[0][6:] == ["demo/snn 1"]
+    assert calls(here)[0][len(order) :] == ["demo/snn 1"]
     assert lost.read_bytes() == content
     assert {path: state for path, state in records(here).items() if path != lost} == {
         path: state for path, state in after.items() if path != lost
@@ -101,6 +102,45 @@ def test_an_interrupt_ends_everything_it_started(here):
     process.wait(30)
     assert not alive(running)
     assert not list((here / "runs/reproduce").glob("[!.]*"))
+
+
+def test_a_kill_ends_what_was_started_and_the_next_call_clears_up(here):
+    """``kill -9`` of the command itself, which then can tell nobody."""
+    process = start(here, matrix(here, pause=60, cores=1))
+    wait_for(lambda: (here / "runs/calls.txt").is_file() and calls(here)[0])
+    (running,) = calls(here)[1]
+    (left,) = (here / "runs/reproduce").glob("*:*")
+    process.kill()
+    process.wait()
+    wait_for(lambda: not alive(running), 20)
+    (here / "runs/calls.txt").unlink()
+    engine.reproduce(matrix(here, seeds=[0]), lambda made, left: None)
+    assert not left.exists()
+    assert not list((here / "runs/reproduce").glob("*:*"))
+
+
+@pytest.mark.parametrize("error", [UserError("a damaged record"), OSError(28, "No space left on device")])
+def test_an_error_in_the_middle_ends_everything_it_started(here, error):
+    def fail(made, left):
+        raise error
+
+    with pytest.raises(type(error)):
+        engine.reproduce(matrix(here, pause=1.0, cores=2), fail)
+    count = len(records(here))
+    assert not [process for process in calls(here)[1] if alive(process)]
+    assert not list((here / "runs/reproduce").glob("*:*"))
+    time.sleep(1.5)
+    assert len(records(here)) == count
+
+
+def test_an_owner_is_a_process_and_not_its_number(here):
+    mine = owner.name()
+    assert owner.alive(mine)
+    number, _, started = mine.partition(":")
+    assert not owner.alive(f"{number}:{int(started) + 1}")
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    assert not owner.alive(f"{process.pid}:{started}")
 
 
 def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):

@@ -7,7 +7,7 @@ import pytest
 from claim_cases import lay_out, made, put, rows
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import spread
-from snnbook.experiments.evidence.receipt import AS_SEEDS, FURTHER, SAME, receipt
+from snnbook.experiments.evidence.receipt import AS_SEEDS, COPIED, FURTHER, SAME, receipt
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
 
@@ -56,6 +56,17 @@ def test_a_receipt_of_a_differing_run_judges_by_the_books_seeds(mine, results, l
     assert found.word == word
     assert found.deviations == pytest.approx(last - 91)
     assert found.apart == pytest.approx(abs(last - 90))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"created": "2027-01-01T00:00:00+00:00"}, {"run": "demo/a+official"}]
+)
+def test_a_receipt_tells_a_copied_record_from_one_that_was_made(mine, results, changes):
+    """Two trainings never take the same time to the last digit; another date or name does not hide that."""
+    put(mine, made(last=90.0, **changes))
+    (found,) = compared(mine, results)
+    assert found.word == COPIED
+    assert "1 a copy of the book's record." in receipt(mine, book=results).markdown()
 
 
 def test_a_receipt_tells_settings_and_devices_that_differ(mine, results):
