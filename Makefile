@@ -10,7 +10,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 2147483647
 export MALLOC_TRIM_THRESHOLD_ ?= 2147483647
 export MALLOC_ARENA_MAX ?= 1
 
-.PHONY: help setup book serve test lint reproduce bench lock clean notebooks
+.PHONY: help setup book serve test lint typecheck reproduce bench lock clean notebooks
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -28,11 +28,14 @@ test: $(READY) lint  ## lint, test, run every notebook, build the book with warn
 	$(BIN)/pytest
 	$(BIN)/python book/build.py
 
-lint: $(READY)  ## check style, and that notebooks are clean and README up to date
+lint: $(READY) typecheck  ## check style and types, and that notebooks are clean and README up to date
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python book/notebooks.py --check
 	$(BIN)/python book/readme.py --check
+
+typecheck: $(READY)  ## check the types that users of the library see
+	$(BIN)/mypy
 
 notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell
 	$(BIN)/python book/notebooks.py
@@ -47,10 +50,10 @@ bench: $(READY)  ## measure training speed against other libraries; GROUPS="laye
 
 lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		--extra run --extra book --extra bench --extra dev --upgrade -o requirements.lock >/dev/null
+		--all-extras --upgrade -o requirements.lock >/dev/null
 
 clean:  ## delete what was built (not the environment, not results)
-	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

@@ -1,6 +1,7 @@
 """A reader's own numbers beside the book's: receipts, and spreads over seeds and conditions."""
 
 import json
+import re
 
 import pytest
 
@@ -41,7 +42,8 @@ def test_a_receipt_of_equal_runs_says_so(mine, results):
     assert (found.word, found.apart, found.difference) == (SAME, 0.0, -1.0)
     page = receipt(mine, book=results).markdown()
     assert "1 the same, digit for digit." in page and "All as the book's." in page
-    assert "| demo/a | SNN | 90.0 | 1 | 91.0 ± 1.0 | 3 | -1.0 | -1.0 | 0.0 | 7.2 |" in page
+    plain = re.sub(" +", " ", page)
+    assert "| demo/a | SNN | 90.0 | 1 | 91.0 ± 1.0 | 3 | -1.0 | -1.0 | 0.0 | 7.2 |" in plain
     assert f"checksum {record.checksum(own())[:16]}" in page
 
 
@@ -79,7 +81,7 @@ def test_a_receipt_tells_settings_and_devices_that_differ(mine, results):
     page = receipt(mine, book=results).markdown()
     assert f"- `{run}`: recipe.precision is 'bfloat16', the book's 'float32'\n" in page
     assert "mismatch" not in page
-    assert "| device | a GPU | a CPU |" in page
+    assert "| device | a GPU | a CPU |" in re.sub(" +", " ", page)
 
 
 def test_a_receipt_needs_records_of_ones_own(mine, results):

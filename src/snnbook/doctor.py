@@ -15,8 +15,9 @@ from snnbook import __version__
 EXTRAS = {
     "run": ("run experiments as notebooks", ("papermill", "nbclient", "ipykernel", "snakemake")),
     "book": ("build the book", ("jupyter_book", "nbclient", "sphinx_exercise", "sphinx_proof")),
-    "events": ("CIFAR10-DVS, and the comparison with SpikingJelly", ("spikingjelly",)),
-    "dev": ("tests and lint", ("pytest", "hypothesis", "ruff")),
+    "events": ("recordings of CIFAR10-DVS", ("spikingjelly",)),
+    "bench": ("compare training speed", ("snntorch", "spikingjelly")),
+    "dev": ("tests and lint", ("pytest", "hypothesis", "ruff", "mypy")),
 }
 
 

@@ -1,8 +1,12 @@
-"""Where things lie, and how they are written: whole or not at all."""
+"""Where things lie, and how they are written: whole or not at all, and by one process at a time."""
 
 import hashlib
+import math
 import os
+import platform
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from snnbook.errors import UserError
@@ -64,3 +68,58 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """As :func:`write_bytes`, for UTF-8 text."""
     write_bytes(path, text.encode())
+
+
+class HeldError(UserError):
+    """Another process holds a lock."""
+
+
+@contextmanager
+def hold(path: Path, what: str, patience: float = math.inf) -> Iterator[None]:
+    """Hold the lock file ``path`` while the body runs.
+
+    The system drops the lock when its holder ends, however it ends.
+
+    Args:
+        path: its folder is made if need be.  Who holds it stands in a file beside it, since some versions of
+            filelock empty or delete the lock file itself.
+        what: that which one process has at a time, for the message: "this run".
+        patience: seconds to wait for another holder, without end by default.
+
+    Raises:
+        HeldError: another process still holds it; the message names it.
+        UserError: the folder cannot be written, or its file system has no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    holder = path.with_name(f"{path.name}.holder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=patience if math.isfinite(patience) else -1)
+        lock.acquire()
+    except Timeout:
+        raise HeldError(
+            f"{_named(holder)} is at {what} already (lock {path}); wait for it, or stop it and try again"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"cannot lock {path}: {error.strerror or error}; "
+            "choose a folder that you may write to, on a disk that has locks"
+        ) from None
+    try:
+        with suppress(OSError):  # a full disk, say: the lock holds without the name
+            holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _named(holder: Path) -> str:
+    """Who wrote the file ``holder``."""
+    try:
+        name = " ".join(holder.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        name = ""
+    return name[:100] or "another process"

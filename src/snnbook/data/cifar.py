@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from snnbook import files
 from snnbook.data import folder
 from snnbook.data.dataset import Images
-from snnbook.data.location import alone
 from snnbook.errors import UserError
 
 COUNTS = {"cifar10": 10, "cifar100": 100}
@@ -60,7 +60,7 @@ def _download(name: str, root: Path) -> None:
         "fetch it elsewhere and name its folder with --data DIR, or use data name 'digits', which needs none"
     )
     try:
-        with alone(root / f".{name}.lock"):
+        with files.hold(root / f".{name}.lock", name):
             source(root, download=True)
     except RuntimeError:
         raise UserError(

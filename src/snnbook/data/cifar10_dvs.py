@@ -17,10 +17,10 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from snnbook import files
 from snnbook.data import events, room
 from snnbook.data.dataset import Files, Images
 from snnbook.data.folder import BAR_FROM, collect
-from snnbook.data.location import alone
 from snnbook.errors import UserError
 
 FOLDER = "cifar10_dvs"
@@ -55,7 +55,7 @@ def listing(
     reader = _reader()
     made = f"frames_{frames}_{split_by}_{accumulate}_{size}"
     try:
-        with alone(place / ".lock"):
+        with files.hold(place / ".lock", "these recordings"):
             _remove_unfinished(place / made)
             source = reader(
                 place,

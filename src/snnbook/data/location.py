@@ -1,8 +1,6 @@
-"""Where data sets lie when nobody says, and who may put them there."""
+"""Where data sets lie when nobody says."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from snnbook import files
@@ -26,14 +24,3 @@ PLACES = {
 def found(name: str, root: Path) -> str | None:
     """Where below ``root`` the data set ``name``, one of :data:`PLACES`, lies; None if it is not there."""
     return next((place for place in PLACES[name][0] if (root / place).exists()), None)
-
-
-@contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Let one process download or convert a data set; the others wait, and then find the files."""
-    import fcntl  # not on Windows, where nothing else here would miss it
-
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

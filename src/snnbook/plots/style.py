@@ -6,7 +6,7 @@ from functools import wraps
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
-from cycler import cycler
+from matplotlib import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor

@@ -26,22 +26,21 @@ _TEX = {
 
 def text(cells: Cells, left: int = 2) -> str:
     """Columns of one width each; the first ``left`` of them start at the left, numbers end at the right."""
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-
-    def line(row: Sequence[str]) -> str:
-        pairs = enumerate(zip(row, widths, strict=True))
-        padded = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in pairs]
-        return "  ".join(padded).rstrip()
-
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
+    return _table(cells, left, "simple")
 
 
 def markdown(cells: Cells, left: int = 2) -> str:
     """A pipe table."""
     escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in cells]
-    rule = ["---" if i < left else "---:" for i in range(len(cells[0]))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [escaped[0], rule, *escaped[1:]])
+    return _table(escaped, left, "pipe")
+
+
+def _table(cells: Cells, left: int, style: str) -> str:
+    from tabulate import tabulate  # not on every machine that trains
+
+    sides = ["left"] * left + ["right"] * (len(cells[0]) - left)
+    # What is shown is text already: "0.10" stays as it is.
+    return tabulate(cells, headers="firstrow", tablefmt=style, colalign=sides, disable_numparse=True)
 
 
 def latex(cells: Cells, caption: str, label: str, left: int = 2) -> str:

@@ -69,7 +69,7 @@ class Estimate:
 
 def student(degrees: int) -> float:
     """How many standard errors a 95 % interval reaches to each side, by Student's t."""
-    from scipy.special import stdtrit  # comes with scikit-learn; not needed to print help
+    from scipy.special import stdtrit  # not needed to print help
 
     return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from snnbook.errors import UserError
-from snnbook.experiments.runs.lock import hold
+from snnbook.files import HeldError, hold
 
 
 def cards() -> list[str]:
@@ -65,11 +65,10 @@ def own_card() -> Iterator[None]:
 
 def _take(held: ExitStack, names: list[str]) -> str | None:
     place = Path(tempfile.gettempdir()) / f"snnbook-cards-{os.getuid()}"
-    place.mkdir(exist_ok=True)
     for name in names:
         try:
-            held.enter_context(hold(place / name, patience=0))
-        except UserError:  # another run has it
+            held.enter_context(hold(place / name, "this card", patience=0))
+        except HeldError:
             continue
         return name
     return None
