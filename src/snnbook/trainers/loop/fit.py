@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -132,14 +132,13 @@ def fit(
             f"the training set has {count} images, fewer than recipe.batch_size = {recipe.batch_size}; "
             "choose a smaller batch or set recipe.drop_last: false"
         )
-    for backbone in method.backbones().values() if recipe.memory != "full" else ():
-        save_memory(backbone, recipe.memory)
     learner = world.wrap(method, device)
     if recipe.compile:
         learner = torch.compile(learner)
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
         synchronize,
+        _saving(method, recipe),
         tqdm(
             total=recipe.epochs * count,
             initial=history.epochs * count,
@@ -183,6 +182,13 @@ def fit(
                 on_epoch(history)
     method.eval()
     return history
+
+
+def _saving(method: nn.Module, recipe: Recipe) -> ExitStack:
+    saving = ExitStack()
+    for network in method.backbones().values() if recipe.memory != "full" else ():
+        saving.enter_context(save_memory(network, recipe.memory))
+    return saving
 
 
 def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, device, bar, world):

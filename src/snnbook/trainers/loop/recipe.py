@@ -31,7 +31,8 @@ class Recipe:
             process's share; then they train like one process.
         memory: what a step keeps for its backward pass: ``"full"``, spikes as ``"bytes"``, or ``"recompute"``, see
             :mod:`snnbook.trainers.loop.saved`.
-        compile: let ``torch.compile`` compile the whole method; takes a C++ compiler, and minutes on a CPU.
+        compile: let ``torch.compile`` compile the whole method, and decide what it keeps; takes a C++ compiler,
+            and minutes on a CPU.
     """
 
     epochs: int = 300
@@ -66,6 +67,11 @@ class Recipe:
             raise UserError(
                 f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
                 "expected milestones with 'steps', and with it alone"
+            )
+        if self.compile and self.memory != "full":
+            raise UserError(
+                f"recipe.memory is {self.memory!r} and recipe.compile is on, but torch.compile decides by itself "
+                "what to keep; set recipe.memory: full or recipe.compile: false"
             )
         for name in ("epochs", "batch_size", "learning_rate", "test_every"):
             if getattr(self, name) <= 0:

@@ -1,134 +1,192 @@
 """Less memory for the backward pass, without changing a number: three ways to keep what it needs.
 
 A network that trains keeps, for each neuron and step, the input of the BatchNorm, the membrane potential and the
-spikes.  ``full`` keeps all three as they are.  ``bytes`` keeps the spikes that a convolution reads as one byte
-each, which a spike fits in exactly.  ``recompute`` keeps each block's input alone and runs the block again on the
-way back: one forward pass more, for the memory of all blocks but one.
+spikes.  ``full`` keeps all three as they are.  ``bytes`` keeps the spikes that a layer reads as one byte each,
+which a spike fits in exactly; so do sums of up to 255 of them.  ``recompute`` keeps each block's input alone and
+runs the block again on the way back: one forward pass more, for the memory of all blocks but one.
+
+``torch.compile`` decides by itself what to keep, and compiled code goes none of these ways.
 """
 
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from weakref import WeakValueDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from torch.utils.weak import WeakIdKeyDictionary
 
 from snnbook.backbones.backbone import Backbone
-from snnbook.deploy.batchnorm import dataflow
 from snnbook.errors import UserError
+from snnbook.neurons import LIF
+from snnbook.trainers.loop.instead import Instead
 
 WAYS = ("full", "bytes", "recompute")
 
 
-def save_memory(backbone: nn.Module, way: str) -> nn.Module:
-    """Let ``backbone`` train in less memory; it is changed in place and returned, its state dict is not.
+def save_memory(network: nn.Module, way: str) -> ExitStack:
+    """Let ``network`` train in less memory until what this returns is closed::
+
+        with save_memory(network, "bytes"):
+            ...  # train
+
+    Outputs, gradients and running statistics are the same to the last bit, and so is the state dict.  Hooks inside
+    a block that is recomputed are called again in the backward pass.
 
     Args:
-        backbone: a :class:`snnbook.backbones.Backbone`, spiking or not.
-        way: ``"full"`` (no change), ``"bytes"`` (convolutions that read spikes) or ``"recompute"`` (blocks).
+        network: changed in place; for ``"recompute"``, a :class:`snnbook.backbones.Backbone` or what holds some.
+        way: ``"full"`` (no change), ``"bytes"`` (whatever a layer keeps that fits, see :func:`_pack`) or
+            ``"recompute"`` (blocks).
+
+    Returns:
+        What undoes it, by ``close()`` or at the end of a ``with``.
 
     Raises:
-        UserError: no such way, or a network that is not of this library.
+        UserError: no such way, or nothing to recompute.
     """
     if way not in WAYS:
         raise UserError(f"memory is {way!r}; expected one of {', '.join(WAYS)}")
-    if way != "full" and not isinstance(backbone, Backbone):
-        raise UserError(
-            f"memory is {way!r}, which a {type(backbone).__name__} does not know; expected a network of "
-            "snnbook.backbones; set recipe.memory: full"
-        )
+    instead = {}
     if way == "bytes":
-        for convolution in _reading_spikes(backbone):
-            _become(convolution, _BytesForSpikes)
+        for module in network.modules():
+            if hasattr(module, "dynamics"):
+                if type(module).forward is LIF.forward and not module.dynamics.smooth:
+                    instead[module] = _spiking
+            elif _is_layer(module) and not isinstance(module, nn.modules.batchnorm._NormBase):
+                instead[module] = _packing
     elif way == "recompute":
-        for block in _blocks(backbone):
-            _become(block, _Recomputed)
-    return backbone
+        instead = dict.fromkeys(_blocks(network), _recomputed)
+    saving = ExitStack()
+    for module, run in instead.items():
+        saving.callback(Instead(module, run).undo)
+    return saving
 
 
-def _reading_spikes(backbone: nn.Module) -> list[nn.Conv2d]:
-    layers = dataflow(backbone)
-    return [
-        layer
-        for node, layer in layers.items()
-        if isinstance(layer, nn.Conv2d) and hasattr(layers.get(node.args[0]), "dynamics")
-    ]
+def _is_layer(module: nn.Module) -> bool:
+    """Whether it has no parts, apart from those that compose its weights."""
+    return all(name == "parametrizations" for name, _ in module.named_children())
 
 
-def _blocks(backbone: nn.Module) -> list[nn.Module]:
+def _blocks(network: nn.Module) -> list[nn.Module]:
     """The residual blocks of each stage; the whole stage where it is a plain stack of layers."""
+    stages = [stage for m in network.modules() if isinstance(m, Backbone) for stage in m.stages]
+    if not stages:
+        raise UserError(
+            "memory is 'recompute', which needs the stages of a network of snnbook.backbones, and a "
+            f"{type(network).__name__} has none; set recipe.memory: bytes or full"
+        )
     blocks = []
-    for stage in backbone.stages:
-        inner = [part for part in stage.children() if any(isinstance(m, nn.Conv2d) for m in part.children())]
-        blocks += inner or [stage]
+    for stage in stages:
+        in_blocks = isinstance(stage, nn.Sequential) and not any(map(_is_layer, stage))
+        blocks += stage if in_blocks else [stage]
     return blocks
 
 
-def _become(module: nn.Module, mixin: type) -> None:
-    """Give a module another forward.  Others hold references to it, so it cannot be replaced by a new one."""
-    if not isinstance(module, mixin):
-        module.__class__ = type(mixin.__name__.strip("_") + type(module).__name__, (mixin, type(module)), {})
+# Storages that hold nothing but spikes: as which type, and at which version, so that a change is noticed.
+_SPIKES = WeakIdKeyDictionary()
+# Storages and their tensors as bytes, while a graph keeps these: what two layers read is packed once.
+_PACKED = WeakIdKeyDictionary()
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+# The hooks around ours, such as those of a checkpoint: of several pairs torch calls the innermost alone.
+_hooks_around = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)
 
 
-class _BytesForSpikes(nn.Module):
-    def forward(self, spikes: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            return super().forward(spikes)
-        shape = self.stride, self.padding, self.dilation, self.groups
-        return _ByteConvolution.apply(spikes, self.weight, self.bias, *shape)
+def _spiking(neuron, forward, *args):
+    spikes = forward(*args)
+    if not torch.compiler.is_compiling():
+        _SPIKES[spikes.untyped_storage()] = spikes._version, spikes.dtype
+    return spikes
 
 
-class _ByteConvolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, spikes, weight, bias, *shape):
-        ctx.save_for_backward(spikes.to(torch.uint8), weight)
-        ctx.shape = shape
-        return F.conv2d(spikes, weight, bias, *shape)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        spikes, weight = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.shape
-        of_spikes, of_weight, of_bias = torch.ops.aten.convolution_backward(
-            gradient,
-            spikes.to(gradient.dtype),
-            weight.to(gradient.dtype),  # under autocast the gradient is narrower than the weight
-            [len(weight)],
-            stride,
-            padding,
-            dilation,
-            False,
-            [0, 0],
-            groups,
-            ctx.needs_input_grad[:3],
-        )
-        same = [x if x is None else x.to(weight.dtype) for x in (of_weight, of_bias)]
-        return of_spikes, *same, None, None, None, None
+def _packing(layer, forward, *args, **kwargs):
+    if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        return forward(*args, **kwargs)
+    own = {p.untyped_storage()._cdata for p in layer.parameters()}
+    around = _hooks_around(False)
+    with torch.autograd.graph.saved_tensors_hooks(partial(_pack, own, around), lambda kept: kept.unpack()):
+        return forward(*args, **kwargs)
 
 
-class _Recomputed(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and torch.is_grad_enabled()):
-            return super().forward(x)
-        return checkpoint(
-            super().forward,
-            x,
-            use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _statistics_rest(self)),
-        )
+def _pack(own: set, around: tuple | None, x: Tensor) -> "_Kept":
+    """``x`` as bytes if that is exact, else as it is.
+
+    It is exact for what neurons of this library put out, whose spikes are 0 and 1 by construction, and for views
+    of that; and where the bytes give back all bits of ``x``.  The latter is looked up on a CPU alone: a GPU would
+    have to be waited for.
+    """
+    floats = type(x) is Tensor and x.is_floating_point() and x.element_size() in _BITS and x.numel()
+    if not floats or not torch.ops.aten.is_non_overlapping_and_dense(x):
+        return _Kept(x, x, around)
+    storage = x.untyped_storage()
+    if storage._cdata in own:
+        return _Kept(x, x, around)
+    known = _SPIKES.get(storage) == (x._version, x.dtype)
+    if not known and not x.is_cpu:
+        return _Kept(x, x, around)
+    packed = _PACKED.setdefault(storage, WeakValueDictionary())
+    key = x._version, x.dtype, x.storage_offset(), x.shape, x.stride()
+    if (data := packed.get(key)) is None:
+        flat = x.as_strided((x.numel(),), (1,))  # in the order of memory
+        data = flat.to(torch.uint8) if known else _exact(flat)
+        if data is None:
+            return _Kept(x, x, around)
+        packed[key] = data
+    return _Kept(data, x, around)
+
+
+def _exact(flat: Tensor) -> Tensor | None:
+    """``flat`` as bytes, None if these are not the same numbers to the last bit; a sample mostly tells."""
+
+    def same(data, x):
+        return torch.equal(data.to(x.dtype).view(_BITS[x.element_size()]), x.view(_BITS[x.element_size()]))
+
+    sample = flat[:: 1 + len(flat) // 64]
+    if not same(sample.to(torch.uint8), sample):
+        return None
+    data = flat.to(torch.uint8)
+    return data if same(data, flat) else None
+
+
+class _Kept:
+    """A tensor for the backward pass: ``data``, bytes or the tensor itself, given to the hooks around."""
+
+    def __init__(self, data: Tensor, x: Tensor, around: tuple | None):
+        self.bytes = data is not x
+        self.like = x.dtype, x.shape, x.stride()
+        self.version = data._version
+        self.around = around
+        self.data = around[0](data) if around else data
+
+    def unpack(self) -> Tensor:
+        data = self.around[1](self.data) if self.around else self.data
+        if self.bytes:
+            dtype, shape, stride = self.like
+            return data.to(dtype).as_strided(shape, stride)
+        if not self.around and data._version != self.version:  # torch does not look where there are hooks
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                f"a tensor of shape {list(data.shape)}, at version {data._version}, expected {self.version}"
+            )
+        return data
+
+
+def _recomputed(block, forward, *args):
+    if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
+        return forward(*args)
+    return checkpoint(
+        forward, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_rest(block))
+    )
 
 
 @contextmanager
-def _statistics_rest(module: nn.Module):
-    """BatchNorms inside see the same batch a second time and must not count it twice."""
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    before = [(m.momentum, m.num_batches_tracked) for m in norms]
+def _statistics_rest(block: nn.Module):
+    """Layers inside see the same batch a second time and must not count it twice: they count in copies."""
+    before = [(m._buffers, dict(m._buffers)) for m in block.modules()]
     try:
-        for m in norms:
-            m.momentum = 0.0
-            if m.num_batches_tracked is not None:
-                m.num_batches_tracked = m.num_batches_tracked.clone()  # counted up in place
+        for buffers, values in before:
+            buffers.update({name: x if x is None else x.clone() for name, x in values.items()})
         yield
     finally:
-        for m, (momentum, count) in zip(norms, before, strict=True):
-            m.momentum, m.num_batches_tracked = momentum, count
+        for buffers, values in before:
+            buffers.update(values)
