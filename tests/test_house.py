@@ -14,7 +14,7 @@ import snnbook
 PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
-    ("errors", "lazy"),
+    ("errors", "lazy", "precision"),
     ("files",),
     ("surrogates",),
     ("kernels",),

@@ -5,18 +5,11 @@ network, at any time step, in one shape ``[B, B]``: the common ground on which l
 are compared.  The equations are lost in the paper's text; they follow its public code.
 """
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor
 
 from snnbook.errors import UserError
-
-
-def full_precision(x: Tensor):
-    """A context without autocast; devices that know none (meta, which has shapes alone) need none."""
-    kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+from snnbook.precision import full_precision
 
 
 def similarity(features: Tensor, time: bool = False) -> Tensor:
@@ -39,7 +32,7 @@ def similarity(features: Tensor, time: bool = False) -> Tensor:
         )
     rows = features.flatten(1 + time)
     # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
-    with full_precision(features):
+    with full_precision(features.device):
         rows = rows.float()
         return rows @ rows.mT
 
@@ -55,7 +48,7 @@ def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
         ``[T, B, S, K]``; sums to 1 over K.  Products of unit rows lie in [-1, 1] and are not scaled, so a
         weight is never below ``1 / (1 + (K - 1) e**2)`` nor above ``1 / (1 + (K - 1) e**-2)``.
     """
-    with full_precision(queries):
+    with full_precision(queries.device):
         return torch.softmax(queries @ keys.mT, dim=-1)
 
 

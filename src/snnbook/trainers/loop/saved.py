@@ -6,7 +6,7 @@ each, which a spike fits in exactly.  ``recompute`` keeps each block's input alo
 way back: one forward pass more, for the memory of all blocks but one.
 """
 
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from snnbook.backbones.backbone import Backbone
 from snnbook.deploy.batchnorm import dataflow
 from snnbook.errors import UserError
+from snnbook.factorized import keep_composed
 
 WAYS = ("full", "bytes", "recompute")
 
@@ -114,13 +115,13 @@ class _Recomputed(nn.Module):
             super().forward,
             x,
             use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _statistics_rest(self)),
+            context_fn=lambda: (nullcontext(), _as_before(self, keep_composed(self))),
         )
 
 
 @contextmanager
-def _statistics_rest(module: nn.Module):
-    """BatchNorms inside see the same batch a second time and must not count it twice."""
+def _as_before(module: nn.Module, weights: AbstractContextManager):
+    """BatchNorms inside see the same batch a second time and must not count it twice; ``weights`` are the same."""
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [(m.momentum, m.num_batches_tracked) for m in norms]
     try:
@@ -128,7 +129,8 @@ def _statistics_rest(module: nn.Module):
             m.momentum = 0.0
             if m.num_batches_tracked is not None:
                 m.num_batches_tracked = m.num_batches_tracked.clone()  # counted up in place
-        yield
+        with weights:
+            yield
     finally:
         for m, (momentum, count) in zip(norms, before, strict=True):
             m.momentum, m.num_batches_tracked = momentum, count
