@@ -605,7 +605,7 @@ def test_layers_that_do_not_exist_are_refused(teacher):
 def test_shapes_that_make_no_sense_are_refused():
     with pytest.raises(UserError, match=r"expected \[T, B, ...\]"):
         similarity(torch.zeros(2, 8), time=True)
-    with pytest.raises(UserError, match=r"expected \[T, B, S, K\] of both"):
+    with pytest.raises(UserError, match=r"expected \[T, B, S, K\] with the same S"):
         calibration(torch.zeros(2, 8, 3, 4), torch.zeros(2, 8, 4, 3))
 
 

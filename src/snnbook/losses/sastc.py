@@ -8,32 +8,28 @@ are compared.  The equations are lost in the paper's text; they follow its publi
 import torch
 from torch import Tensor
 
-from snnbook.errors import UserError
-from snnbook.precision import full_precision
+from snnbook.losses.shapes import check_axes
+from snnbook.precision import at_least_single, full_precision
 
 
 def similarity(features: Tensor, time: bool = False) -> Tensor:
-    """Inner products between the features of each two images of a batch, in float32, not normalized (Eq. 3).
+    """Inner products between the features of each two images of a batch, not normalized (Eq. 3).
 
     Args:
         features: ``[B, ...]`` of a teacher, ``[T, B, ...]`` of a student.
         time: the first axis is time.
 
     Returns:
-        ``[B, B]``, or ``[T, B, B]`` with time; a gradient flows through it.
+        ``[B, B]``, or ``[T, B, B]`` with time, in float32 at least; a gradient flows through it.
 
     Raises:
-        UserError: features without an axis behind the batch.
+        UserError: features without an axis behind the batch, or empty ones.
     """
-    axes = "[T, B, ...]" if time else "[B, ...]"
-    if features.dim() < 2 + time:
-        raise UserError(
-            f"features have shape {list(features.shape)}; expected {axes}, a batch and what it shows"
-        )
+    check_axes(("features", features, "T B ..." if time else "B ..."))
     rows = features.flatten(1 + time)
     # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
     with full_precision(features.device):
-        rows = rows.float()
+        rows = at_least_single(rows)
         return rows @ rows.mT
 
 
@@ -47,7 +43,11 @@ def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
     Returns:
         ``[T, B, S, K]``; sums to 1 over K.  Products of unit rows lie in [-1, 1] and are not scaled, so a
         weight is never below ``1 / (1 + (K - 1) e**2)`` nor above ``1 / (1 + (K - 1) e**-2)``.
+
+    Raises:
+        UserError: shapes that do not fit each other.
     """
+    check_axes(("queries", queries, "T B S E"), ("keys", keys, "B K E"))
     with full_precision(queries.device):
         return torch.softmax(queries @ keys.mT, dim=-1)
 
@@ -62,9 +62,13 @@ def distance(projected: Tensor, target: Tensor) -> Tensor:
         target: ``[B, C, H, W]``; no gradient flows into it.
 
     Returns:
-        ``[T, B]``, float32.
+        ``[T, B]``, in float32 at least.
+
+    Raises:
+        UserError: shapes that do not fit each other.
     """
-    return (projected.float() - target.detach().float()).square().mean((2, 3, 4))
+    check_axes(("projected", projected, "T B C H W"), ("target", target, "B C H W"))
+    return (at_least_single(projected) - at_least_single(target.detach())).square().mean((2, 3, 4))
 
 
 def calibration(attention: Tensor, distances: Tensor) -> Tensor:
@@ -79,9 +83,5 @@ def calibration(attention: Tensor, distances: Tensor) -> Tensor:
     Raises:
         UserError: the shapes differ.
     """
-    if attention.shape != distances.shape:
-        raise UserError(
-            f"attention has shape {list(attention.shape)} and distances {list(distances.shape)}; "
-            "expected [T, B, S, K] of both"
-        )
+    check_axes(("attention", attention, "T B S K"), ("distances", distances, "T B S K"))
     return (attention * distances).sum(-1).mean()
