@@ -58,5 +58,5 @@ def test_the_bounds_of_attention_are_reached():
 def test_shapes_that_make_no_sense_are_refused():
     with pytest.raises(UserError, match=r"expected \[T, B, ...\]"):
         similarity(torch.zeros(2, 8), time=True)
-    with pytest.raises(UserError, match=r"expected \[T, B, S, K\] of both"):
+    with pytest.raises(UserError, match=r"expected \[T, B, S, K\] with the same S"):
         calibration(torch.zeros(2, 8, 3, 4), torch.zeros(2, 8, 4, 3))

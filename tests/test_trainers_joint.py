@@ -68,7 +68,6 @@ def test_the_lessons_reach_the_ann_only_if_it_is_not_detached(detach):
 def test_terms_of_the_paper_add_up():
     method, images, labels = joint(JointConfig(kld=2.0, norm=0.5)), torch.rand(4, 3, 16, 16), torch.arange(4)
     terms = method(images, labels)
-    method.factors.compose()
     (ann, _), (snn, _) = method.ann(images), method.snn_exits(images)
     ce = sum(F.cross_entropy(x, labels) for x in ann + snn)
     torch.testing.assert_close(terms["ce"], ce)
@@ -79,7 +78,6 @@ def test_terms_of_the_paper_add_up():
 def test_the_snn_may_be_asked_for_the_label_at_every_step():
     method, images, labels = joint(JointConfig(label_loss="tet")), torch.rand(4, 3, 16, 16), torch.arange(4)
     terms = method(images, labels)
-    method.factors.compose()
     (ann, _), (snn, _) = method.ann(images), method.snn_outputs(images)
     assert [tuple(x.shape) for x in snn] == [(2, 4, 10)] * 4
     ce = sum(F.cross_entropy(x, labels) for x in ann) + sum(losses.tet(x, labels) for x in snn)

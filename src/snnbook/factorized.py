@@ -2,14 +2,19 @@
 
 Every convolution's kernel is, at each kernel position, a matrix ``[out, in]``; its singular value decomposition
 gives ``W = U diag(sigma) V^T`` (Eqs. 11-12).  U and V are then trained by both networks, a spectrum sigma by
-each alone (Eq. 13).  :class:`SharedFactors` owns these parameters and removes the originals; once a step its
-``compose()`` gives both networks their weights.
+each alone (Eq. 13).  :class:`SharedFactors` owns these parameters in place of the weights.  A tied layer's
+``weight`` is composed of them when it is read, so it is never older than they are.
 """
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from snnbook.errors import UserError
+from snnbook.precision import full_precision
 
 
 class Factors(nn.Module):
@@ -22,16 +27,33 @@ class Factors(nn.Module):
 
     Parameters: ``u [k*k, out, r]``, ``v [k*k, r, in]``, ``spectrum_ann`` and ``spectrum_snn`` ``[k*k, r]``,
     where r is the number of singular values; a full factorization keeps the unused columns of U or V too.
+
+    Raises:
+        UserError: a weight of another rank, or of numbers that have no singular value decomposition.
     """
 
     def __init__(self, weight: Tensor, full: bool = False):
         super().__init__()
+        if weight.dim() not in (2, 4) or weight.dtype not in (torch.float32, torch.float64):
+            raise UserError(
+                f"a weight has shape {list(weight.shape)} and {weight.dtype}; expected [out, in, k, k] or "
+                "[out, in] in float32 or float64; factorize first, convert afterwards"
+            )
         self.shape = weight.shape
         matrices = _to_matrices(weight.detach())  # [k*k, out, in]
-        u, s, v = torch.linalg.svd(matrices, full_matrices=full)
+        try:
+            u, s, v = torch.linalg.svd(matrices, full_matrices=full)
+        except torch.linalg.LinAlgError:
+            raise UserError(
+                f"a weight of shape {list(weight.shape)} has no singular values; expected finite numbers"
+            ) from None
         # Cloned, since axes of length 1 may have strides that pass for contiguous and slow down DDP.
         self.u, self.v = (nn.Parameter(x.clone(memory_format=torch.contiguous_format)) for x in (u, v))
         self.spectrum_ann, self.spectrum_snn = nn.Parameter(s.clone()), nn.Parameter(s.clone())
+        self.held: tuple[Tensor, Tensor] | None = None
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "held": None}  # a copy made in the middle of a pass composes its own
 
     def compose(self) -> tuple[Tensor, Tensor]:
         """The ANN's and the SNN's weight, from one batched product: spectra scale the columns of U."""
@@ -40,6 +62,13 @@ class Factors(nn.Module):
         scaled = torch.cat((u * self.spectrum_ann.unsqueeze(1), u * self.spectrum_snn.unsqueeze(1)), dim=1)
         ann, snn = torch.bmm(scaled, v).chunk(2, dim=1)
         return _from_matrices(ann, self.shape), _from_matrices(snn, self.shape)
+
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """What the two layers read: the weights that are held, or else composed anew."""
+        if self.held is not None:
+            return self.held
+        with full_precision(self.u.device):
+            return self.compose()
 
 
 def _to_matrices(weight: Tensor) -> Tensor:
@@ -60,7 +89,8 @@ class SharedFactors(nn.Module):
     """The factorized layers of a pair of networks of one architecture.
 
     Removes the ``weight`` parameters of every pair of layers it ties and keeps :class:`Factors` in their place,
-    so that a state dict holds no dead weights.  Call :meth:`compose` before each pair of forward passes.
+    so that a state dict holds no dead weights.  Reading ``layer.weight`` composes it, in full precision; a pass
+    through both networks inside :meth:`composed` composes each weight once.
 
     Args:
         ann, snn: two networks with the same layers; the ANN's weights are the initial ones of both.
@@ -69,7 +99,7 @@ class SharedFactors(nn.Module):
         linear: factorize linear layers too (the public code does not).
 
     Raises:
-        UserError: the two networks have different layers.
+        UserError: the two networks have different layers, none at all, or factors already.
     """
 
     def __init__(self, ann: nn.Module, snn: nn.Module, full=False, stem=True, linear=False):
@@ -77,49 +107,113 @@ class SharedFactors(nn.Module):
         kinds = (nn.Conv2d, nn.Linear) if linear else (nn.Conv2d,)
         self._pairs = _paired_layers(ann, snn, kinds)
         if not stem:
-            first = next(name for name, (a, _) in self._pairs.items() if isinstance(a, nn.Conv2d))
-            layer, twin = self._pairs.pop(first)
-            twin.weight = layer.weight  # an ordinary convolution that both networks share
+            first = next((name for name, (a, _) in self._pairs.items() if isinstance(a, nn.Conv2d)), None)
+            if first is not None:
+                layer, twin = self._pairs.pop(first)
+                twin.weight = layer.weight  # an ordinary convolution that both networks share
         self.layers = nn.ModuleDict()
-        for name, (a, s) in self._pairs.items():
-            self.layers[name.replace(".", "/")] = Factors(a.weight, full)
-            del a.weight, s.weight
-        self.register_load_state_dict_post_hook(_compose_again)
-        self.train()
+        for name, pair in self._pairs.items():
+            factors = self.layers[name.replace(".", "/")] = Factors(pair[0].weight, full)
+            for which, layer in enumerate(pair):
+                _tie(layer, factors, which)
 
-    def train(self, mode: bool = True) -> "SharedFactors":
-        """As usual; and since weights stand still while evaluating, ``eval()`` composes them once."""
-        super().train(mode)
-        with torch.no_grad():
-            self.compose()
-        return self
+    @contextmanager
+    def composed(self) -> Iterator[None]:
+        """Compose every weight once for all that the body reads; the factors must stand still meanwhile.
 
-    def compose(self) -> None:
-        """Give every tied layer its weight, as a tensor whose gradient reaches the factors."""
-        for factors, (a, s) in zip(self.layers.values(), self._pairs.values(), strict=True):
-            a.weight, s.weight = factors.compose()
+        While training, autocast composes in half precision, too; an evaluation sees what :meth:`release` gives.
+        """
+        factors = self.layers.values()
+        device = next(self.parameters()).device if len(self.layers) else torch.device("cpu")
+        with nullcontext() if self.training else full_precision(device):
+            weights = [(f, f.compose()) for f in factors]
+        with _holding(weights):
+            yield
 
     def release(self) -> None:
-        """Turn the composed weights into ordinary parameters: two independent networks, for inference."""
-        self.train(self.training)
+        """Turn the composed weights into ordinary parameters: two independent networks, and no factors left."""
         for pair in self._pairs.values():
             for layer in pair:
-                weight = layer.__dict__.pop("weight")
-                layer.weight = nn.Parameter(weight.detach().clone())
+                layer.weight = nn.Parameter(layer.weight.detach().clone())
+        self._pairs, self.layers = {}, nn.ModuleDict()
 
 
-def _compose_again(module: SharedFactors, _) -> None:
-    module.train(module.training)
+def keep_composed(module: nn.Module) -> AbstractContextManager[None]:
+    """A context in which the tied layers of ``module`` read what they would now: for computing something again."""
+    tied = [m.factors for m in module.modules() if isinstance(m, _Tied)]
+    return _holding([(factors, factors.held) for factors in tied])
+
+
+@contextmanager
+def _holding(weights: Iterable[tuple[Factors, tuple[Tensor, Tensor] | None]]) -> Iterator[None]:
+    before = [(factors, factors.held) for factors, _ in weights]
+    try:
+        for factors, held in weights:
+            factors.held = held
+        yield
+    finally:
+        for factors, held in before:
+            factors.held = held
+
+
+class _Tied(nn.Module):
+    """A layer whose weight is composed.  Its factors are no part of it, since it shares them with its twin."""
+
+    kind: type[nn.Module]
+    source: tuple[Factors, int]
+
+    @property
+    def factors(self) -> Factors:
+        return self.source[0]
+
+    @property
+    def weight(self) -> Tensor:
+        factors, which = self.source
+        return factors.weights()[which]
+
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        if name == "weight":  # a weight of its own makes it an ordinary layer again
+            del self.source
+            self.__class__ = self.kind
+        nn.Module.register_parameter(self, name, param)
+
+    def _apply(self, fn, recurse=True):
+        self.factors._apply(fn)
+        return super()._apply(fn, recurse)
+
+    def __reduce_ex__(self, protocol):
+        if type(self) is _tied_class(self.kind):  # a class made here, which pickle would not find by name
+            return _new_tied, (self.kind,), self.__dict__
+        return super().__reduce_ex__(protocol)
+
+
+@lru_cache
+def _tied_class(kind: type[nn.Module]) -> type[nn.Module]:
+    return type(f"Tied{kind.__name__}", (_Tied, kind), {"kind": kind})
+
+
+def _new_tied(kind: type[nn.Module]) -> nn.Module:
+    cls = _tied_class(kind)
+    return cls.__new__(cls)
+
+
+def _tie(layer: nn.Module, factors: Factors, which: int) -> None:
+    del layer.weight
+    layer.__class__ = _tied_class(type(layer))
+    layer.source = factors, which
 
 
 def _paired_layers(ann: nn.Module, snn: nn.Module, kinds: tuple) -> dict[str, tuple[nn.Module, nn.Module]]:
-    twins = dict(snn.named_modules())
-    pairs = {
-        name: (layer, twins.get(name)) for name, layer in ann.named_modules() if isinstance(layer, kinds)
-    }
-    for name, (layer, twin) in pairs.items():
-        if twin is None or type(twin) is not type(layer) or twin.weight.shape != layer.weight.shape:
+    ours, twins = (
+        {name: layer for name, layer in net.named_modules() if isinstance(layer, kinds)} for net in (ann, snn)
+    )
+    if not ours or any(isinstance(layer, _Tied) for layer in (*ours.values(), *twins.values())):
+        state = "have no layers to factorize" if not ours else "are factorized already"
+        raise UserError(f"the two networks {state}; expected fresh ones with convolutions")
+    for name in ours | twins:
+        layer, twin = ours.get(name), twins.get(name)
+        if type(twin) is not type(layer) or twin.weight.shape != layer.weight.shape:
             raise UserError(
                 f"layer {name} differs between the two networks; build both from one configuration"
             )
-    return pairs
+    return {name: (layer, twins[name]) for name, layer in ours.items()}

@@ -23,6 +23,25 @@ class Backbone(nn.Module):
         return self.head(self.pool(self.features(x)[-1]))
 
 
+def conv_bn(
+    in_channels: int, channels: int, kernel: int = 3, stride: int = 1, padding: int | None = None, bias=False
+) -> nn.Sequential:
+    """A convolution and the BatchNorm behind it: a stem as it is, and unpacked a part of a block.
+
+    Args:
+        in_channels, channels: of the convolution.
+        kernel, stride: of the convolution.
+        padding: of the convolution; None for half a kernel, which keeps the map (or divides it by ``stride``).
+        bias: whether the convolution has one, which the BatchNorm takes away again.
+
+    Shape: ``[N, in_channels, H, W]`` to ``[N, channels, H', W']``.
+    """
+    padding = kernel // 2 if padding is None else padding
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, kernel, stride, padding, bias=bias), nn.BatchNorm2d(channels)
+    )
+
+
 def init_convolutions(module: nn.Module) -> None:
     """Kaiming-normal convolutions (fan out, ReLU gain), as the public code of Joint A-SNN."""
     for m in module.modules():

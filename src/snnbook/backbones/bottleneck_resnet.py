@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from snnbook.backbones.backbone import Backbone
+from snnbook.backbones.backbone import Backbone, conv_bn
 from snnbook.backbones.resnet import shortcut
 
 
@@ -12,14 +12,11 @@ class BottleneckBlock(nn.Module):
     def __init__(self, in_channels: int, inner: int, channels: int, stride: int, activation):
         super().__init__()
         self.residual = nn.Sequential(
-            nn.Conv2d(in_channels, inner, 1, bias=False),
-            nn.BatchNorm2d(inner),
+            *conv_bn(in_channels, inner, 1),
             activation(),
-            nn.Conv2d(inner, inner, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(inner),
+            *conv_bn(inner, inner, 3, stride),
             activation(),
-            nn.Conv2d(inner, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            *conv_bn(inner, channels, 1),
         )
         self.shortcut = shortcut(in_channels, channels, stride)
         self.act = activation()
@@ -47,10 +44,7 @@ class BottleneckResNet(Backbone):
         super().__init__()
         self.channels = (8 * width, 16 * width, 32 * width)
         a, b, c = self.channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(width),
-        )
+        self.stem = conv_bn(in_channels, width)
         self.encode = activation()
         self.stages = nn.ModuleList(
             [

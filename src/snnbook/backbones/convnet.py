@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from snnbook.backbones.backbone import Backbone
+from snnbook.backbones.backbone import Backbone, conv_bn
 
 
 class ConvNet(Backbone):
@@ -25,18 +25,10 @@ class ConvNet(Backbone):
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16):
         super().__init__()
         self.channels = (2 * width, 4 * width)
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
+        self.stem = conv_bn(in_channels, width)
         self.encode = activation()
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(before, 2 * before, 3, padding=1, bias=False),
-                nn.BatchNorm2d(2 * before),
-                activation(),
-                nn.MaxPool2d(2),
-            )
+            nn.Sequential(*conv_bn(before, 2 * before), activation(), nn.MaxPool2d(2))
             for before in (width, 2 * width)
         )
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from snnbook.backbones.backbone import init_convolutions
+from snnbook.backbones.backbone import conv_bn, init_convolutions
 from snnbook.errors import UserError
 
 
@@ -27,15 +27,13 @@ def bottleneck(in_channels: int, channels: int, reduction: int, activation) -> n
     """The public code's adaptor: down to a quarter, one strided patch convolution, up to ``channels``."""
     middle = channels // 4
 
-    def unit(before, after, kernel):
-        return [
-            nn.Conv2d(before, after, kernel, kernel, bias=False),
-            nn.BatchNorm2d(after),
-            activation(),
-        ]
-
     adaptor = nn.Sequential(
-        *unit(in_channels, middle, 1), *unit(middle, middle, reduction), *unit(middle, channels, 1)
+        *conv_bn(in_channels, middle, 1),
+        activation(),
+        *conv_bn(middle, middle, reduction, reduction, padding=0),
+        activation(),
+        *conv_bn(middle, channels, 1),
+        activation(),
     )
     init_convolutions(adaptor)
     return adaptor

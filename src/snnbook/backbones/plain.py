@@ -2,13 +2,8 @@
 
 from torch import nn
 
-from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
 from snnbook.errors import UserError
-
-
-def convolution(in_channels: int, channels: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """A convolution with bias that keeps the map (or divides it by ``stride``), and BatchNorm."""
-    return [nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2), nn.BatchNorm2d(channels)]
 
 
 class SNN5(Backbone):
@@ -32,11 +27,11 @@ class SNN5(Backbone):
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16):
         super().__init__()
         self.channels = tuple(width * m for m in (4, 8, 16, 32))
-        self.stem = nn.Sequential(*convolution(in_channels, width, 3))
+        self.stem = conv_bn(in_channels, width, bias=True)
         self.encode = activation()
         inputs = (width, *self.channels[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(*convolution(before, after, kernel), activation(), nn.AvgPool2d(2))
+            nn.Sequential(*conv_bn(before, after, kernel, bias=True), activation(), nn.AvgPool2d(2))
             for before, after, kernel in zip(inputs, self.channels, (5, 5, 5, 3), strict=True)
         )
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
@@ -49,9 +44,9 @@ def eight_layers(width: int, channels: tuple[int, ...], activation, strided: boo
     for index, after in enumerate(channels):
         stage = []
         if index > 0:
-            stage += [*convolution(before, after, 3), activation()]
+            stage += [*conv_bn(before, after, bias=True), activation()]
             before = after
-        stage += [*convolution(before, after, 3, 2 if strided else 1), activation()]
+        stage += [*conv_bn(before, after, 3, 2 if strided else 1, bias=True), activation()]
         if not strided:
             stage.append(nn.AvgPool2d(2))
         stages.append(nn.Sequential(*stage))
@@ -84,7 +79,7 @@ class VGGSNN(Backbone):
         if pool not in ("average", "stride"):
             raise UserError(f"pool is {pool!r}; expected 'average' or 'stride'")
         self.channels = tuple(width * m for m in (2, 4, 8, 8))
-        self.stem = nn.Sequential(*convolution(in_channels, width, 3))
+        self.stem = conv_bn(in_channels, width, bias=True)
         self.encode = activation()
         self.stages = eight_layers(width, self.channels, activation, strided=pool == "stride")
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten())
@@ -113,7 +108,7 @@ class StridedVGG(Backbone):
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64):
         super().__init__()
         self.channels = tuple(width * m for m in (2, 4, 8, 8))
-        self.stem = nn.Sequential(*convolution(in_channels, width, 3))
+        self.stem = conv_bn(in_channels, width, bias=True)
         self.encode = activation()
         self.stages = eight_layers(width, self.channels, activation, strided=True)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())

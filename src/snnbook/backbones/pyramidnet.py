@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
 from snnbook.errors import UserError
 
 
@@ -17,11 +17,9 @@ class PyramidBlock(nn.Module):
         super().__init__()
         self.residual = nn.Sequential(
             nn.BatchNorm2d(in_channels),
-            nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            *conv_bn(in_channels, channels, 3, stride),
             activation(),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            *conv_bn(channels, channels),
         )
         self.shortcut = nn.Identity() if stride == 1 else nn.AvgPool2d(stride)
         self.new_channels = channels - in_channels
@@ -66,10 +64,7 @@ class PyramidNet(Backbone):
         growth = alpha * width / 16
         widths = [round(width + growth * i / (3 * count)) for i in range(3 * count + 1)]
         self.channels = tuple(widths[count::count])
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(width),
-        )
+        self.stem = conv_bn(in_channels, width)
         self.encode = activation()
         strides = [2 if i in (count, 2 * count) else 1 for i in range(3 * count)]
         blocks = [

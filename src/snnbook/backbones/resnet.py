@@ -9,7 +9,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
 from snnbook.errors import UserError
 
 
@@ -18,11 +18,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, activation):
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_bn(in_channels, channels, 3, stride)
         self.act1 = activation()
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = conv_bn(channels, channels)
         self.act2 = activation()
         self.shortcut = shortcut(in_channels, channels, stride)
 
@@ -61,11 +59,7 @@ def shortcut(in_channels: int, channels: int, stride: int) -> nn.Module:
         return nn.Identity()
     # A strided 1x1 convolution reads every second pixel.  Reading them first is the same, and spares us a heap
     # corruption in torch 2.15's CPU backward pass (channels-last, few channels, odd batches).
-    return nn.Sequential(
-        nn.AvgPool2d(1, stride),
-        nn.Conv2d(in_channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-    )
+    return nn.Sequential(nn.AvgPool2d(1, stride), *conv_bn(in_channels, channels, 1))
 
 
 class ResNet(Backbone):
@@ -107,12 +101,7 @@ class ResNet(Backbone):
         stem = width if stem is None else stem
         self.channels = tuple(width * m for m in multipliers)
         self.reductions = tuple(prod(strides[i + 1 :]) for i in range(len(strides)))
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, stem, 7, 2, 3, bias=False)
-            if large_images
-            else nn.Conv2d(in_channels, stem, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(stem),
-        )
+        self.stem = conv_bn(in_channels, stem, 7, 2) if large_images else conv_bn(in_channels, stem)
         self.encode = activation()
         inputs = (stem, *self.channels[:-1])
         self.stages = nn.ModuleList(

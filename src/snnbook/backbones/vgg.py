@@ -8,7 +8,7 @@ from math import prod
 
 from torch import nn
 
-from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
 from snnbook.errors import UserError
 
 POOL = "pool"
@@ -20,14 +20,6 @@ STAGES = {
     13: ((1,), (POOL, 2, 2), (POOL, 4, 4), (POOL, 8, 8), (8, 8)),
     16: ((1,), (POOL, 2, 2), (POOL, 4, 4, 4), (POOL, 8, 8, 8, POOL, 8, 8, 8)),
 }
-
-
-def convolution(in_channels: int, channels: int, activation, bias=False) -> list[nn.Module]:
-    return [
-        nn.Conv2d(in_channels, channels, 3, 1, 1, bias=bias),
-        nn.BatchNorm2d(channels),
-        activation(),
-    ]
 
 
 class VGG(Backbone):
@@ -59,7 +51,7 @@ class VGG(Backbone):
         self.reductions = tuple(
             prod(2 ** stage.count(POOL) for stage in plan[i + 1 :]) for i in range(len(plan))
         )
-        self.stem = nn.Sequential(*convolution(in_channels, width, activation, bias=bias)[:2])
+        self.stem = conv_bn(in_channels, width, bias=bias)
         self.encode = activation()
         self.stages, before = nn.ModuleList(), width
         for multipliers in plan:
@@ -68,7 +60,7 @@ class VGG(Backbone):
                 if m == POOL:
                     stage.append(pooling(2))
                 else:
-                    stage += convolution(before, m * width, activation, bias=bias)
+                    stage += [*conv_bn(before, m * width, bias=bias), activation()]
                     before = m * width
             self.stages.append(nn.Sequential(*stage))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from snnbook.backbones.backbone import Backbone, init_convolutions
+from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
 from snnbook.errors import UserError
 
 
@@ -22,8 +22,7 @@ class PreActivationBlock(nn.Module):
         normalize = nn.Sequential(nn.BatchNorm2d(in_channels), activation())
         self.activate = nn.Identity() if activated else normalize
         self.residual = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            *conv_bn(in_channels, channels, 3, stride),
             activation(),
             nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
         )
@@ -75,10 +74,7 @@ class WideResNet(Backbone):
                 "(at 1 the first shortcut would bypass the first activation)"
             )
         self.channels = tuple(width * widen_factor * m for m in (1, 2, 4))
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(width),
-        )
+        self.stem = conv_bn(in_channels, width)
         self.encode = activation()
         inputs, count = (width, *self.channels[:-1]), (depth - 4) // 6
         self.stages = nn.ModuleList(

@@ -3,6 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from snnbook.checks import check_number
+from snnbook.losses.shapes import check_axes
+
 
 def kl_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0, detach: bool = True) -> Tensor:
     """``temperature**2 * KL(softmax(teacher) || softmax(student))``, mean over the batch.
@@ -12,7 +15,12 @@ def kl_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0, de
         student: logits ``[B, classes]``.
         temperature: divides both logits; the factor keeps gradients of one size.
         detach: let no gradient flow into the teacher (Guo et al. 2023, Eq. 8).
+
+    Raises:
+        UserError: logits that are no ``[B, classes]``, or of different shapes; a temperature that is not above 0.
     """
+    check_axes(("teacher", teacher, "B classes"), ("student", student, "B classes"))
+    check_number("temperature", temperature, 0, above=True)
     target = F.log_softmax((teacher.detach() if detach else teacher) / temperature, dim=-1)
     prediction = F.log_softmax(student / temperature, dim=-1)
     return temperature**2 * F.kl_div(prediction, target, reduction="batchmean", log_target=True)

@@ -5,42 +5,31 @@ network, at any time step, in one shape ``[B, B]``: the common ground on which l
 are compared.  The equations are lost in the paper's text; they follow its public code.
 """
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor
 
-from snnbook.errors import UserError
-
-
-def full_precision(x: Tensor):
-    """A context without autocast; devices that know none (meta, which has shapes alone) need none."""
-    kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+from snnbook.losses.shapes import check_axes
+from snnbook.precision import at_least_single, full_precision
 
 
 def similarity(features: Tensor, time: bool = False) -> Tensor:
-    """Inner products between the features of each two images of a batch, in float32, not normalized (Eq. 3).
+    """Inner products between the features of each two images of a batch, not normalized (Eq. 3).
 
     Args:
         features: ``[B, ...]`` of a teacher, ``[T, B, ...]`` of a student.
         time: the first axis is time.
 
     Returns:
-        ``[B, B]``, or ``[T, B, B]`` with time; a gradient flows through it.
+        ``[B, B]``, or ``[T, B, B]`` with time, in float32 at least; a gradient flows through it.
 
     Raises:
-        UserError: features without an axis behind the batch.
+        UserError: features without an axis behind the batch, or empty ones.
     """
-    axes = "[T, B, ...]" if time else "[B, ...]"
-    if features.dim() < 2 + time:
-        raise UserError(
-            f"features have shape {list(features.shape)}; expected {axes}, a batch and what it shows"
-        )
+    check_axes(("features", features, "T B ..." if time else "B ..."))
     rows = features.flatten(1 + time)
     # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
-    with full_precision(features):
-        rows = rows.float()
+    with full_precision(features.device):
+        rows = at_least_single(rows)
         return rows @ rows.mT
 
 
@@ -54,8 +43,12 @@ def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
     Returns:
         ``[T, B, S, K]``; sums to 1 over K.  Products of unit rows lie in [-1, 1] and are not scaled, so a
         weight is never below ``1 / (1 + (K - 1) e**2)`` nor above ``1 / (1 + (K - 1) e**-2)``.
+
+    Raises:
+        UserError: shapes that do not fit each other.
     """
-    with full_precision(queries):
+    check_axes(("queries", queries, "T B S E"), ("keys", keys, "B K E"))
+    with full_precision(queries.device):
         return torch.softmax(queries @ keys.mT, dim=-1)
 
 
@@ -69,9 +62,13 @@ def distance(projected: Tensor, target: Tensor) -> Tensor:
         target: ``[B, C, H, W]``; no gradient flows into it.
 
     Returns:
-        ``[T, B]``, float32.
+        ``[T, B]``, in float32 at least.
+
+    Raises:
+        UserError: shapes that do not fit each other.
     """
-    return (projected.float() - target.detach().float()).square().mean((2, 3, 4))
+    check_axes(("projected", projected, "T B C H W"), ("target", target, "B C H W"))
+    return (at_least_single(projected) - at_least_single(target.detach())).square().mean((2, 3, 4))
 
 
 def calibration(attention: Tensor, distances: Tensor) -> Tensor:
@@ -86,9 +83,5 @@ def calibration(attention: Tensor, distances: Tensor) -> Tensor:
     Raises:
         UserError: the shapes differ.
     """
-    if attention.shape != distances.shape:
-        raise UserError(
-            f"attention has shape {list(attention.shape)} and distances {list(distances.shape)}; "
-            "expected [T, B, S, K] of both"
-        )
+    check_axes(("attention", attention, "T B S K"), ("distances", distances, "T B S K"))
     return (attention * distances).sum(-1).mean()

@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from snnbook.errors import UserError
+from snnbook.checks import check_number
+from snnbook.losses.shapes import as_labels, check_axes
 
 
 def sdt(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -11,12 +12,12 @@ def sdt(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: ``[T, B, classes]``.
-        labels: ``[B]``, class numbers.
+        labels: ``[B]``, class numbers; or ``[B, classes]``, probabilities.
 
     Raises:
-        UserError: outputs without a time axis.
+        UserError: outputs without a time axis, or labels that do not fit them.
     """
-    _check_time(outputs)
+    labels = _labels(outputs, labels)
     return F.cross_entropy(outputs.mean(0), labels)
 
 
@@ -25,15 +26,24 @@ def every_moment(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Arguments and errors as :func:`sdt`.
     """
-    _check_time(outputs)
-    return F.cross_entropy(outputs.flatten(0, 1), labels.repeat(len(outputs)))
+    labels = _labels(outputs, labels)
+    return F.cross_entropy(outputs.flatten(0, 1), labels.repeat(len(outputs), *[1] * (labels.dim() - 1)))
 
 
 def mse_regularizer(outputs: Tensor, phi: float = 1.0) -> Tensor:
     """Mean squared distance of all outputs from ``phi``, by default the threshold (Deng et al. 2022).
 
     Every class is drawn to the same constant, the true one too.
+
+    Args:
+        outputs: ``[T, B, classes]``.
+        phi: what they are drawn to.
+
+    Raises:
+        UserError: outputs without a time axis, or a ``phi`` that is not finite.
     """
+    check_axes(("outputs", outputs, "T B classes"))
+    check_number("phi", phi)
     return (outputs - phi).square().mean()
 
 
@@ -42,12 +52,12 @@ def tet(outputs: Tensor, labels: Tensor, lam: float = 0.05, phi: float = 1.0) ->
 
     Args:
         outputs: ``[T, B, classes]``.
-        labels: ``[B]``.
+        labels: as :func:`sdt`'s.
         lam: share of the regularizer, in [0, 1]; the paper has 0.05 for CIFAR and 0.001 for event data.
         phi: what the regularizer draws outputs to.
 
     Raises:
-        UserError: outputs without a time axis, or ``lam`` outside [0, 1].
+        UserError: as its two parts, or ``lam`` outside [0, 1].
     """
     check_lambda(lam)
     return (1 - lam) * every_moment(outputs, labels) + lam * mse_regularizer(outputs, phi)
@@ -59,12 +69,8 @@ LABEL_LOSSES = {"sdt": sdt, "tet": tet}
 
 def check_lambda(lam: float) -> None:
     """Raise a UserError unless ``lam`` is in [0, 1]."""
-    if not 0 <= lam <= 1:
-        raise UserError(f"lam is {lam}; expected a number in [0, 1], the share of the regularizer")
+    check_number("lam", lam, 0, 1, meaning="the share of the regularizer")
 
 
-def _check_time(outputs: Tensor) -> None:
-    if outputs.dim() != 3:
-        raise UserError(
-            f"outputs have shape {list(outputs.shape)}; expected [T, B, classes]; unsqueeze(0) for one time step"
-        )
+def _labels(outputs: Tensor, labels: Tensor) -> Tensor:
+    return as_labels(labels, check_axes(("outputs", outputs, "T B classes")))

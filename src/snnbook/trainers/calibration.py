@@ -9,7 +9,8 @@ from torch.utils.checkpoint import checkpoint
 
 from snnbook.errors import UserError
 from snnbook.folding import fold, unfold
-from snnbook.losses.sastc import attention_weights, distance, full_precision, similarity
+from snnbook.losses.sastc import attention_weights, distance, similarity
+from snnbook.precision import full_precision
 
 # Kernel sizes, one convolution each; BatchNorm and ReLU stand between them.
 PROJECTIONS = {"sastc": (3, 1), "semckd": (1, 3, 1), "hint": (3,)}
@@ -125,7 +126,7 @@ class Embedding(nn.Module):
         self.output = nn.Linear(2 * length, length)
 
     def forward(self, similarities: Tensor) -> Tensor:
-        with full_precision(similarities):
+        with full_precision(similarities.device):
             return F.normalize(self.output(F.relu(self.hidden(similarities))), dim=-1, eps=1e-6)
 
 

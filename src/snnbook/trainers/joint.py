@@ -4,6 +4,7 @@ Both see every batch.  Labels teach all exits of both; the ANN, detached, teache
 two share the singular vectors of their convolutions.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,9 +101,8 @@ class JointASNN(nn.Module):
             self.factors = SharedFactors(self.ann, self.snn.backbone, full, config.factorize_stem)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        if self.factors is not None:
-            self.factors.compose()
-        ann, outputs = self.ann(still(images)), self.snn_outputs(images)
+        with self.composed():
+            ann, outputs = self.ann(still(images)), self.snn_outputs(images)
         snn = self.integrated(outputs)
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
@@ -114,6 +114,10 @@ class JointASNN(nn.Module):
         if self.config.norm:
             terms["norm"] = self.config.norm * norm_loss(ann[0], snn[0], self.config.detach)  # Eq. 9
         return terms
+
+    def composed(self) -> AbstractContextManager[None]:
+        """A context in which both networks read weights composed once; without factors there is nothing to do."""
+        return nullcontext() if self.factors is None else self.factors.composed()
 
     def snn_outputs(self, images: Tensor) -> Exits:
         """Logits and features of the SNN's exits at each time step, ``[T, B, ...]`` each."""
@@ -132,7 +136,8 @@ class JointASNN(nn.Module):
         return self.integrated(self.snn_outputs(images))
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {"snn": self.snn_exits(images)[0][-1], "ann": self.ann(still(images))[0][-1]}
+        with self.composed():
+            return {"snn": self.snn_exits(images)[0][-1], "ann": self.ann(still(images))[0][-1]}
 
     def backbones(self) -> dict[str, nn.Module]:
         return {"snn": self.snn.backbone.backbone, "ann": self.ann.backbone}

@@ -8,7 +8,7 @@ runs the block again on the way back: one forward pass more, for the memory of a
 ``torch.compile`` decides by itself what to keep, and compiled code goes none of these ways.
 """
 
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -19,6 +19,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from snnbook.backbones.backbone import Backbone
 from snnbook.errors import UserError
+from snnbook.factorized import keep_composed
 from snnbook.neurons import LIF
 from snnbook.trainers.loop.instead import Instead
 
@@ -175,18 +176,25 @@ def _recomputed(block, forward, *args):
     if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
         return forward(*args)
     return checkpoint(
-        forward, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_rest(block))
+        forward,
+        *args,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _as_before(block, keep_composed(block))),
     )
 
 
 @contextmanager
-def _statistics_rest(block: nn.Module):
-    """Layers inside see the same batch a second time and must not count it twice: they count in copies."""
+def _as_before(block: nn.Module, weights: AbstractContextManager):
+    """Layers inside see the same batch a second time, with the same ``weights``, and must not count it twice.
+
+    They count in copies.
+    """
     before = [(m._buffers, dict(m._buffers)) for m in block.modules()]
     try:
         for buffers, values in before:
             buffers.update({name: x if x is None else x.clone() for name, x in values.items()})
-        yield
+        with weights:
+            yield
     finally:
         for buffers, values in before:
             buffers.update(values)
