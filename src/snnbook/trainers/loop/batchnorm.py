@@ -56,9 +56,21 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        gradient = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(gradient)
-        return gradient[dist.get_rank()]
+        return _Mine.apply(gradient)
+
+
+class _Mine(torch.autograd.Function):
+    """The other way: what all processes have, ``[processes, n]``, added up, and this one's row of it, ``[n]``."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:
+        rows = rows.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(rows)
+        return rows[dist.get_rank()]
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Rows.apply(gradient)
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):

@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from snnbook.backbones.backbone import Backbone
 from snnbook.deploy.batchnorm import dataflow
 from snnbook.errors import UserError
+from snnbook.folding import Clock, clock, running
 
 WAYS = ("full", "bytes", "recompute")
 
@@ -114,13 +115,13 @@ class _Recomputed(nn.Module):
             super().forward,
             x,
             use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _statistics_rest(self)),
+            context_fn=lambda: (nullcontext(), _once_more(self, clock())),
         )
 
 
 @contextmanager
-def _statistics_rest(module: nn.Module):
-    """BatchNorms inside see the same batch a second time and must not count it twice."""
+def _once_more(module: nn.Module, clock: Clock | None):
+    """It is the same time as the first, and BatchNorms inside must not count the same batch twice."""
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [(m.momentum, m.num_batches_tracked) for m in norms]
     try:
@@ -128,7 +129,8 @@ def _statistics_rest(module: nn.Module):
             m.momentum = 0.0
             if m.num_batches_tracked is not None:
                 m.num_batches_tracked = m.num_batches_tracked.clone()  # counted up in place
-        yield
+        with running(clock):
+            yield
     finally:
         for m, (momentum, count) in zip(norms, before, strict=True):
             m.momentum, m.num_batches_tracked = momentum, count
