@@ -10,6 +10,7 @@ from snnbook.analysis.firing import Activity, Observation
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
+from snnbook.folding import SpikingNetwork
 from snnbook.trainers import METHODS, build_method
 
 
@@ -20,16 +21,15 @@ def test_observation_by_hand():
     with torch.no_grad():
         first.weight.copy_(torch.tensor([[1.0], [-1.0]]))
     lif = neurons.preset("joint_asnn", time_steps=4)
-    lif.repeat = True
-    network = nn.Sequential(first, lif, last)
-    images = torch.full((5, 1), 2.3741)
-    seen = analysis.observe(network, lambda: network(images), len(images))
+    network = SpikingNetwork(nn.Sequential(nn.Flatten(), first, lif, last), time_steps=4)
+    images = torch.full((5, 1, 1, 1), 2.3741)
+    seen = analysis.observe(network.backbone, lambda: network(images), len(images))
     assert seen.time_steps == 4
     assert seen.activations == 2
     assert seen.spikes == 4
-    assert seen.rates == {"1": 0.5}
-    assert seen.layers["0"] == Activity(operations=4 * 2, used=1.0, binary=False)
-    assert seen.layers["2"] == Activity(4 * 6, used=0.5, binary=True, window=1, spikes=0.5)
+    assert seen.rates == {"2": 0.5}
+    assert seen.layers["1"] == Activity(operations=4 * 2, used=1.0, binary=False)
+    assert seen.layers["3"] == Activity(4 * 6, used=0.5, binary=True, window=1, spikes=0.5)
     cost = energy_of_computation(seen)
     assert (cost.additions, cost.multiplications) == (4 * 2 + 4 * 6 / 2, 4 * 2)
     assert cost.joules == pytest.approx((0.9 * 20 + 4.6 * 8) * 1e-12)

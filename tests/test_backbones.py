@@ -59,7 +59,7 @@ def test_folded_time_equals_a_loop_over_time():
     def step_by_step(neuron):
         def forward(current):
             seen.setdefault(neuron, []).append(current)
-            neuron.repeat, neuron.time_steps = False, len(seen[neuron])
+            neuron.time_steps = len(seen[neuron])
             spikes = type(neuron).forward(neuron, torch.cat(seen[neuron]))
             return folding.unfold(spikes, neuron.time_steps)[-1]
 

@@ -51,7 +51,7 @@ def test_scalability_equals_running_each_length(trained, data):
 def test_scalability_leaves_the_length_as_it_was(trained, data):
     set_time_steps(trained.network, 3)
     analysis.scalability(trained.network, data, (8,))
-    assert trained.network.time_steps == trained.network.backbone.encode.time_steps == 3
+    assert trained.network.time_steps == len(trained.network(torch.zeros(1, 1, 8, 8))) == 3
 
 
 def test_variances_of_the_papers_text_come_from_its_table():

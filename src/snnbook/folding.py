@@ -1,13 +1,22 @@
-"""Time folded into the batch.
+"""Time folded into the batch, and the one place that knows how much of it there is.
 
 Public tensors are ``[T, B, ...]``.  Inside a network time is folded into the batch, ``[T*B, ...]``, step after
 step, so that convolutions, pooling, linear layers and BatchNorm (whose statistics then run over time and batch
 jointly, what these papers call tdBN) are torch's own.  Only neurons unfold.
+
+How many steps there are, :class:`SpikingNetwork` says at each call, by a :class:`Clock` that its neurons read
+while it runs.  Each thread has its own, and nothing is left behind.
 """
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from numbers import Integral
 
 from torch import Tensor, nn
 
-from snnbook.errors import UserError
+from snnbook.errors import UserError, one_line
 
 
 def fold(x: Tensor) -> Tensor:
@@ -19,14 +28,22 @@ def unfold(x: Tensor, time_steps: int) -> Tensor:
     """``[T*B, ...]`` to ``[T, B, ...]``, a view.
 
     Raises:
-        UserError: the leading axis is no multiple of T.
+        UserError: the leading axis is no multiple of T, or T no number of steps.
     """
-    if x.shape[0] % time_steps:
+    time_steps = check_time_steps(time_steps)
+    rows = _rows(x)
+    if rows % time_steps:
         raise UserError(
-            f"the leading axis has {x.shape[0]} entries, not a multiple of T = {time_steps}; "
+            f"the leading axis has {rows} entries, not a multiple of T = {time_steps}; "
             "fold [T, B, ...] to [T*B, ...] first"
         )
-    return x.unflatten(0, (time_steps, x.shape[0] // time_steps))
+    return x.unflatten(0, (time_steps, rows // time_steps))
+
+
+def _rows(x: Tensor) -> int:
+    if x.dim() == 0:
+        raise UserError("a single number has no time; expected a tensor with a leading axis [T*B, ...]")
+    return x.shape[0]
 
 
 def still(images: Tensor) -> Tensor:
@@ -35,65 +52,250 @@ def still(images: Tensor) -> Tensor:
 
 
 def check_time_steps(time_steps: int) -> int:
-    """``time_steps`` if it is a whole number of at least 1.
+    """``time_steps``, as an ``int``, if it is a whole number of at least 1.
 
     Raises:
         UserError: it is not.
     """
-    if isinstance(time_steps, bool) or not isinstance(time_steps, int) or time_steps < 1:
+    whole = isinstance(time_steps, Integral) and not isinstance(time_steps, bool)
+    if not whole or time_steps < 1:
         raise UserError(f"time_steps is {time_steps!r}; expected a whole number of at least 1")
-    return time_steps
+    return int(time_steps)
+
+
+class Clock:
+    """What time it is in one call of a network.
+
+    Attributes:
+        time_steps: T.
+        batch: B, images in this call.
+        still: the images stand still, so what comes before the first neuron is computed once, ``[B, ...]``.
+        begun: a first neuron has repeated that.
+    """
+
+    def __init__(self, time_steps: int, batch: int, still: bool):
+        self.time_steps, self.batch, self.still, self.begun = time_steps, batch, still, False
+
+    def unfold(self, x: Tensor) -> Tensor:
+        """``[T*B, ...]``, or what stands still, ``[B, ...]``, to ``[T, B, ...]``; a view.
+
+        Raises:
+            UserError: another leading axis, or time where it has not begun.
+        """
+        rows, folded = _rows(x), self.time_steps * self.batch
+        if self.still and rows == self.batch:
+            self.begun = True
+            return x.expand(self.time_steps, *x.shape)
+        if rows != folded:
+            before = f", or {self.batch} images that stand still" if self.still else ""
+            raise UserError(
+                f"a tensor has {rows} rows where T*B = {self.time_steps}*{self.batch}{before}, were expected; "
+                "layers between neurons must keep the leading axis"
+            )
+        if self.still and not self.begun:
+            raise UserError(
+                f"the first neuron was given {rows} rows for {self.batch} images that stand still; if a layer "
+                "before it repeats them, name that layer: SpikingNetwork(..., encode=name)"
+            )
+        return x.unflatten(0, (self.time_steps, self.batch))
+
+    def unfold_all(self, outputs):
+        """``outputs``, a tensor or lists, tuples and dictionaries of them, each unfolded."""
+        if isinstance(outputs, Tensor):
+            return self.unfold(outputs)
+        if isinstance(outputs, list | tuple):
+            made = getattr(type(outputs), "_make", type(outputs))  # named tuples, too
+            return made([self.unfold_all(x) for x in outputs])
+        if isinstance(outputs, dict):
+            return {name: self.unfold_all(x) for name, x in outputs.items()}
+        raise UserError(f"a network returned {type(outputs).__name__}; expected tensors, in lists or by name")
+
+
+class _Now(threading.local):
+    clock: Clock | None = None
+
+
+_NOW = _Now()
+
+
+def clock() -> Clock | None:
+    """The clock of the network that runs, None outside; a layer of your own may ask it for T."""
+    return _NOW.clock
+
+
+@contextmanager
+def running(clock: Clock | None) -> Iterator[None]:
+    """Neurons called in the body, by this thread, go by ``clock``."""
+    before, _NOW.clock = _NOW.clock, clock
+    try:
+        yield
+    finally:
+        _NOW.clock = before
+
+
+def checkpoint_contexts():
+    """``context_fn`` of :func:`torch.utils.checkpoint.checkpoint`, which runs layers again in the backward pass.
+
+    By then the network's call is over; the clock of the first time must be set once more.
+    """
+    return nullcontext(), running(clock())
+
+
+def unfold_current(current: Tensor, time_steps: int | None) -> Tensor:
+    """A neuron's input by step, ``[T, B, ...]``: by the clock of the network that runs, else by its own T.
+
+    Raises:
+        UserError: neither is there; or see :meth:`Clock.unfold`.
+    """
+    now = clock()
+    if now is not None:
+        return now.unfold(current)
+    if time_steps is None:
+        raise UserError(
+            "a neuron whose network says how many steps there are was called outside it; call the network or its "
+            "run(function, images); to run layers again, checkpoint() needs context_fn=folding.checkpoint_contexts"
+        )
+    return unfold(current, time_steps)
 
 
 def neurons(module: nn.Module) -> dict[str, nn.Module]:
-    """The spiking neurons inside ``module``, by name, in order: what has ``time_steps`` and ``dynamics``."""
+    """The spiking neurons inside ``module``, by name, in order: what has ``dynamics``."""
     return {name: m for name, m in module.named_modules() if hasattr(m, "dynamics")}
 
 
 def set_time_steps(module: nn.Module, time_steps: int) -> nn.Module:
-    """Let every neuron inside ``module`` run for T steps; works on trained networks; returns ``module``."""
-    check_time_steps(time_steps)
-    for m in module.modules():
-        if hasattr(m, "time_steps"):
-            m.time_steps = time_steps
+    """Let every spiking network inside ``module`` run for T steps, and every neuron that is in none.
+
+    Works on trained networks; returns ``module``.
+
+    Raises:
+        UserError: no number of steps, nothing that has time, or a part of a network, which says T itself.
+    """
+    time_steps = check_time_steps(time_steps)
+    networks = [m for m in module.modules() if isinstance(m, SpikingNetwork)]
+    told = {m for network in networks for m in network.modules()}
+    own = [m for m in neurons(module).values() if m not in told]
+    if not networks and not own:
+        raise UserError(
+            f"{type(module).__name__} has neither spiking networks nor neurons; nothing has a T here"
+        )
+    if any(m.time_steps is None for m in own):
+        raise UserError(
+            f"neurons of this {type(module).__name__} are told T by the SpikingNetwork around them; "
+            "set network.time_steps, or wrap the part: SpikingNetwork(part, T)"
+        )
+    for m in (*networks, *own):
+        m.time_steps = time_steps
     return module
 
 
 class SpikingNetwork(nn.Module):
     """A backbone with spiking activations, seen from outside: images in, logits at each step out.
 
-    A static image ``[B, C, H, W]`` is the same at each step, so its stem is computed once and the current it
-    gives is repeated, not copied, into the first neuron (direct encoding).  Event frames ``[T, B, C, H, W]``
-    are folded and pass the stem at each step.
+    A static image ``[B, C, H, W]`` is the same at each step, so what comes before the first neuron is computed
+    once and the current it gives is repeated, not copied (direct encoding).  Event frames ``[T, B, C, H, W]`` are
+    folded and pass all layers at each step.
 
     Args:
-        backbone: a network whose ``encode`` attribute is its first neuron.
-        time_steps: T.
+        backbone: any module with neurons inside; their own ``time_steps`` become None: the network says it.
+        time_steps: T; may be set at any time.
+        encode: name of the layer before which a static image is repeated, if that is not the first neuron: an
+            encoder of your own, or where a branch begins that goes around that neuron.  By default the layer at
+            ``backbone.encode``, if there is one.
 
     Shape: to ``[T, B, classes]``, the readout ``O(t)``: integrated by the classifier, never fired.
+
+    Raises:
+        UserError: no such T or layer; a network inside the network; images or layers of other shapes.
     """
 
-    def __init__(self, backbone: nn.Module, time_steps: int):
+    def __init__(self, backbone: nn.Module, time_steps: int, encode: str | None = None):
         super().__init__()
-        self.backbone = backbone
+        if any(isinstance(m, SpikingNetwork) for m in backbone.modules()):
+            raise UserError(
+                "a SpikingNetwork was given to a SpikingNetwork; T is said once: give its backbone"
+            )
         self.time_steps = time_steps
-        set_time_steps(self, time_steps)
+        self.backbone = backbone
+        layer = _layer(backbone, encode)
+        for neuron in neurons(backbone).values():
+            neuron.time_steps = None
+        if layer is not None and not hasattr(layer, "dynamics"):  # neurons repeat by themselves
+            layer.register_forward_pre_hook(_repeat)
 
-    def fold_input(self, images: Tensor) -> Tensor:
-        """Images as the backbone takes them, with its first neuron told whether they repeat."""
-        static = images.dim() == 4
-        if not static and images.shape[0] != self.time_steps:
+    @property
+    def time_steps(self) -> int:
+        return self._time_steps
+
+    @time_steps.setter
+    def time_steps(self, value: int) -> None:
+        self._time_steps = check_time_steps(value)
+
+    def run(self, function: Callable, images: Tensor):
+        """``function`` of the folded images, while the neurons inside go by this network's clock.
+
+        Args:
+            function: a part of the network, or what you make of several; takes and returns folded tensors.
+            images: ``[B, C, H, W]`` or ``[T, B, C, H, W]``.
+
+        Returns:
+            What ``function`` returns (a tensor, or lists, tuples and dictionaries), ``[T, B, ...]`` each.
+        """
+        frames = images.dim() == 5
+        if images.dim() not in (4, 5):
+            raise UserError(
+                f"images have shape {list(images.shape)}; expected [B, C, H, W] for static images "
+                "or [T, B, C, H, W] for frames"
+            )
+        if frames and images.shape[0] != self.time_steps:
             raise UserError(
                 f"frames have {images.shape[0]} steps but the network runs T = {self.time_steps}; "
                 "call set_time_steps(network, T) or pass [B, C, H, W] for a static image"
             )
-        self.backbone.encode.repeat = static
-        return images if static else fold(images)
+        clock = Clock(self.time_steps, images.shape[1 if frames else 0], not frames)
+        try:
+            with running(clock):
+                outputs = function(fold(images) if frames else images)
+        except RuntimeError as error:
+            if _met_before_time(error, clock):
+                raise UserError(
+                    f"{one_line(error)}: what stands still, {clock.batch} rows, met what has time, "
+                    f"{clock.time_steps * clock.batch} rows; name the layer where the branch begins: "
+                    "SpikingNetwork(..., encode=name)"
+                ) from error
+            raise
+        return clock.unfold_all(outputs)
 
     def forward(self, images: Tensor) -> Tensor:
-        return unfold(self.backbone(self.fold_input(images)), self.time_steps)
+        return self.run(self.backbone, images)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """What the first neuron and each stage put out, ``[T, B, C, H, W]`` each."""
-        features = self.backbone.features(self.fold_input(images))
-        return [unfold(x, self.time_steps) for x in features]
+        if not hasattr(self.backbone, "features"):
+            raise UserError(f"{type(self.backbone).__name__} has no features(x); expected a Backbone")
+        return self.run(self.backbone.features, images)
+
+
+def _met_before_time(error: RuntimeError, clock: Clock) -> bool:
+    """A branch around the first neuron came back: torch names both of the leading axes that do not match."""
+    sizes = {str(clock.batch), str(clock.time_steps * clock.batch)}
+    return clock.begun and "must match" in str(error) and sizes <= set(re.findall(r"\d+", str(error)))
+
+
+def _layer(backbone: nn.Module, name: str | None) -> nn.Module | None:
+    if name is None:
+        layer = getattr(backbone, "encode", None)
+        return layer if isinstance(layer, nn.Module) else None
+    found = dict(backbone.named_modules()).get(name)
+    if not name or found is None:
+        known = ", ".join(child for child, _ in backbone.named_children())
+        raise UserError(f"encode is {name!r}, which {type(backbone).__name__} has not; it has {known}")
+    return found
+
+
+def _repeat(layer: nn.Module, inputs: tuple) -> tuple | None:
+    """Before a layer that is no neuron: static images, if nothing has repeated them yet, once for each step."""
+    now = clock()
+    if now is None or not now.still or len(inputs[0]) != now.batch:
+        return None
+    return fold(now.unfold(inputs[0])), *inputs[1:]

@@ -8,18 +8,22 @@ membrane potential u and input current c::
     u[t] = u[t] * (1 - s[t])             reset
 
 Networks fold time into the batch, so a neuron takes ``[T*B, ...]``, unfolds it to ``[T, B, ...]``, runs the
-recurrence from a potential of zero, and folds the spikes again.  It holds no state between calls.
+recurrence from a potential of zero, and folds the spikes again.  It holds no state between calls: inside a
+:class:`snnbook.folding.SpikingNetwork` even T is said anew at each.
 """
 
 import inspect
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from snnbook import kernels, surrogates
 from snnbook.errors import UserError
-from snnbook.folding import fold, unfold
+from snnbook.folding import check_time_steps, fold, unfold_current
 from snnbook.kernels import Dynamics
+from snnbook.kernels.dynamics import number
 from snnbook.surrogates import Rectangle, Surrogate, Triangle
 
 
@@ -35,16 +39,23 @@ class LIF(nn.Module):
         detach_reset: leave the reset out of the gradient.
         smooth: put out the surrogate's own integral instead of a spike: no longer a spiking neuron, but one whose
             gradient is true (the ablation of Deng et al. 2022, Table 2).
-        time_steps: T, how many steps are folded into the leading axis.
+        time_steps: T, how many steps are folded into the leading axis of a neuron that is in no network.
+        learn_decay: train the decay, one for the layer, as ``sigmoid(w)`` (Fang et al. 2021), from ``decay`` on.
+        learn_threshold: train the threshold, one for the layer, as ``exp(v)``, from ``threshold`` on.  The
+            reference kernel computes these neurons.
+        scale_input: charge by ``(1 - beta) c`` instead of ``c``, so that the potential goes to where a constant
+            current is: ``u[t] = u[t-1] + (c[t] - u[t-1]) / tau`` with ``beta = 1 - 1 / tau``.  So do Fang et al.
+            (2021) and, with ``decay_input=True``, SpikingJelly; the three papers and snnTorch do not.
 
     Attributes:
-        repeat: the input is one step ``[B, ...]`` that recurs at each step (a static image's current).
-            :class:`snnbook.folding.SpikingNetwork` sets it on the first neuron.
+        decay, threshold: numbers, or 0-d tensors where learned; assigning a number sets either.
+        dynamics: the other settings, as kernels take them.
 
-    Shape: ``[T*B, ...]`` (``[B, ...]`` if ``repeat``) to ``[T*B, ...]``; spikes have the input's dtype.
+    Shape: ``[T*B, ...]`` (``[B, ...]`` for the first neuron of a network that sees static images) to
+    ``[T*B, ...]``; spikes have the input's dtype.
 
     Raises:
-        UserError: a decay, threshold, reset or T that makes no sense; integer input.
+        UserError: an argument that makes no sense; integer input.
     """
 
     def __init__(
@@ -57,35 +68,78 @@ class LIF(nn.Module):
         detach_reset: bool = False,
         smooth: bool = False,
         time_steps: int = 1,
+        learn_decay: bool = False,
+        learn_threshold: bool = False,
+        scale_input: bool = False,
     ):
         super().__init__()
-        if not 0 < decay <= 1:
-            raise UserError(
-                f"decay is {decay}; expected a number in (0, 1]; 1 makes a neuron that never leaks"
-            )
-        if threshold <= 0:
-            raise UserError(f"threshold is {threshold}; expected a number above 0")
         if reset not in ("hard", "soft"):
             raise UserError(f"reset is {reset!r}; expected 'hard' (to 0) or 'soft' (minus the threshold)")
-        self.dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset, smooth)
-        self.decay = decay
-        self.time_steps = time_steps
-        self.repeat = False
+        named = dict(learn_decay=learn_decay, learn_threshold=learn_threshold, scale_input=scale_input)
+        for name, value in named.items():
+            if not isinstance(value, bool):
+                raise UserError(f"{name} is {value!r}; expected True or False")
+        self._dynamics = Dynamics(
+            number("threshold", threshold), surrogate, strict, reset == "hard", detach_reset, smooth
+        )
+        self.scale_input = scale_input
+        self.w = nn.Parameter(torch.zeros(())) if learn_decay else None
+        self.v = nn.Parameter(torch.zeros(())) if learn_threshold else None
+        self.decay, self.threshold = decay, threshold
+        self.time_steps = check_time_steps(time_steps)
 
     def forward(self, current: Tensor) -> Tensor:
         if not current.is_floating_point():
             raise UserError(
                 f"neurons integrate floating-point currents, not {current.dtype}; call .float() first"
             )
-        if self.repeat:
-            current = current.expand(self.time_steps, *current.shape)
-        else:
-            current = unfold(current, self.time_steps)
+        if self.scale_input:
+            current = (1 - self.decay) * current
+        current = unfold_current(current, self.time_steps)
         return fold(kernels.lif(current, self.dynamics, self.decay))
 
+    @property
+    def decay(self) -> Tensor | float:
+        return self._decay if self.w is None else torch.sigmoid(self.w)
+
+    @decay.setter
+    def decay(self, value: float) -> None:
+        value = number("decay", value, most=1)
+        if value == 1 and self.w is not None:
+            raise UserError("a learned decay cannot be 1; expected a number in (0, 1); IF never leaks")
+        if value == 1 and self.scale_input:
+            raise UserError("scale_input=True with a decay of 1 leaves no input; expected a decay in (0, 1)")
+        if self.w is None:
+            self._decay = value
+        else:
+            _set(self.w, "decay", value, torch.logit)
+
+    @property
+    def threshold(self) -> Tensor | float:
+        return self._dynamics.threshold if self.v is None else torch.exp(self.v)
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self._dynamics = replace(self._dynamics, threshold=number("threshold", value))
+        if self.v is not None:
+            _set(self.v, "threshold", value, torch.log)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        return self._dynamics if self.v is None else replace(self._dynamics, threshold=self.threshold)
+
     def extra_repr(self) -> str:
-        d = self.dynamics
-        return f"T={self.time_steps}, decay={float(self.decay):g}, threshold={d.threshold:g}, {d.surrogate}"
+        own = "" if self.time_steps is None else f"T={self.time_steps}, "
+        return f"{own}decay={float(self.decay):g}, threshold={float(self.threshold):g}, {self._dynamics.surrogate}"
+
+
+@torch.no_grad()
+def _set(parameter: nn.Parameter, name: str, value: float, inverse: Callable[[Tensor], Tensor]) -> None:
+    """In place, so that optimizers keep what they know."""
+    start = inverse(torch.tensor(value, dtype=parameter.dtype, device="cpu"))
+    if not start.isfinite():
+        raise UserError(f"{name} is {value!r}, too near to the end of its range to be learned from there")
+    parameter.copy_(start)
 
 
 class IF(LIF):
@@ -99,21 +153,13 @@ class PLIF(LIF):
     """Parametric LIF: one decay for the layer, learned as ``sigmoid(w)`` (Fang et al. 2021).
 
     Args:
-        decay: initial decay, in (0, 1); the other arguments are :class:`LIF`'s.
+        decay: initial decay, in (0, 1); the other arguments are :class:`LIF`'s.  ``PLIF(scale_input=True)`` is the
+            neuron as Fang et al. write it, and the default of SpikingJelly's ``ParametricLIFNode``; without, the
+            current is charged whole, as by this book's other neurons.
     """
 
     def __init__(self, decay: float = 0.5, **options):
-        if decay == 1:
-            raise UserError("a learned decay cannot start at 1; expected a number in (0, 1); IF never leaks")
-        super().__init__(decay=decay, **options)
-
-    @property
-    def decay(self) -> Tensor:
-        return torch.sigmoid(self.w)
-
-    @decay.setter
-    def decay(self, value: float) -> None:
-        self.w = nn.Parameter(torch.logit(torch.tensor(float(value))))
+        super().__init__(decay=decay, learn_decay=True, **options)
 
 
 # What each paper's neuron is: its text where it says, its public code where it does not.
@@ -134,7 +180,7 @@ def preset(name: str, **changes) -> LIF:
     Raises:
         UserError: no such preset, setting or surrogate.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise UserError(f"no neuron preset {name!r}; expected one of {', '.join(PRESETS)}")
     known = inspect.signature(LIF).parameters
     for key in changes:

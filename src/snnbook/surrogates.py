@@ -1,19 +1,19 @@
 """Surrogate gradients: smooth stand-ins for the derivative of a spike.
 
 A neuron fires ``spike = step(x)`` with ``x = membrane potential - threshold``.  The step's derivative is zero
-almost everywhere, so the backward pass uses another function's.  Each surrogate here has two faces:
+almost everywhere, so the backward pass uses another function's.  A surrogate has two faces:
 
 * ``derivative(x)``: what backpropagation multiplies by, any shape in, the same shape out;
 * ``smooth(x)``: the function it is the derivative of, rising from 0 to 1 (or to ``gamma`` for the triangle
   of Guo et al.).  Training with ``smooth`` in the forward pass as well has a true gradient, which finite
   differences can check.
 
-Kernels call a third, ``backward_(gradient, potential, threshold)``: the product of a gradient with the derivative,
-in place.  Passes over memory are what a neuron costs, so the surrogates the papers use do it in few.
+Six stand here; one of your own is a subclass of :class:`Surrogate`, and any neuron takes it.
 """
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -21,19 +21,61 @@ from torch import Tensor
 from snnbook.errors import UserError
 
 
-class _Surrogate:
-    def backward_(self, gradient: Tensor, potential: Tensor, threshold: float) -> Tensor:
-        """``gradient``, multiplied in place by ``derivative(potential - threshold)``."""
-        return gradient.mul_(self.derivative(potential - threshold))
+class Surrogate:
+    """Base class: a subclass has ``derivative`` and, if there is one, ``smooth``.
+
+    Both work entry by entry, from ``x`` of any shape to the same shape and dtype, by torch's operations::
+
+        class Tent(Surrogate):
+            def derivative(self, x):
+                return (1 - x.abs()).clamp(min=0)
+
+    A frozen dataclass can have parameters and still be compared and printed.  Kernels that are written for the
+    built-in six leave another's to the reference kernel.
+    """
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """Stand-in for the derivative of a spike at the distance ``x`` from the threshold."""
+        raise UserError(f"surrogate {type(self).__name__} has no derivative(x); define it in the class")
+
+    def smooth(self, x: Tensor) -> Tensor:
+        """The function that ``derivative`` is the derivative of."""
+        raise UserError(
+            f"surrogate {type(self).__name__} has no smooth(x), which smooth=True puts out; define it in the class"
+        )
 
 
-def _keep_between_(gradient: Tensor, x: Tensor, low: float, high: float) -> Tensor:
-    """``gradient``, set to zero in place where ``x`` is not between ``low`` and ``high``, in one pass."""
-    return torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=gradient)
+def check_surrogate(surrogate: Surrogate, smooth: bool = False) -> None:
+    """Raise a UserError unless ``surrogate`` is one, with a ``smooth`` if that is asked for."""
+    if not isinstance(surrogate, Surrogate):
+        raise UserError(
+            f"surrogate is {surrogate!r}; expected an instance of a subclass of snnbook.surrogates.Surrogate, "
+            "for instance Triangle()"
+        )
+    for needed in ("derivative", *(["smooth"] if smooth else [])):
+        if getattr(type(surrogate), needed) is getattr(Surrogate, needed):
+            getattr(surrogate, needed)(None)  # which says what is missing
+
+
+class _BuiltIn(Surrogate):
+    """Parameters are finite numbers above 0, and so is the derivative at the threshold."""
+
+    def __post_init__(self):
+        name = type(self).__name__
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+                raise UserError(f"{item.name} of {name} is {value!r}; expected a finite number above 0")
+            object.__setattr__(self, item.name, float(value))
+        peak = float(self.derivative(torch.zeros(1)))
+        if not 0 < peak < math.inf:
+            raise UserError(
+                f"{self} has derivative {peak:g} at the threshold; expected less extreme parameters"
+            )
 
 
 @dataclass(frozen=True)
-class Rectangle(_Surrogate):
+class Rectangle(_BuiltIn):
     """``1/width`` where ``|x| < width/2``, else 0 (Guo et al. 2023, Eq. 5, second line).
 
     With threshold 0.5 and width 1 this is the straight-through estimator clipped to potentials in (0, 1).
@@ -47,13 +89,9 @@ class Rectangle(_Surrogate):
     def smooth(self, x: Tensor) -> Tensor:
         return (x / self.width + 0.5).clamp(0, 1)
 
-    def backward_(self, gradient: Tensor, potential: Tensor, threshold: float) -> Tensor:
-        _keep_between_(gradient, potential, threshold - self.width / 2, threshold + self.width / 2)
-        return gradient if self.width == 1 else gradient.div_(self.width)
-
 
 @dataclass(frozen=True)
-class Triangle(_Surrogate):
+class Triangle(_BuiltIn):
     """``max(0, gamma - |x|) / gamma**2`` (Deng et al. 2022): area 1, peak ``1/gamma``."""
 
     gamma: float = 1.0
@@ -65,15 +103,9 @@ class Triangle(_Surrogate):
         y = (x / self.gamma).clamp(-1, 1)
         return 0.5 + y - 0.5 * y * y.abs()
 
-    def backward_(self, gradient: Tensor, potential: Tensor, threshold: float) -> Tensor:
-        distance = (potential - threshold).abs_()
-        gradient.addcmul_(gradient, distance, value=-1 / self.gamma)
-        _keep_between_(gradient, potential, threshold - self.gamma, threshold + self.gamma)
-        return gradient if self.gamma == 1 else gradient.div_(self.gamma)
-
 
 @dataclass(frozen=True)
-class RelativeTriangle(_Surrogate):
+class RelativeTriangle(_BuiltIn):
     """``gamma * max(0, 1 - |u/threshold - 1|)`` (Guo et al. 2023, Eq. 5, first line): peak ``gamma``.
 
     The distance is measured in thresholds, so the area is ``gamma * threshold`` rather than 1.
@@ -90,7 +122,7 @@ class RelativeTriangle(_Surrogate):
 
 
 @dataclass(frozen=True)
-class Sigmoid(_Surrogate):
+class Sigmoid(_BuiltIn):
     """``k s (1 - s)`` with ``s = sigmoid(k x)``; slope ``k`` (Deng et al. 2022, Table 2, use 1, 10, 20)."""
 
     k: float = 10.0
@@ -104,7 +136,7 @@ class Sigmoid(_Surrogate):
 
 
 @dataclass(frozen=True)
-class ATan(_Surrogate):
+class ATan(_BuiltIn):
     """``alpha/2 / (1 + (pi alpha x / 2)**2)`` (Fang et al. 2021), the default of snnTorch."""
 
     alpha: float = 2.0
@@ -117,7 +149,7 @@ class ATan(_Surrogate):
 
 
 @dataclass(frozen=True)
-class DSpike(_Surrogate):
+class DSpike(_BuiltIn):
     """Derivative of ``tanh(b x) / (2 tanh(b/2)) + 1/2`` on ``|x| <= 1/2``, else 0 (Li et al. 2021).
 
     ``b`` runs from nearly a rectangle (0) to nearly a true step (large).
@@ -133,17 +165,17 @@ class DSpike(_Surrogate):
         return torch.tanh(self.b * x.clamp(-0.5, 0.5)) / (2 * math.tanh(self.b / 2)) + 0.5
 
 
-Surrogate = Rectangle | Triangle | RelativeTriangle | Sigmoid | ATan | DSpike
+BUILT_IN = (Rectangle, Triangle, RelativeTriangle, Sigmoid, ATan, DSpike)
 
 
 def named(name: str = "", **parameters: float) -> Surrogate:
-    """A surrogate by its name in lower case: ``named("sigmoid", k=10)``.
+    """A built-in surrogate by its name in lower case: ``named("sigmoid", k=10)``.
 
     Raises:
-        UserError: no such surrogate, or a parameter it does not have.
+        UserError: no such surrogate, a parameter it does not have, or a senseless one.
     """
-    known = {cls.__name__.lower(): cls for cls in Surrogate.__args__}
-    if name not in known:
+    known = {cls.__name__.lower(): cls for cls in BUILT_IN}
+    if not isinstance(name, str) or name not in known:
         raise UserError(f"no surrogate {name!r}; expected one of {', '.join(known)}")
     own = [item.name for item in fields(known[name])]
     for key in parameters:
@@ -153,11 +185,17 @@ def named(name: str = "", **parameters: float) -> Surrogate:
 
 
 class _Spike(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, x, surrogate, strict):
-        ctx.save_for_backward(x)
-        ctx.surrogate = surrogate
+    def forward(x, surrogate, strict):
         return (x > 0 if strict else x >= 0).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.surrogate, _ = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -165,6 +203,21 @@ class _Spike(torch.autograd.Function):
         return gradient * ctx.surrogate.derivative(x), None, None
 
 
+class _SpikeBothWays(_Spike):
+    """With a derivative in forward mode as well, which a compiler cannot trace."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        (x,) = ctx.saved_tensors
+        return tangent * ctx.surrogate.derivative(x)
+
+
 def spike(x: Tensor, surrogate: Surrogate, strict: bool = True) -> Tensor:
-    """1 where ``x > 0`` (``x >= 0`` if not ``strict``), else 0, with the surrogate's derivative backward."""
-    return _Spike.apply(x, surrogate, strict)
+    """1 where ``x > 0`` (``x >= 0`` if not ``strict``), else 0, with the surrogate's derivative backward.
+
+    Differentiated twice, a spike has the derivative of ``surrogate.derivative``: near ``x0`` it counts as
+    ``step(x0) + derivative(x0) (x - x0) + derivative'(x0) (x - x0)**2 / 2``, and second derivatives of a network
+    are those of the network made of these, each around the ``x0`` that it is at.
+    """
+    kind = _Spike if torch.compiler.is_compiling() else _SpikeBothWays
+    return kind.apply(x, surrogate, strict)

@@ -99,7 +99,7 @@ class NetworkConfig:
     neuron_options: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        check_time_steps(self.time_steps)
+        object.__setattr__(self, "time_steps", check_time_steps(self.time_steps))
         _check_options(self.name, self.options)
         neurons.preset(self.neuron, **self.neuron_options)
 

@@ -46,8 +46,6 @@ def kernel_name(device: torch.device | str = "cpu", dtype: torch.dtype = torch.f
 def lif(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
     """Spikes ``[T, ...]`` of integrate-and-fire neurons driven by ``current`` ``[T, ...]``.
 
-    Smooth dynamics have no spikes, which the fast kernels are written for: the reference computes them.
+    What a kernel does not know (smooth dynamics, learned thresholds, some surrogates) it leaves to the reference.
     """
-    if dynamics.smooth:
-        return lif_reference(current, dynamics, decay)
     return KERNELS[kernel_name(current.device, current.dtype)](current, dynamics, decay)

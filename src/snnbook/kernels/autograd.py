@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from snnbook.kernels.dynamics import Dynamics
+from snnbook.kernels.function import Bodies, differentiable
 from snnbook.kernels.layout import dense, empty_like_step, flat, like
+from snnbook.kernels.reference import lif_reference
+from snnbook.surrogates import Rectangle, Surrogate, Triangle
 
 # Elements of one time step handled at a time on a CPU: a few float32 buffers of this size fit a core's cache.
 BLOCK = 1 << 18
@@ -18,36 +21,36 @@ BLOCK = 1 << 18
 
 def lif_autograd(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
     """As :func:`snnbook.kernels.reference.lif_reference`: spikes to the last bit, gradients to rounding."""
-    return _LIF.apply(current, dynamics, decay)
+    if dynamics.only_reference():
+        return lif_reference(current, dynamics, decay)
+    return differentiable(BODIES, current, dynamics, decay)
 
 
-class _LIF(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, current, dynamics, decay):
-        current = dense(current)
-        potential = empty_like_step(current)
-        spikes = torch.empty_like(potential)
-        kept = float(decay)
-        for c, h, s in _blocks(current, potential, spikes):
-            _forward(c, h, s, dynamics, kept)
-        ctx.dynamics, ctx.kept = dynamics, kept
-        ctx.decay = decay if isinstance(decay, Tensor) else None
-        ctx.save_for_backward(potential)
-        return spikes
+def _spikes(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> tuple[Tensor, Tensor]:
+    current = dense(current)
+    potential = empty_like_step(current)
+    spikes = torch.empty_like(potential)
+    kept = float(decay)
+    for c, h, s in _blocks(current, potential, spikes):
+        _forward(c, h, s, dynamics, kept)
+    return spikes, potential
 
-    @staticmethod
-    def backward(ctx, gradient):
-        (potential,) = ctx.saved_tensors
-        gradient = like(gradient, potential)
-        result = torch.empty_like(potential)
-        decay_gradient = None
-        if ctx.needs_input_grad[2]:
-            decay_gradient = torch.zeros_like(ctx.decay)
-        for g, h, out in _blocks(gradient, potential, result):
-            _backward(g, h, out, ctx.dynamics, ctx.kept)
-            if decay_gradient is not None:
-                decay_gradient += _decay_gradient(h, out, ctx.dynamics)
-        return result, None, decay_gradient
+
+def _gradients(
+    gradient: Tensor, potential: Tensor, dynamics: Dynamics, decay: Tensor | float, learned: bool
+) -> tuple[Tensor, Tensor]:
+    gradient = like(gradient, potential)
+    result = torch.empty_like(potential)
+    moved = potential.new_zeros((), dtype=_wide(potential))
+    kept = float(decay)
+    for g, h, out in _blocks(gradient, potential, result):
+        _backward(g, h, out, dynamics, kept)
+        if learned:
+            moved += _decay_gradient(h, out, dynamics)
+    return result, moved.to(decay) if learned else moved
+
+
+BODIES = Bodies(_spikes, _gradients)
 
 
 def _forward(c: Tensor, h: Tensor, s: Tensor, dynamics: Dynamics, decay: float) -> None:
@@ -86,7 +89,7 @@ def _backward(g: Tensor, h: Tensor, out: Tensor, dynamics: Dynamics, decay: floa
             torch.addcmul(g[t], out[t + 1], h[t], value=-decay, out=out[t])
         else:
             torch.sub(g[t], out[t + 1], alpha=decay * dynamics.threshold, out=out[t])
-        dynamics.surrogate.backward_(out[t], h[t], dynamics.threshold)
+        _times_derivative_(out[t], dynamics.surrogate, h[t], dynamics.threshold)
         if last:
             continue
         if dynamics.hard_reset:
@@ -103,7 +106,38 @@ def _decay_gradient(h: Tensor, out: Tensor, dynamics: Dynamics) -> Tensor:
     else:
         fires = torch.gt if dynamics.strict else torch.ge
         after = before - dynamics.threshold * fires(before, dynamics.threshold).to(h.dtype)
-    return (out[1:].float() * after.float()).sum()
+    return (out[1:].to(_wide(h)) * after.to(_wide(h))).sum()
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    """Where many small numbers are added up: float32 at least."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _times_derivative_(gradient: Tensor, surrogate: Surrogate, potential: Tensor, threshold: float) -> None:
+    """Multiply ``gradient`` in place by ``surrogate.derivative(potential - threshold)``.
+
+    Passes over memory are what a neuron costs, so the surrogates that the papers use do it in few.
+    """
+    kind = type(surrogate)  # exactly: a subclass may have another derivative
+    if kind is Rectangle:
+        half = surrogate.width / 2
+        _keep_between_(gradient, potential, threshold - half, threshold + half)
+        scale = surrogate.width
+    elif kind is Triangle:
+        scale = surrogate.gamma
+        gradient.addcmul_(gradient, (potential - threshold).abs_(), value=-1 / scale)
+        _keep_between_(gradient, potential, threshold - scale, threshold + scale)
+    else:
+        gradient.mul_(surrogate.derivative(potential - threshold))
+        return
+    if scale != 1:
+        gradient.div_(scale)
+
+
+def _keep_between_(gradient: Tensor, x: Tensor, low: float, high: float) -> None:
+    """Set ``gradient`` to zero in place where ``x`` is not between ``low`` and ``high``, in one pass."""
+    torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=gradient)
 
 
 def _blocks(*tensors: Tensor):

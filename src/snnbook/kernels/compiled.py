@@ -12,39 +12,58 @@ import torch
 from torch import Tensor
 
 from snnbook.kernels.dynamics import Dynamics
+from snnbook.kernels.function import Bodies, differentiable
 from snnbook.kernels.layout import dense, flat, like, unflat
+from snnbook.kernels.reference import lif_reference
+from snnbook.surrogates import BUILT_IN
 
 
 def lif_compiled(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
-    """As :func:`snnbook.kernels.reference.lif_reference`: spikes and gradients to rounding."""
-    if not isinstance(decay, Tensor):
-        decay = torch.tensor(decay, device=current.device)
-    return _LIF.apply(current, dynamics, decay)
+    """As :func:`snnbook.kernels.reference.lif_reference`: spikes and gradients to rounding.
+
+    Another's surrogate, which a compiler may not be able to read, is left to the reference.
+    """
+    if dynamics.only_reference(BUILT_IN):
+        return lif_reference(current, dynamics, decay)
+    return differentiable(BODIES, current, dynamics, decay)
 
 
-class _LIF(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, current, dynamics, decay):
-        if torch.compiler.is_compiling():
-            spikes, potential = _forward(current, dynamics, decay)
-        else:
-            current = dense(current)
-            found = _compiled(_forward, dynamics, len(current))(flat(current), dynamics, decay)
-            spikes, potential = (unflat(x, current) for x in found)
-        ctx.dynamics = dynamics
-        ctx.save_for_backward(potential, decay)
-        return spikes
+def _spikes(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> tuple[Tensor, Tensor]:
+    decay = _tensor(decay, current)
+    if torch.compiler.is_compiling():
+        return _forward(current, dynamics, decay)
+    current = dense(current)
+    found = _compiled(_forward, dynamics, len(current))(flat(current), dynamics, decay)
+    spikes, potential = (unflat(x, current) for x in found)
+    return spikes, potential
 
-    @staticmethod
-    def backward(ctx, gradient):
-        potential, decay = ctx.saved_tensors
-        if torch.compiler.is_compiling():
-            result, moved = _backward(gradient, potential, ctx.dynamics, decay)
-        else:
-            body = _compiled(_backward, ctx.dynamics, len(potential))
-            found, moved = body(flat(like(gradient, potential)), flat(potential), ctx.dynamics, decay)
-            result = unflat(found, potential)
-        return result, None, moved if ctx.needs_input_grad[2] else None
+
+def _gradients(
+    gradient: Tensor, potential: Tensor, dynamics: Dynamics, decay: Tensor | float, learned: bool
+) -> tuple[Tensor, Tensor]:
+    decay = _tensor(decay, potential)
+    if torch.compiler.is_compiling():
+        result, moved = _backward(gradient, potential, dynamics, decay)
+    else:
+        body = _compiled(_backward, dynamics, len(potential))
+        found, moved = body(flat(like(gradient, potential)), flat(potential), dynamics, decay)
+        result = unflat(found, potential)
+    return result, moved.to(decay.dtype)
+
+
+def _tensor(decay: Tensor | float, like: Tensor) -> Tensor:
+    """A decay as a 0-d tensor, so that each value of it is not compiled anew."""
+    if isinstance(decay, Tensor):
+        return decay
+    return torch.tensor(decay, dtype=_wide(like), device=like.device)
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    """Where many small numbers are added up: float32 at least."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+BODIES = Bodies(_spikes, _gradients)
 
 
 @cache
@@ -76,7 +95,7 @@ def _fired(h: Tensor, dynamics: Dynamics) -> Tensor:
 
 def _backward(g: Tensor, h: Tensor, dynamics: Dynamics, decay: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of the currents and of the decay; the equations are those of ``autograd``."""
-    gradients, moved = [], torch.zeros_like(decay)
+    gradients, moved = [], torch.zeros_like(decay, dtype=_wide(h))
     for t in reversed(range(len(h))):
         arriving = g[t]
         slope, s = dynamics.surrogate.derivative(h[t] - dynamics.threshold), _fired(h[t], dynamics)
@@ -84,7 +103,7 @@ def _backward(g: Tensor, h: Tensor, dynamics: Dynamics, decay: Tensor) -> tuple[
             gradients.append(arriving * slope)
             continue
         after = h[t] * (1 - s) if dynamics.hard_reset else h[t] - dynamics.threshold * s
-        moved = moved + (gradients[-1].float() * after.float()).sum()
+        moved = moved + (gradients[-1].to(moved.dtype) * after.to(moved.dtype)).sum()
         a = decay * gradients[-1]
         if not dynamics.detach_reset:
             arriving = arriving - a * (h[t] if dynamics.hard_reset else dynamics.threshold)

@@ -26,7 +26,9 @@ from torch import Tensor
 
 from snnbook.errors import UserError
 from snnbook.kernels.dynamics import Dynamics
+from snnbook.kernels.function import Bodies, differentiable
 from snnbook.kernels.layout import dense, empty_like_step, like
+from snnbook.kernels.reference import lif_reference
 from snnbook.surrogates import ATan, DSpike, Rectangle, RelativeTriangle, Sigmoid, Surrogate, Triangle
 
 INSTALLED = importlib.util.find_spec("triton") is not None
@@ -50,7 +52,8 @@ def lif_triton(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Te
     Args:
         current: input current ``[T, ...]``, float32, bfloat16 or float16, on a CUDA device; read where it lies if
             each step is dense, contiguous or channels-last, copied otherwise.  Time may have stride 0.
-        dynamics: threshold, surrogate, firing and reset rules; not ``smooth``, which is the reference's.
+        dynamics: threshold, surrogate, firing and reset rules.  What this kernel does not know (``smooth``, a
+            learned threshold, a surrogate of your own) is left to the reference, in float32 as well.
         decay: factor kept of the potential from one step to the next; a number or a 0-d tensor.
 
     Returns:
@@ -58,7 +61,7 @@ def lif_triton(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Te
 
     Raises:
         UserError: no CUDA device under ``current`` (and no interpreter: ``TRITON_INTERPRET=1``), no Triton,
-            another type, or a surrogate this kernel does not know.
+            or another type.
     """
     if not INSTALLED:
         raise UserError(
@@ -73,11 +76,34 @@ def lif_triton(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Te
             f"the triton kernel takes float32, bfloat16 or float16, not {current.dtype}; "
             "set SNNBOOK_KERNEL=reference"
         )
+    if dynamics.only_reference(tuple(SHAPES)):
+        return lif_reference(current.float(), dynamics, decay).to(current.dtype)
+    decay = decay.to(current.device) if isinstance(decay, Tensor) else float(decay)
+    if torch.compiler.is_compiling():
+        return _spikes(dense(current), dynamics, decay)
+    return differentiable(BODIES, dense(current), dynamics, decay)
+
+
+def _spikes(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
+    return _lif(current, *_settings(dynamics, decay))
+
+
+def _gradients(
+    gradient: Tensor, current: Tensor, dynamics: Dynamics, decay: Tensor | float, learned: bool
+) -> tuple[Tensor, Tensor]:
+    result, moved = _lif_backward(gradient, current, *_settings(dynamics, decay))
+    return result, moved.to(decay.dtype) if learned else moved
+
+
+BODIES = Bodies(_spikes, _gradients)
+
+
+def _settings(dynamics: Dynamics, decay: Tensor | float) -> tuple:
+    """What both operators take after the tensors."""
     learned = isinstance(decay, Tensor)
-    return _lif(
-        dense(current),
-        decay.to(current.device) if learned else None,
-        1.0 if learned else float(decay),
+    return (
+        decay if learned else None,
+        1.0 if learned else decay,
         float(dynamics.threshold),
         dynamics.strict,
         dynamics.hard_reset,
@@ -88,12 +114,6 @@ def lif_triton(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Te
 
 def _shape(surrogate: Surrogate) -> tuple[str, float, float]:
     """Shape, width and height of the surrogate's derivative."""
-    if type(surrogate) not in SHAPES:
-        known = ", ".join(kind.__name__ for kind in SHAPES)
-        raise UserError(
-            f"the triton kernel has no surrogate {type(surrogate).__name__}; it has {known}; "
-            "set SNNBOOK_KERNEL=reference"
-        )
     shape, a, b = SHAPES[type(surrogate)](surrogate)
     return shape, float(a), float(b)
 
@@ -153,6 +173,9 @@ def _lif_backward(
 def _(gradient, current, decay, *settings):
     shape = 0 if decay is None else ()
     return empty_like_step(current), current.new_empty(shape, dtype=torch.float32)
+
+
+# For compiled networks, in which the operators stand by themselves.
 
 
 def _keep(ctx, inputs, output):

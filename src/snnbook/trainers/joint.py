@@ -15,7 +15,7 @@ from snnbook import neurons
 from snnbook.backbones import MultiExit, NetworkConfig, build_backbone
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
-from snnbook.folding import SpikingNetwork, still, unfold
+from snnbook.folding import SpikingNetwork, still
 from snnbook.losses import LABEL_LOSSES, be_your_own_teacher, cross_entropy, kld_loss, norm_loss, tet
 
 Exits = tuple[list[Tensor], list[Tensor]]
@@ -121,9 +121,7 @@ class JointASNN(nn.Module):
 
     def snn_outputs(self, images: Tensor) -> Exits:
         """Logits and features of the SNN's exits at each time step, ``[T, B, ...]`` each."""
-        logits, features = self.snn.backbone(self.snn.fold_input(images))
-        steps = self.snn.time_steps
-        return [unfold(x, steps) for x in logits], [unfold(x, steps) for x in features]
+        return self.snn.run(self.snn.backbone, images)
 
     def integrated(self, outputs: Exits) -> Exits:
         """The readout over time, ``[B, ...]`` each (Eq. 3)."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
 from snnbook.errors import UserError
-from snnbook.folding import fold, still, unfold
+from snnbook.folding import still
 from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.trainers.loop.checkpoint import load, load_weights
@@ -113,9 +113,13 @@ class StudentAndTeacher(nn.Module):
 
     def study(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The student's readout ``[T, B, classes]`` and features ``[T, B, C, H, W]``, in one pass."""
-        features, network = self.student.features(images), self.student.backbone
-        outputs = network.head(network.pool(fold(features[-1])))
-        return unfold(outputs, len(features[-1])), features
+        network = self.student.backbone
+
+        def study(x):
+            features = network.features(x)
+            return network.head(network.pool(features[-1])), features
+
+        return self.student.run(study, images)
 
     @torch.no_grad()
     def teach(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -20,6 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from snnbook.backbones.backbone import Backbone
 from snnbook.errors import UserError
 from snnbook.factorized import keep_composed
+from snnbook.folding import clock, running
 from snnbook.neurons import LIF
 from snnbook.trainers.loop.instead import Instead
 
@@ -179,21 +180,21 @@ def _recomputed(block, forward, *args):
         forward,
         *args,
         use_reentrant=False,
-        context_fn=lambda: (nullcontext(), _as_before(block, keep_composed(block))),
+        context_fn=lambda: (nullcontext(), _as_before(block, keep_composed(block), running(clock()))),
     )
 
 
 @contextmanager
-def _as_before(block: nn.Module, weights: AbstractContextManager):
-    """Layers inside see the same batch a second time, with the same ``weights``, and must not count it twice.
+def _as_before(block: nn.Module, weights: AbstractContextManager, time: AbstractContextManager):
+    """Layers inside see the same batch a second time, in copies of what they count in.
 
-    They count in copies.
+    It is with the same ``weights``, at the same ``time``.
     """
     before = [(m._buffers, dict(m._buffers)) for m in block.modules()]
     try:
         for buffers, values in before:
             buffers.update({name: x if x is None else x.clone() for name, x in values.items()})
-        with weights:
+        with weights, time:
             yield
     finally:
         for buffers, values in before:
