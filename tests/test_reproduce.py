@@ -84,7 +84,7 @@ def main(results, work, profile, pause, run, *seeds):
             time.sleep(float(pause))
             if run == "demo/broken":
                 sys.exit("snnbook: it broke")
-            (place / "model.pt").touch()
+            (place / "model.safetensors").touch()
             record.write(stand_in(run, seed, profile), path)
 
 
@@ -189,7 +189,7 @@ def test_a_plan_holds_exactly_what_has_no_record_and_the_weights_it_needs(here):
     assert names(matrix(here)) == [("demo/snn", (1,), (), False)]
     (here / "results/quick/demo/pupil/seed1.json").unlink()
     assert names(matrix(here)) == [("demo/pupil", (1,), (), False), ("demo/snn", (1,), (), False)]
-    (here / "runs/quick/demo/teacher/seed1/model.pt").unlink()  # git keeps no weights
+    (here / "runs/quick/demo/teacher/seed1/model.safetensors").unlink()  # git keeps no weights
     assert names(matrix(here))[:2] == [
         ("demo/teacher", (1,), (), True),
         ("demo/pupil", (1,), ("demo/teacher",), False),
@@ -312,7 +312,7 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
     before = records(here)
     assert cli.main(options) == 0
     assert "1 done, 0 to do" in capfd.readouterr().out
-    weights = here / "runs/quick/demo/snn/seed1/model.pt"
+    weights = here / "runs/quick/demo/snn/seed1/model.safetensors"
     weights.unlink()
     again = ["run", "demo/snn", "--seed", "-1", "1", "--weights", "--bare", *places]
     with pytest.raises(SystemExit, match="1"):  # for the first seed, which does not stop the second

@@ -34,8 +34,8 @@ def check_fields(
 ) -> None:
     """Refuse a dataclass whose fields hold something else than they are annotated with; for ``__post_init__``.
 
-    Numbers have to be finite.  A list in place of a tuple becomes one, and NumPy's numbers become Python's; nothing
-    else is converted, so that ``True`` is no number and ``"3"`` neither.
+    Numbers have to be finite.  A list in place of a tuple becomes one, and NumPy's numbers become Python's;
+    nothing else is converted, so that ``True`` is no number and ``"3"`` neither.
 
     Args:
         config: an instance, frozen or not.

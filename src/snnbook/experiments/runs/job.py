@@ -52,7 +52,7 @@ class Job:
 
     @property
     def weights(self) -> Path:
-        return self.folder / "model.pt"
+        return self.folder / "model.safetensors"
 
     def settings(self) -> Settings:
         return merging.settings(self.table, self.row, self.profile, self.recipe, self.overrides)

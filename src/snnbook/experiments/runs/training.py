@@ -20,10 +20,10 @@ from snnbook.experiments.runs import provenance, record
 from snnbook.experiments.runs.job import Job
 from snnbook.experiments.runs.lock import PATIENCE, hold
 from snnbook.experiments.runs.record import Record
-from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.allocator import keep_freed_memory
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.fit import History, fit
+from snnbook.trainers.loop.weights import load_weights, save_weights
 
 
 class Context:
@@ -72,7 +72,7 @@ def train(job: Job, context: Context, patience: float = PATIENCE) -> None:
         torch.manual_seed(job.seed)
         method = trainers.build_method(settings.name, settings.method, settings.network, data, needs=weights)
         if start is not None:
-            checkpoint.load_weights(method, start)
+            load_weights(method, start)
         history = fit(
             method,
             data,
@@ -94,7 +94,7 @@ def _finish(
     """Weights first, then their mark, then the record: what is there is whole."""
     mark = job.weights.with_suffix(".id")
     mark.unlink(missing_ok=True)
-    checkpoint.save(job.weights, method.state_dict())
+    save_weights(method, job.weights)
     files.write_text(mark, identity)
     if not job.record_path.is_file():
         made = _record(job, settings, data, method, history, context)
