@@ -1,24 +1,91 @@
-"""Numbers and settings in range, or one line that says what was expected."""
+"""Numbers in range, and settings that hold what their fields say: checked in one place."""
 
+import math
+import operator
 import types
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
-from math import inf
-from numbers import Real
+from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from snnbook.errors import UserError
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+NAMES = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a finite number", "finite numbers"),
+    str: ("a string", "strings"),
+    bool: ("True or False", "truth values"),
+    dict: ("a dictionary", "dictionaries"),
+    type(None): ("None", "None"),
+}
 
-def shown(value: Any) -> str:
-    """``repr(value)`` in one short line."""
-    text = " ".join(repr(value).split())
+
+def check_fields(
+    config: Any,
+    section: str = "",
+    *,
+    choices: Mapping[str, Collection[str]] = NOTHING,
+    at_least: Mapping[str, float] = NOTHING,
+    above: Mapping[str, float] = NOTHING,
+    at_most: Mapping[str, float] = NOTHING,
+    below: Mapping[str, float] = NOTHING,
+) -> None:
+    """Refuse a dataclass whose fields hold something else than they are annotated with; for ``__post_init__``.
+
+    Numbers have to be finite.  A list in place of a tuple becomes one, and NumPy's numbers become Python's;
+    nothing else is converted, so that ``True`` is no number and ``"3"`` neither.
+
+    Args:
+        config: an instance, frozen or not.
+        section: what its fields are called after in messages, ``<section>.<field>``.
+        choices: of strings, the known ones.
+        at_least, above, at_most, below: bounds of numbers, and of each number in a tuple; ``None`` has none.
+
+    Raises:
+        UserError: a field of another type, not finite, unknown or out of bounds.
+    """
+    hints = get_type_hints(type(config))
+    for item in fields(config):
+        name, value = f"{section}.{item.name}" if section else item.name, getattr(config, item.name)
+        try:
+            plain = _as(hints[item.name], value)
+        except TypeError:
+            raise UserError(f"{name} is {shown(value)}; expected {_name(hints[item.name])}") from None
+        if plain is not value:
+            object.__setattr__(config, item.name, plain)
+        if item.name in choices and plain not in choices[item.name]:
+            raise UserError(f"{name} is {shown(plain)}; expected one of {', '.join(choices[item.name])}")
+        for bounds, holds, words in (
+            (at_least, operator.ge, "at least"),
+            (above, operator.gt, "a number above"),
+            (at_most, operator.le, "at most"),
+            (below, operator.lt, "a number below"),
+        ):
+            if item.name in bounds and not _all(plain, holds, bounds[item.name]):
+                raise UserError(f"{name} is {shown(plain)}; expected {words} {bounds[item.name]}")
+
+
+def shown(value: object) -> str:
+    """``value`` as Python writes it, in one line that is not long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # some objects cannot be written; their type can
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def check_number(
-    name: str, value: Any, low: float = -inf, high: float = inf, *, above: bool = False, meaning: str = ""
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    meaning: str = "",
 ) -> None:
-    """Raise a UserError unless ``value`` is a finite number from ``low`` to ``high``.
+    """Refuse what is no finite number from ``low`` to ``high``.
 
     Args:
         name: of the argument or setting.
@@ -26,57 +93,82 @@ def check_number(
         low, high: the least and the largest number allowed.
         above: the number must be above ``low``.
         meaning: what the number is, for the end of the message.
+
+    Raises:
+        UserError: it is none.
     """
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if real and -inf < value < inf and (value > low if above else value >= low) and value <= high:
+    real = isinstance(value, Real) and not isinstance(value, bool) and _finite(value)
+    if real and (value > low if above else value >= low) and value <= high:
         return
     wanted = "a finite number"
-    if high < inf:
+    if high < math.inf:
         wanted = f"a number in {'(' if above else '['}{low:g}, {high:g}]"
-    elif low > -inf:
+    elif low > -math.inf:
         wanted = f"a finite number {'above' if above else 'of at least'} {low:g}"
     raise UserError(f"{name} is {shown(value)}; expected {wanted}{meaning and f', {meaning}'}")
 
 
-def check_choice(name: str, value: Any, known: tuple) -> None:
-    """Raise a UserError unless ``value`` is one of ``known``."""
-    if value not in known:
-        raise UserError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
+def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+    """``value`` if it is a whole number in these bounds.
 
-
-def check_types(config: Any, section: str) -> None:
-    """Raise a UserError unless each field of a dataclass has the type it is annotated with, and floats are finite.
-
-    Args:
-        config: the dataclass.
-        section: of the settings, for the message.
+    Raises:
+        UserError: it is not.
     """
-    hints = get_type_hints(type(config))
-    for item in fields(config):
-        value, expected = getattr(config, item.name), hints[item.name]
-        if not _is(value, expected):
-            wanted = " or ".join(NAMES.get(kind, str(kind)) for kind in _options(expected))
-            raise UserError(f"{section}.{item.name} is {shown(value)}; expected {wanted}")
+    if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
+        return int(value)
+    raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
 
 
-NAMES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a finite number",
-    str: "a name",
-    dict: "a mapping",
-    types.NoneType: "nothing",
-}
+def _as(expected: Any, value: Any) -> Any:
+    """``value``, if it is what the annotation ``expected`` says.
+
+    Raises:
+        TypeError: it is not.
+    """
+    origin, arguments = get_origin(expected), get_args(expected)
+    if origin in (Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _as(option, value)
+            except TypeError:
+                continue
+        raise TypeError
+    if origin is tuple and isinstance(value, list | tuple):
+        items = tuple(_as(arguments[0], item) for item in value)  # fields of settings have tuple[kind, ...]
+        same = isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else items
+    if expected is Any:
+        return value
+    if expected is float and isinstance(value, Real) and not isinstance(value, bool):
+        if not _finite(value):
+            raise TypeError
+        return value if type(value) in (int, float) else float(value)
+    if expected is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return value if type(value) is int else int(value)
+    kind = origin or expected
+    if kind not in (int, float, tuple) and isinstance(kind, type) and isinstance(value, kind):
+        return value
+    raise TypeError
 
 
-def _options(expected: Any) -> tuple:
-    return get_args(expected) if get_origin(expected) in (Union, types.UnionType) else (expected,)
+def _finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
 
 
-def _is(value: Any, expected: Any) -> bool:
-    options = _options(expected)
-    if isinstance(value, bool):
-        return bool in options
-    if float in options and isinstance(value, Real):
-        return -inf < value < inf
-    return any(isinstance(value, get_origin(kind) or kind) for kind in options)
+def _name(expected: Any, plural: bool = False) -> str:
+    origin, arguments = get_origin(expected), get_args(expected)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_name(option) for option in arguments)
+    if origin is tuple:
+        return f"a list of {_name(arguments[0], plural=True)}"
+    known = NAMES.get(origin or expected)
+    return known[plural] if known else f"a {getattr(expected, '__name__', expected)}"
+
+
+def _all(value: Any, holds: Callable[[Any, Any], bool], bound: float) -> bool:
+    if value is None:
+        return True
+    return all(holds(item, bound) for item in (value if isinstance(value, tuple) else (value,)))

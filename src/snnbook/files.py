@@ -1,9 +1,9 @@
 """Where things lie, and how they are written: whole or not at all, and by one process at a time."""
 
-import hashlib
 import math
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,10 +35,31 @@ def notebooks() -> Path:
     return root() / "notebooks"
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def place(path: str | os.PathLike[str], what: str) -> Path:
+    """``path`` if an ordinary file is there, or nothing yet.
+
+    Args:
+        path: of a file to be read or written.
+        what: it holds, for messages: ``"weights"``.
+
+    Raises:
+        UserError: no path, a folder, or a pipe or device, which would wait for ever or be replaced.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
+        raise UserError(f"path is {repr(path)[:80]}; expected the name of a file of {what}")
+    found = Path(path)
+    try:
+        mode = found.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except OSError as error:
+        raise UserError(
+            f"cannot reach {repr(str(found))[:200]} ({error.strerror}); choose another file"
+        ) from None
+    if not stat.S_ISREG(mode):
+        found_kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
+        raise UserError(f"{found} is {found_kind}; expected the name of a file of {what}")
+    return found
 
 
 def write_bytes(path: Path, content: bytes) -> None:
