@@ -79,9 +79,8 @@ class LIF(nn.Module):
         for name, value in named.items():
             if not isinstance(value, bool):
                 raise UserError(f"{name} is {value!r}; expected True or False")
-        self._dynamics = Dynamics(
-            number("threshold", threshold), surrogate, strict, reset == "hard", detach_reset, smooth
-        )
+        decay, threshold = number("decay", decay, most=1), number("threshold", threshold)
+        self._dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset, smooth)
         self.scale_input = scale_input
         self.w = nn.Parameter(torch.zeros(())) if learn_decay else None
         self.v = nn.Parameter(torch.zeros(())) if learn_threshold else None
@@ -128,6 +127,7 @@ class LIF(nn.Module):
     def dynamics(self) -> Dynamics:
         return self._dynamics if self.v is None else replace(self._dynamics, threshold=self.threshold)
 
+    @torch.no_grad()
     def extra_repr(self) -> str:
         own = "" if self.time_steps is None else f"T={self.time_steps}, "
         return f"{own}decay={float(self.decay):g}, threshold={float(self.threshold):g}, {self._dynamics.surrogate}"

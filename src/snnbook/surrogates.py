@@ -67,11 +67,12 @@ class _BuiltIn(Surrogate):
             if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
                 raise UserError(f"{item.name} of {name} is {value!r}; expected a finite number above 0")
             object.__setattr__(self, item.name, float(value))
-        peak = float(self.derivative(torch.zeros(1)))
+        try:
+            peak = float(self.derivative(torch.zeros(1, device="cpu")))
+        except ArithmeticError:
+            peak = math.nan
         if not 0 < peak < math.inf:
-            raise UserError(
-                f"{self} has derivative {peak:g} at the threshold; expected less extreme parameters"
-            )
+            raise UserError(f"{self} has slope {peak} at the threshold; expected less extreme parameters")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def _spikes(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> tuple
     current = dense(current)
     potential = empty_like_step(current)
     spikes = torch.empty_like(potential)
-    kept = float(decay)
+    kept = _number(decay)
     for c, h, s in _blocks(current, potential, spikes):
         _forward(c, h, s, dynamics, kept)
     return spikes, potential
@@ -42,12 +42,16 @@ def _gradients(
     gradient = like(gradient, potential)
     result = torch.empty_like(potential)
     moved = potential.new_zeros((), dtype=_wide(potential))
-    kept = float(decay)
+    kept = _number(decay)
     for g, h, out in _blocks(gradient, potential, result):
         _backward(g, h, out, dynamics, kept)
         if learned:
             moved += _decay_gradient(h, out, dynamics)
     return result, moved.to(decay) if learned else moved
+
+
+def _number(decay: Tensor | float) -> float:
+    return decay.item() if isinstance(decay, Tensor) else decay
 
 
 BODIES = Bodies(_spikes, _gradients)

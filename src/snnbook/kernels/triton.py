@@ -80,18 +80,18 @@ def lif_triton(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Te
         return lif_reference(current.float(), dynamics, decay).to(current.dtype)
     decay = decay.to(current.device) if isinstance(decay, Tensor) else float(decay)
     if torch.compiler.is_compiling():
-        return _spikes(dense(current), dynamics, decay)
-    return differentiable(BODIES, dense(current), dynamics, decay)
+        return _spikes(current, dynamics, decay)
+    return differentiable(BODIES, current, dynamics, decay)
 
 
 def _spikes(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
-    return _lif(current, *_settings(dynamics, decay))
+    return _lif(dense(current), *_settings(dynamics, decay))
 
 
 def _gradients(
     gradient: Tensor, current: Tensor, dynamics: Dynamics, decay: Tensor | float, learned: bool
 ) -> tuple[Tensor, Tensor]:
-    result, moved = _lif_backward(gradient, current, *_settings(dynamics, decay))
+    result, moved = _lif_backward(gradient, dense(current), *_settings(dynamics, decay))
     return result, moved.to(decay.dtype) if learned else moved
 
 
