@@ -1,4 +1,4 @@
-"""TET's networks: counts from the papers, ResNet-34 against torchvision's, SEW's connections, BatchNorm folded."""
+"""TET's networks: counts from the papers, ResNet-34 against torchvision's, SEW's connections."""
 
 import pytest
 import torch
@@ -8,7 +8,6 @@ from torch import nn
 from snnbook import neurons
 from snnbook.backbones import NetworkConfig, SEWBlock, build_backbone, build_snn
 from snnbook.backbones.pretrained import load_torchvision_resnet
-from snnbook.deploy import fold_batchnorm
 from snnbook.errors import UserError
 
 
@@ -91,36 +90,6 @@ def test_sew_trains(connect, decay):
     assert top > 1 if connect == "add" else top <= 1
 
 
-@pytest.mark.parametrize("name", ["resnet19", "vggsnn", "snn5", "sew_resnet34", "spiking_resnet34", "vgg16"])
-def test_folded_batchnorm_changes_nothing(name):
-    torch.manual_seed(0)
-    network = build_snn(NetworkConfig(name, width=8, time_steps=3, neuron="tet"), 10).double()
-    for _ in range(3):  # statistics and weights that are not those of a fresh BatchNorm
-        network(2 * torch.randn(4, 3, 32, 32, dtype=torch.float64))
-    for m in network.modules():
-        if isinstance(m, nn.BatchNorm2d):
-            nn.init.normal_(m.weight, 1, 0.2)
-            nn.init.normal_(m.bias, 0.2, 0.2)
-    network.eval()
-    folded, images = fold_batchnorm(network), torch.randn(2, 3, 32, 32, dtype=torch.float64)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
-    assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
-    spikes, expected = folded.features(images), network.features(images)
-    assert sum(f.sum().item() for f in expected) > 0
-    assert all(torch.equal(a, b) for a, b in zip(spikes, expected, strict=True))
-    torch.testing.assert_close(folded(images), network(images))
-
-
-def test_folding_by_the_papers_equation():
-    conv, norm = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3).eval()
-    for tensor in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
-        tensor.uniform_(0.5, 2)
-    folded = fold_batchnorm(nn.Sequential(conv, norm))[0]
-    share = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    torch.testing.assert_close(folded.weight, conv.weight * share[:, None, None, None])
-    torch.testing.assert_close(folded.bias, norm.bias + (conv.bias - norm.running_mean) * share)
-
-
 @pytest.mark.parametrize(
     ("network", "message"),
     [("resnet50", "hold 320 tensors"), ("resnet34", r"fc.weight has shape \[7, 512\]")],
@@ -132,29 +101,6 @@ def test_weights_of_another_resnet_are_refused(network, message):
     with pytest.raises(UserError, match=message):
         load_torchvision_resnet(ours, theirs)
     assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items())
-
-
-class Shared(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv, self.bn = nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)
-
-    def forward(self, x):
-        y = self.conv(x)
-        return self.bn(y) + y
-
-
-@pytest.mark.parametrize(
-    ("network", "message"),
-    [
-        (nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1)), "reads placeholder, not a convolution"),
-        (nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)), "reads ReLU, not a convolution"),
-        (Shared(), "is read by others"),
-    ],
-)
-def test_batchnorm_without_a_convolution_of_its_own_is_not_folded(network, message):
-    with pytest.raises(UserError, match=message):
-        fold_batchnorm(network)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """A trained network leaves the book."""
 
-from snnbook.deploy.batchnorm import fold_batchnorm
+from snnbook.deploy.batchnorm import batchnorms_left, fold_batchnorm
 
-__all__ = ["fold_batchnorm"]
+__all__ = ["batchnorms_left", "fold_batchnorm"]

@@ -1,66 +1,207 @@
-"""BatchNorm merged into the layer before it, by the flow of data."""
+"""BatchNorm merged into the layer before it, where the flow of data proves that nothing else changes."""
 
 import copy
 
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from snnbook.deploy.dataflow import Dataflow
 from snnbook.errors import UserError
-from snnbook.folding import SpikingNetwork
+
+# BatchNorms, and the layers whose channels are theirs.
+PAIRS = {
+    nn.BatchNorm1d: (nn.Linear, nn.Conv1d, nn.ConvTranspose1d),
+    nn.BatchNorm2d: (nn.Conv2d, nn.ConvTranspose2d),
+    nn.BatchNorm3d: (nn.Conv3d, nn.ConvTranspose3d),
+}
+PAIRS[nn.SyncBatchNorm] = tuple(layer for layers in PAIRS.values() for layer in layers)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+# Means over positions, and the axes of what they read.
+MEANS = {
+    nn.AvgPool1d: 3,
+    nn.AvgPool2d: 4,
+    nn.AvgPool3d: 5,
+    nn.AdaptiveAvgPool1d: 3,
+    nn.AdaptiveAvgPool2d: 4,
+    nn.AdaptiveAvgPool3d: 5,
+}
+DROPOUTS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
 
 
 def fold_batchnorm(network: nn.Module) -> nn.Module:
-    """A copy of ``network`` for inference whose BatchNorms are merged into the convolutions before them.
+    """A copy of ``network`` for inference whose BatchNorms are merged into the layers before them.
 
     ``W' = W gamma / sigma`` and ``b' = beta + (b - mu) gamma / sigma`` (Deng et al. 2022, Eq. 6) with the running
     statistics; the merged BatchNorms become identities, so names stay.  Outputs equal the network's in evaluation,
     up to rounding.
 
-    Args:
-        network: a backbone or a :class:`SpikingNetwork`; it is left as it is.
+    A BatchNorm is merged where it alone reads a convolution or linear layer, directly or through dropout and means
+    over positions, each time that either is called.  :func:`batchnorms_left` names the others, which stay as they
+    are.  A layer that shared its weights has ones of its own in the copy.
 
-    Raises:
-        UserError: a BatchNorm reads something other than one convolution, as in networks that normalize before
-            they convolve.
+    Args:
+        network: any module, such as a backbone or a :class:`SpikingNetwork`; it is left as it is.
     """
     folded = copy.deepcopy(network).eval()
-    root = folded.backbone if isinstance(folded, SpikingNetwork) else folded
-    for norm, conv in _convolution_before_each_batchnorm(root).items():
-        root.set_submodule(conv, fuse_conv_bn_eval(root.get_submodule(conv), root.get_submodule(norm)))
-        root.set_submodule(norm, nn.Identity())
+    for norm, layer in _plan(network)[0]:
+        _merge(folded.get_submodule(layer), folded.get_submodule(norm))
     return folded
 
 
-def _convolution_before_each_batchnorm(root: nn.Module) -> dict[str, str]:
-    """Names of BatchNorms and of the convolutions they read, by the flow of data."""
-    layers, pairs = dataflow(root), {}
-    for node, layer in layers.items():
-        if not isinstance(layer, nn.BatchNorm2d):
-            continue
-        source = node.args[0]
-        if not isinstance(layers.get(source), nn.Conv2d):
-            what = type(layers[source]).__name__ if source in layers else str(source.op)
+def batchnorms_left(network: nn.Module) -> dict[str, str]:
+    """The BatchNorms that :func:`fold_batchnorm` leaves, by name, and why."""
+    return _plan(network)[1]
+
+
+def _plan(network: nn.Module) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Names of BatchNorms with the layers to merge them into, in order; the other BatchNorms with the reason."""
+    network = copy.deepcopy(network).eval()
+    names = {m: name for name, m in network.named_modules()}
+    left = {norm: "" for norm in names if isinstance(norm, _BatchNorm)}
+    if not left:
+        return [], {}
+    flow, merged = Dataflow(network), {}
+    before = None
+    while before != len(merged):  # once one is merged, another may be the next to read the layer
+        before = len(merged)
+        for norm in list(left):
+            try:
+                merged[norm] = _layer_before(norm, flow, merged, names)
+                del left[norm]
+            except _Left as reason:
+                left[norm] = str(reason)
+    return (
+        [(names[norm], names[layer]) for norm, layer in merged.items()],
+        {names[norm]: reason for norm, reason in left.items()},
+    )
+
+
+class _Left(Exception):
+    """Why a BatchNorm cannot be merged."""
+
+
+def _layer_before(norm: _BatchNorm, flow: Dataflow, merged: dict, names: dict) -> nn.Module:
+    """The layer that ``norm`` can be merged into.
+
+    Raises:
+        _Left: there is none.
+    """
+    _check(norm, "", flow)
+    if norm.running_mean is None or norm.running_var is None:
+        raise _Left("keeps no running statistics")
+    if norm.training:
+        raise _Left("stays in training mode")
+    if norm not in flow.calls:
+        raise _Left("is not called by forward")
+    ways = [_way_back(node, flow, merged) for node in flow.calls[norm]]
+    for source in (way[-1] for way in ways):
+        layer = flow.layers.get(source)
+        if type(layer) not in PAIRS[type(norm)]:
+            what = "the input" if source in flow.inputs else str(source)
+            what = what if layer is None else f"{names[layer]} ({type(layer).__name__})"
+            raise _Left(f"reads {what}, which is none of {', '.join(c.__name__ for c in PAIRS[type(norm)])}")
+    if len({flow.layers[way[-1]] for way in ways}) > 1:
+        raise _Left("reads several layers")
+    _check(layer, f"{names[layer]}, which it reads,", flow)
+    if {way[-1] for way in ways} != set(flow.calls[layer]) or any(len(n.users) > 1 for w in ways for n in w):
+        raise _Left(f"is not alone to read {names[layer]}")
+    axes = layer.weight.dim()
+    for between in (flow.layers[node] for way in ways for node in way[:-1]):
+        if MEANS.get(type(between), axes) != axes:
+            raise _Left(f"reads means over other axes than those of {names[layer]}")
+    return layer
+
+
+def _way_back(node: fx.Node, flow: Dataflow, merged: dict) -> list[fx.Node]:
+    """From what a BatchNorm reads to where that comes from, through what would take the same scale and shift."""
+    way = list(node.all_input_nodes)
+    while len(way[-1].all_input_nodes) == 1 and _passes(flow.layers.get(way[-1]), merged):
+        way += way[-1].all_input_nodes
+    return way
+
+
+def _passes(layer: nn.Module | None, merged: dict) -> bool:
+    if layer in merged:
+        return True
+    if layer is None or "forward" in vars(layer) or _hooked(layer):
+        return False
+    if type(layer) in MEANS:  # of numbers of the map alone, not of zeros around it
+        padding = getattr(layer, "padding", 0)
+        return not (any(padding) if isinstance(padding, tuple) else padding) and not getattr(
+            layer, "divisor_override", None
+        )
+    return type(layer) is nn.Identity or (type(layer) in DROPOUTS and not layer.training)
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _check(module: nn.Module, what: str, flow: Dataflow) -> None:
+    """That ``module`` computes what torch's class does, from parameters that none but it reads."""
+    own, why = module._parameters, ""
+    if module in flow.hidden:
+        why = flow.hidden[module]
+    elif type(module) not in {*PAIRS, *PAIRS[nn.SyncBatchNorm]}:
+        why = f"is a {type(module).__name__}, none of torch's own layers"
+    elif "forward" in vars(module) or _hooked(module):
+        why = "has hooks or a forward of its own"
+    elif not {"weight", "bias"} <= own.keys() or flow.is_read(*own.values(), *module._buffers.values()):
+        why = "has weights that are set or read elsewhere, too"
+    if why:
+        raise _Left(f"{what} {why}".strip())
+
+
+@torch.no_grad()
+def _merge(layer: nn.Module, norm: _BatchNorm) -> None:
+    """Both are changed in place, so that whatever holds them, by whatever name, sees the same."""
+    weight, bias = layer.weight, layer.bias
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    mean, inverse = norm.running_mean.to(wide), torch.rsqrt(norm.running_var.to(wide) + norm.eps)
+    gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.to(wide)
+    beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.to(wide)
+    scale = gamma * inverse
+    groups = (
+        layer.groups if isinstance(layer, TRANSPOSED) else 1
+    )  # else channels come first, whatever the groups
+    scaled = weight.to(wide).unflatten(0, (groups, -1))
+    if isinstance(layer, TRANSPOSED):
+        shape = (groups, 1, -1)
+    else:
+        shape = (1, -1)
+    scaled = scaled * scale.view(*shape, *[1] * (scaled.dim() - len(shape)))
+    shift = (0 if bias is None else bias.to(wide)) - mean
+    layer.weight = _parameter(scaled.flatten(0, 1), weight)
+    layer.bias = _parameter(shift * inverse * gamma + beta, weight)
+    norm.__class__ = nn.Identity if type(norm) in (nn.BatchNorm2d, nn.BatchNorm3d) else Merged
+    norm.axes = weight.dim()
+    norm._parameters.clear()
+    norm._buffers.clear()
+
+
+def _parameter(x: Tensor, like: nn.Parameter) -> nn.Parameter:
+    return nn.Parameter(x.to(like.dtype), requires_grad=like.requires_grad)
+
+
+class Merged(nn.Identity):
+    """What is left of a BatchNorm that took the second axis for channels, whatever came.
+
+    Attributes:
+        axes: of the layer that it was merged into, whose channels are the second axis for so many alone.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != self.axes:
             raise UserError(
-                f"BatchNorm {node.target} reads {what}, not a convolution, so there is nothing to fold it into; "
-                "fold networks that normalize behind each convolution, or keep this one as it is"
+                f"a BatchNorm that was merged into the layer before it got shape {list(x.shape)}; expected "
+                f"{self.axes} axes, of which the second has the channels; use the network that was not folded"
             )
-        if len(source.users) > 1:
-            raise UserError(
-                f"convolution {source.target} is read by others, too, than BatchNorm {node.target}; "
-                "expected by it alone; keep this network as it is"
-            )
-        pairs[node.target] = source.target
-    return pairs
-
-
-def dataflow(root: nn.Module) -> dict:
-    """The layers of a network by the node of its ``torch.fx`` graph: a node's ``args`` are those it reads."""
-    from torch import fx  # takes a while to import, and training does not need it
-
-    class Tracer(fx.Tracer):
-        def is_leaf_module(self, module, name):
-            ours = hasattr(module, "dynamics") or isinstance(module, nn.Conv2d)
-            return ours or super().is_leaf_module(module, name)
-
-    graph = Tracer().trace(root)
-    return {node: root.get_submodule(node.target) for node in graph.nodes if node.op == "call_module"}
+        return x
