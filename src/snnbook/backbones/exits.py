@@ -80,7 +80,8 @@ class MultiExit(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         _, *stages = self.backbone.features(x)
-        pairs = [exit_(y) for exit_, y in zip(self.exits, stages, strict=False)]
+        # torch 2.8 compiles no zip of unequal lengths.
+        pairs = [exit_(y) for exit_, y in zip(self.exits, stages[: len(self.exits)], strict=True)]
         pooled = self.backbone.pool(stages[-1])
         pairs.append((self.backbone.head(pooled), pooled))
         logits, features = zip(*pairs, strict=True)

@@ -38,9 +38,12 @@ def markdown(cells: Cells, left: int = 2) -> str:
 def _table(cells: Cells, left: int, style: str) -> str:
     from tabulate import tabulate  # not on every machine that trains
 
-    sides = ["left"] * left + ["right"] * (len(cells[0]) - left)
+    head, *rows = cells
+    sides = (
+        ["left"] * left + ["right"] * (len(head) - left) if rows else None
+    )  # tabulate 0.9 wants a row for them
     # What is shown is text already: "0.10" stays as it is.
-    return tabulate(cells, headers="firstrow", tablefmt=style, colalign=sides, disable_numparse=True)
+    return tabulate(rows, head, tablefmt=style, colalign=sides, disable_numparse=True)
 
 
 def latex(cells: Cells, caption: str, label: str, left: int = 2) -> str:
