@@ -3,7 +3,7 @@
 import types
 from dataclasses import fields
 from math import inf
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from snnbook.errors import UserError
@@ -79,4 +79,6 @@ def _is(value: Any, expected: Any) -> bool:
         return bool in options
     if float in options and isinstance(value, Real):
         return -inf < value < inf
+    if int in options and isinstance(value, Integral):
+        return True
     return any(isinstance(value, get_origin(kind) or kind) for kind in options)
