@@ -80,7 +80,7 @@ class Matching(nn.Module):
     def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         """Features ``[T, B, C, H, W]`` and ``[B, C, H, W]`` to distances ``[T, B, S, K]``."""
         students = [_Sizes(fold(x), POOLINGS[self.student_pooling]) for x in student]
-        teachers = [_Sizes(y, POOLINGS["average"]) for y in teacher]
+        teachers = [_Sizes(y, F.adaptive_avg_pool2d) for y in teacher]
         steps = len(student[0])
         rows = [
             torch.stack([self.pair(*pair, x, steps) for pair in zip(row, teachers, strict=True)], dim=-1)

@@ -73,7 +73,10 @@ def teacher_network(settings: dict, student: NetworkConfig) -> NetworkConfig:
             raise UserError(f"unknown key {key!r} in method.teacher; known: {', '.join(known)}")
     if "name" not in settings:
         raise UserError("method.teacher has no name; expected for instance {name: resnet18, width: 64}")
-    return NetworkConfig(**settings)
+    try:
+        return NetworkConfig(**settings)
+    except UserError as error:
+        raise UserError(f"method.teacher: {error}") from None
 
 
 def load_teacher(network: NetworkConfig, num_classes: int, in_channels: int, path: Path) -> Backbone:
