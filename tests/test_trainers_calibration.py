@@ -11,7 +11,7 @@ from torch import nn
 
 from sastc_cases import BATCH, maps
 from snnbook.losses.sastc import calibration, distance
-from snnbook.trainers.calibration import Embedding, LayerAttention, Matching, Projection
+from snnbook.trainers.calibration import POOLINGS, Embedding, LayerAttention, Matching, Projection
 
 
 @given(
@@ -92,7 +92,8 @@ def test_a_projection_reads_all_time_steps_in_one_call_and_a_map_is_pooled_once(
         for projection in row:
             projection.register_forward_hook(lambda module, inputs, output: calls.append(inputs[0].shape[0]))
     average = F.adaptive_avg_pool2d
-    match.pool = lambda x, size: pools.append(size) or F.adaptive_max_pool2d(x, size)
+    largest = lambda x, size: pools.append(size) or F.adaptive_max_pool2d(x, size)  # noqa: E731
+    monkeypatch.setitem(POOLINGS, "max", largest)
     monkeypatch.setattr(F, "adaptive_avg_pool2d", lambda x, size: pools.append(size) or average(x, size))
     match(student, teacher)
     assert calls == 8 * [5 * BATCH]

@@ -55,8 +55,8 @@ def check_fields(
             raise UserError(f"{name} is {shown(value)}; expected {_name(hints[item.name])}") from None
         if plain is not value:
             object.__setattr__(config, item.name, plain)
-        if item.name in choices and plain not in choices[item.name]:
-            raise UserError(f"{name} is {shown(plain)}; expected one of {', '.join(choices[item.name])}")
+        if item.name in choices:
+            check_choice(name, plain, choices[item.name])
         for bounds, holds, words in (
             (at_least, operator.ge, "at least"),
             (above, operator.gt, "a number above"),
@@ -106,6 +106,16 @@ def check_number(
     elif low > -math.inf:
         wanted = f"a finite number {'above' if above else 'of at least'} {low:g}"
     raise UserError(f"{name} is {shown(value)}; expected {wanted}{meaning and f', {meaning}'}")
+
+
+def check_choice(name: str, value: object, known: Collection[str]) -> None:
+    """Refuse what is none of ``known``.
+
+    Raises:
+        UserError: it is none.
+    """
+    if value not in known:
+        raise UserError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
 
 
 def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:

@@ -22,6 +22,7 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
+from snnbook.checks import check_fields, check_number
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, check_time_steps
 
@@ -100,6 +101,9 @@ class NetworkConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "time_steps", check_time_steps(self.time_steps))
+        check_fields(self, "network")
+        if self.width is not None:
+            check_number("network.width", self.width, 1, meaning="channels of the first convolution")
         _check_options(self.name, self.options)
         neurons.preset(self.neuron, **self.neuron_options)
 

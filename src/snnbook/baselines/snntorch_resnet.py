@@ -111,12 +111,17 @@ class SnnTorchResNet(nn.Module):
 
     def outputs(self, images: Tensor) -> Tensor:
         """``[T, B, classes]``: the network called T times on the same images, or on each step's frames."""
+        steps = images if images.dim() == 5 else images.expand(self.num_steps, *images.shape)
+        self.reset()
+        outputs = torch.stack([self.net(x) for x in steps])
+        self.reset()  # or a copy would take the graph of this pass along
+        return outputs
+
+    def reset(self) -> None:
         # snntorch.utils.reset looks at direct children only (snntorch#438); these neurons are nested.
         for module in self.net.modules():
             if hasattr(module, "reset_mem"):
                 module.reset_mem()
-        steps = images if images.dim() == 5 else images.expand(self.num_steps, *images.shape)
-        return torch.stack([self.net(x) for x in steps])
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.outputs(images)

@@ -74,12 +74,12 @@ class Matching(nn.Module):
             nn.ModuleList(Projection(c, d, projection) for d in teacher_channels) for c in student_channels
         )
         self.per_step = batchnorm == "step"
-        self.pool = POOLINGS[student_pooling]
+        self.student_pooling = student_pooling
         self.recompute = recompute
 
     def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         """Features ``[T, B, C, H, W]`` and ``[B, C, H, W]`` to distances ``[T, B, S, K]``."""
-        students = [_Sizes(fold(x), self.pool) for x in student]
+        students = [_Sizes(fold(x), POOLINGS[self.student_pooling]) for x in student]
         teachers = [_Sizes(y, F.adaptive_avg_pool2d) for y in teacher]
         steps = len(student[0])
         rows = [
@@ -117,7 +117,7 @@ class _Sizes:
 class Embedding(nn.Module):
     """Rows of a similarity matrix to vectors of unit length: a query or a key an image (Eq. 4).
 
-    Shape: ``[..., B, B]`` to ``[..., B, length]``, float32.
+    Shape: ``[..., B, B]`` to ``[..., B, length]``, in the precision of the similarities.
     """
 
     def __init__(self, batch_size: int, length: int):
@@ -127,7 +127,13 @@ class Embedding(nn.Module):
 
     def forward(self, similarities: Tensor) -> Tensor:
         with full_precision(similarities.device):
-            return F.normalize(self.output(F.relu(self.hidden(similarities))), dim=-1, eps=1e-6)
+            hidden = F.relu(_linear(self.hidden, similarities))
+            return F.normalize(_linear(self.output, hidden), dim=-1, eps=1e-6)
+
+
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """``layer(x)`` in the precision of ``x``, whatever that of the layer is."""
+    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
 class LayerAttention(nn.Module):

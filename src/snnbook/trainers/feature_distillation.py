@@ -1,6 +1,6 @@
 """Distillation of features between fixed layers: what SASTC's attention is measured against."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -8,11 +8,11 @@ from torch import Tensor
 from snnbook.backbones import Backbone, NetworkConfig
 from snnbook.errors import UserError
 from snnbook.trainers.calibration import CANDIDATES, Matching
-from snnbook.trainers.student_and_teacher import StudentAndTeacher, check_options
+from snnbook.trainers.student_and_teacher import StudentAndTeacher, StudentAndTeacherConfig
 
 
 @dataclass(frozen=True)
-class FeatureDistillationConfig:
+class FeatureDistillationConfig(StudentAndTeacherConfig):
     """Which layers, and how they are compared.
 
     A pair of layers gives one entry of the paper's study of negative regularization (Fig. 2); hints after
@@ -20,30 +20,24 @@ class FeatureDistillationConfig:
     one stage of training instead of two.
 
     Attributes:
-        teacher: its network, ``{name: ..., width: ...}``; empty for the student's, as an ANN.
         student_layer, teacher_layer: positions among a network's ``features``, 0 being the stem's (the paper
             counts from 1); both None for all pairs at once, each with equal weight.
         candidates: with all pairs, layers that take part: ``"all"`` or ``"inner"`` (all but the stem's).
-        ce, kld, beta: weights of cross-entropy, divergence and feature distance.
-        temperature: of the divergence.
+        beta: weight of the feature distance.
         projection: ``"sastc"``, ``"semckd"`` or ``"hint"`` (a single 3x3 convolution).
         batchnorm, student_pooling: see :class:`snnbook.trainers.calibration.Matching`.
     """
 
-    teacher: dict = field(default_factory=dict)
     student_layer: int | None = None
     teacher_layer: int | None = None
     candidates: str = "all"
-    ce: float = 1.0
-    kld: float = 1.0
     beta: float = 100.0
-    temperature: float = 1.0
     projection: str = "sastc"
     batchnorm: str = "step"
     student_pooling: str = "max"
 
     def __post_init__(self):
-        check_options(self)
+        super().__post_init__()
         if (self.student_layer is None) != (self.teacher_layer is None):
             given = "student_layer" if self.teacher_layer is None else "teacher_layer"
             raise UserError(

@@ -5,7 +5,7 @@ two share the singular vectors of their convolutions.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from snnbook import neurons
 from snnbook.backbones import MultiExit, NetworkConfig, build_backbone
+from snnbook.checks import check_choice, check_fields, check_number
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, still
@@ -51,6 +52,7 @@ class JointConfig:
     label_loss: str = "sdt"
 
     def __post_init__(self):
+        check_fields(self, "method")
         for name, known in {
             "mode": ("paper", "official"),
             "exits": ("linear", "bottleneck", "last"),
@@ -58,14 +60,16 @@ class JointConfig:
             "readout": ("mean", "sum"),
             "label_loss": tuple(LABEL_LOSSES),
         }.items():
-            if getattr(self, name) not in known:
+            check_choice(f"method.{name}", getattr(self, name), known)
+        for name in ("kld", "norm"):
+            check_number(f"method.{name}", getattr(self, name), 0, meaning="a weight")
+        if self.mode == "official":
+            defaults = {item.name: item.default for item in fields(self)}
+            ours = ("kld", "norm", "detach", "label_loss")
+            if given := [f"method.{name}" for name in ours if getattr(self, name) != defaults[name]]:
                 raise UserError(
-                    f"method.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                    f"{' and '.join(given)} are for mode 'paper', the public code's loss is fixed; leave them out"
                 )
-        if self.mode == "official" and (self.label_loss != "sdt" or not self.detach):
-            raise UserError(
-                "method.label_loss and method.detach are for mode 'paper'; the public code's loss is fixed"
-            )
 
 
 class JointASNN(nn.Module):

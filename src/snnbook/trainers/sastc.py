@@ -1,16 +1,15 @@
 """SASTC (AAAI 2025): each student layer, at each time step, chooses the teacher layers it learns from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from snnbook.backbones import Backbone, NetworkConfig
-from snnbook.errors import UserError
+from snnbook.checks import check_choice, check_fields
 from snnbook.losses.sastc import calibration
 from snnbook.trainers.calibration import CANDIDATES, LayerAttention, Matching, check_attention
-from snnbook.trainers.student_and_teacher import StudentAndTeacher, check_options
+from snnbook.trainers.student_and_teacher import StudentAndTeacher, StudentAndTeacherConfig
 
 PRESETS = {
     # What the paper says; where it says nothing (beta, BatchNorm, pooling), what its public code does.
@@ -44,19 +43,17 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
-class SASTCConfig:
+class SASTCConfig(StudentAndTeacherConfig):
     """Settings of the calibration; what is None comes from the preset.
 
     Attributes:
         preset: ``"paper"``, ``"official"`` (public code) or ``"semckd"``.
-        teacher: its network, ``{name: ..., width: ...}``; empty for the student's, as an ANN.
         batch_size: images in every training batch (of each process), at least 8: the recipe's ``batch_size``.
             Take 32 or more: similarities of spikes are positive, so a hidden unit of a query fires for every
             image or for none, and a small batch has so few that all of them may be silent.
         candidates: layers that take part, ``"all"`` or ``"inner"`` (all but the stem's).
-        ce, kld, beta: weights of cross-entropy, divergence and calibration (Eq. 8).  With beta 0 nothing is
-            calibrated: plain distillation, for any batch size.
-        temperature: of the divergence.
+        beta: weight of the calibration (Eq. 8).  With beta 0 nothing is calibrated: plain distillation, for any
+            batch size.
         projection: ``"sastc"`` (3x3 and 1x1 convolution) or ``"semckd"`` (1x1, 3x3, 1x1).
         batchnorm: statistics of the projections ``"step"`` by step, or ``"merged"`` over time steps.
         student_pooling: ``"max"`` or ``"average"``, where a student's map is larger than a teacher's.
@@ -67,11 +64,8 @@ class SASTCConfig:
     """
 
     preset: str = "paper"
-    teacher: dict = field(default_factory=dict)
     batch_size: int = 64
     candidates: str | None = None
-    ce: float = 1.0
-    kld: float = 1.0
     beta: float | None = None
     temperature: float | None = None
     projection: str | None = None
@@ -82,12 +76,12 @@ class SASTCConfig:
     label_loss: str = "sdt"
 
     def __post_init__(self):
-        if self.preset not in PRESETS:
-            raise UserError(f"method.preset is {self.preset!r}; expected one of {', '.join(PRESETS)}")
+        check_fields(self, "method")
+        check_choice("method.preset", self.preset, tuple(PRESETS))
         for name, value in {**PRESETS[self.preset], "embedding": self.batch_size // 4}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        check_options(self)
+        super().__post_init__()
         check_attention(self.batch_size, self.embedding)
 
 
@@ -121,20 +115,28 @@ class SASTC(StudentAndTeacher):
             )
 
     def begin_epoch(self, epoch: int) -> None:
-        self._attentions: list[Tensor] = []
+        self._counted = None
 
     def notes(self) -> dict[str, list]:
         """The epoch's mean attention, ``[T, S, K]``, rounded; nothing where nothing is calibrated."""
-        if not self._attentions:
+        if self._counted is None:
             return {}
-        mean = torch.stack(self._attentions).mean(0)
+        total, steps = self._counted
+        mean = total / steps
         return {"attention": [[[round(x, 4) for x in row] for row in step] for step in mean.tolist()]}
+
+    def _count(self, attention: Tensor) -> None:
+        """Count a batch's attention ``[T, S, K]``; other time steps or another device begin a new count."""
+        one = attention.new_ones(())  # counted by a tensor: a number would be another graph at each step
+        before = self._counted
+        if before is None or (before[0].shape, before[0].device) != (attention.shape, attention.device):
+            self._counted = attention, one
+        else:
+            self._counted = before[0] + attention, before[1] + one
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs, student = self.study(images)
-        if not (
-            self.config.kld or self.config.beta
-        ):  # a baseline, whose teacher is there to be compared with
+        if not (self.config.kld or self.config.beta):  # a baseline, with a teacher to be compared with
             return self.label_terms(outputs, None, labels)
         logits, teacher = self.teach(images)
         terms = self.label_terms(outputs, logits, labels)
@@ -142,6 +144,6 @@ class SASTC(StudentAndTeacher):
             student, teacher = student[self.layers], teacher[self.layers]
             attention = self.attend(student, teacher)  # Eqs. 3-5
             self.attention = attention.detach().mean(1)
-            self._attentions.append(self.attention)
+            self._count(self.attention)
             terms["sastc"] = self.config.beta * calibration(attention, self.match(student, teacher))
         return terms

@@ -1,12 +1,14 @@
 """A spiking student and a trained, frozen ANN of any architecture that teaches it."""
 
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
+from os import PathLike
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
+from snnbook.checks import check_choice, check_fields, check_number, shown
 from snnbook.errors import UserError
 from snnbook.folding import still
 from snnbook.losses import LABEL_LOSSES, kl_divergence
@@ -23,18 +25,38 @@ CHOICES = {
 }
 
 
-def check_options(config) -> None:
-    """Raise a UserError unless a method's options, as far as it has them, are known and in range."""
-    for name, known in CHOICES.items():
-        if hasattr(config, name) and getattr(config, name) not in known:
-            raise UserError(f"method.{name} is {getattr(config, name)!r}; expected one of {', '.join(known)}")
-    for name in ("ce", "kld", "beta"):
-        if getattr(config, name) < 0:
-            raise UserError(f"method.{name} is {getattr(config, name)}; expected a weight of at least 0")
-    if config.temperature <= 0:
-        raise UserError(f"method.temperature is {config.temperature}; expected a number above 0")
-    if config.teacher:
-        teacher_network(config.teacher, NetworkConfig())
+@dataclass(frozen=True)
+class StudentAndTeacherConfig:
+    """What all that learn from a teacher can set.
+
+    Attributes:
+        teacher: its network, ``{name: ..., width: ...}``; empty for the student's, as an ANN.
+        ce, kld: weights of the cross-entropy with the labels and of the divergence from the teacher.
+        temperature: of the divergence.
+
+    Raises:
+        UserError: a setting of another type, out of range, or of no known name; nothing to learn.
+    """
+
+    teacher: dict = field(default_factory=dict)
+    ce: float = 1.0
+    kld: float = 1.0
+    temperature: float = 1.0
+
+    def __post_init__(self):
+        check_fields(self, "method")
+        for name, known in CHOICES.items():
+            if hasattr(self, name):
+                check_choice(f"method.{name}", getattr(self, name), known)
+        weights = {name: getattr(self, name) for name in ("ce", "kld", "beta") if hasattr(self, name)}
+        for name, weight in weights.items():
+            check_number(f"method.{name}", weight, 0, meaning="a weight")
+        if not any(weights.values()):
+            names = ", ".join(f"method.{name}" for name in weights)
+            raise UserError(f"{names} are all 0; expected one above 0, or there is nothing to learn")
+        check_number("method.temperature", self.temperature, 0, above=True)
+        if self.teacher:
+            teacher_network(self.teacher, NetworkConfig())
 
 
 def teacher_network(settings: dict, student: NetworkConfig) -> NetworkConfig:
@@ -51,7 +73,10 @@ def teacher_network(settings: dict, student: NetworkConfig) -> NetworkConfig:
             raise UserError(f"unknown key {key!r} in method.teacher; known: {', '.join(known)}")
     if "name" not in settings:
         raise UserError("method.teacher has no name; expected for instance {name: resnet18, width: 64}")
-    return NetworkConfig(**settings)
+    try:
+        return NetworkConfig(**settings)
+    except UserError as error:
+        raise UserError(f"method.teacher: {error}") from None
 
 
 def load_teacher(network: NetworkConfig, num_classes: int, in_channels: int, path: Path) -> Backbone:
@@ -84,23 +109,33 @@ class StudentAndTeacher(nn.Module):
     Event frames ``[T, B, C, H, W]`` reach the teacher as their mean over time, which the paper leaves open.
 
     Args:
-        config: with ``teacher`` (see :func:`teacher_network`), ``ce``, ``kld`` and ``temperature``.
+        config: a :class:`StudentAndTeacherConfig`.
         network: the student's.
         num_classes, in_channels: of the data.
         teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
 
     Raises:
-        UserError: see :func:`load_teacher`.
+        UserError: see :func:`load_teacher`; a teacher that is neither.
     """
 
     needs = ("teacher",)
 
     def __init__(
-        self, config, network: NetworkConfig, num_classes: int, in_channels: int, teacher: Path | Backbone
+        self,
+        config: StudentAndTeacherConfig,
+        network: NetworkConfig,
+        num_classes: int,
+        in_channels: int,
+        teacher: Path | Backbone,
     ):
         super().__init__()
         self.config = config
         self.student = build_snn(network, num_classes, in_channels)
+        if not isinstance(teacher, Backbone | str | PathLike):
+            raise UserError(
+                f"the teacher is {shown(type(teacher).__name__)}; expected a path of weights, or a network of "
+                "snnbook.backbones"
+            )
         if not isinstance(teacher, Backbone):
             wanted = teacher_network(config.teacher, network)
             teacher = load_teacher(wanted, num_classes, in_channels, teacher)
