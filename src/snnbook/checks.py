@@ -1,18 +1,45 @@
 """Numbers and settings in range, or one line that says what was expected."""
 
+import operator
 import types
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
-from math import inf
-from numbers import Real
+from math import inf, isfinite
+from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from snnbook.errors import UserError
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+NAMES = {
+    bool: ("true or false", "truth values"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a finite number", "finite numbers"),
+    str: ("a name", "names"),
+    dict: ("a mapping", "mappings"),
+    types.NoneType: ("nothing", "nothing"),
+}
 
-def shown(value: Any) -> str:
-    """``repr(value)`` in one short line."""
-    text = " ".join(repr(value).split())
+
+def shown(value: object) -> str:
+    """``value`` as Python writes it, in one line that is not long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # some objects cannot be written; their type can
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+    """``value`` if it is a whole number in these bounds.
+
+    Raises:
+        UserError: it is not.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
+        return int(value)
+    raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
 
 
 def check_number(
@@ -38,45 +65,119 @@ def check_number(
     raise UserError(f"{name} is {shown(value)}; expected {wanted}{meaning and f', {meaning}'}")
 
 
-def check_choice(name: str, value: Any, known: tuple) -> None:
+def check_types(config: Any, section: str = "") -> None:
+    """Raise a UserError unless each field of a dataclass has the type it is annotated with, and floats are finite.
+
+    A list in place of a tuple becomes one, and NumPy's numbers become Python's; nothing else is converted, so that
+    ``True`` is no number and ``"3"`` neither.
+
+    Args:
+        config: an instance, frozen or not; call this in its ``__post_init__``.
+        section: of the settings, for the message.
+    """
+    hints = get_type_hints(type(config))
+    for item in fields(config):
+        value = getattr(config, item.name)
+        try:
+            plain = _as(hints[item.name], value)
+        except TypeError:
+            name = _name(section, item.name)
+            raise UserError(f"{name} is {shown(value)}; expected {_kind(hints[item.name])}") from None
+        if plain is not value:
+            object.__setattr__(config, item.name, plain)
+
+
+def check_fields(
+    config: Any,
+    section: str = "",
+    *,
+    choices: Mapping[str, Collection[str]] = NOTHING,
+    at_least: Mapping[str, float] = NOTHING,
+    above: Mapping[str, float] = NOTHING,
+    at_most: Mapping[str, float] = NOTHING,
+    below: Mapping[str, float] = NOTHING,
+) -> None:
+    """As :func:`check_types`, and within bounds, which are given by the fields' names.
+
+    Args:
+        choices: of strings, the known ones.
+        at_least, above, at_most, below: of numbers, and of each number in a tuple; ``None`` has no bounds.
+    """
+    check_types(config, section)
+    for key, known in choices.items():
+        check_choice(_name(section, key), getattr(config, key), known)
+    for bounds, holds, words in (
+        (at_least, operator.ge, "at least"),
+        (above, operator.gt, "a number above"),
+        (at_most, operator.le, "at most"),
+        (below, operator.lt, "a number below"),
+    ):
+        for key, bound in bounds.items():
+            if not _all(getattr(config, key), holds, bound):
+                value = shown(getattr(config, key))
+                raise UserError(f"{_name(section, key)} is {value}; expected {words} {bound}")
+
+
+def check_choice(name: str, value: Any, known: Collection[str]) -> None:
     """Raise a UserError unless ``value`` is one of ``known``."""
     if value not in known:
         raise UserError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
 
 
-def check_types(config: Any, section: str) -> None:
-    """Raise a UserError unless each field of a dataclass has the type it is annotated with, and floats are finite.
+def _as(expected: Any, value: Any) -> Any:
+    """``value``, if it is what the annotation ``expected`` says.
 
-    Args:
-        config: the dataclass.
-        section: of the settings, for the message.
+    Raises:
+        TypeError: it is not.
     """
-    hints = get_type_hints(type(config))
-    for item in fields(config):
-        value, expected = getattr(config, item.name), hints[item.name]
-        if not _is(value, expected):
-            wanted = " or ".join(NAMES.get(kind, str(kind)) for kind in _options(expected))
-            raise UserError(f"{section}.{item.name} is {shown(value)}; expected {wanted}")
+    origin, arguments = get_origin(expected), get_args(expected)
+    if origin in (Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _as(option, value)
+            except TypeError:
+                continue
+        raise TypeError
+    if origin is tuple and isinstance(value, list | tuple):
+        items = tuple(_as(arguments[0], item) for item in value)  # fields of settings have tuple[kind, ...]
+        same = isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else items
+    if expected is Any:
+        return value
+    if expected is float and isinstance(value, Real) and not isinstance(value, bool):
+        if not _finite(value):
+            raise TypeError
+        return value if type(value) in (int, float) else float(value)
+    if expected is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return value if type(value) is int else int(value)
+    kind = origin or expected
+    if kind not in (int, float, tuple) and isinstance(kind, type) and isinstance(value, kind):
+        return value
+    raise TypeError
 
 
-NAMES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a finite number",
-    str: "a name",
-    dict: "a mapping",
-    types.NoneType: "nothing",
-}
+def _finite(value: Real) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
 
 
-def _options(expected: Any) -> tuple:
-    return get_args(expected) if get_origin(expected) in (Union, types.UnionType) else (expected,)
+def _kind(expected: Any, plural: bool = False) -> str:
+    origin, arguments = get_origin(expected), get_args(expected)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_kind(option) for option in arguments)
+    if origin is tuple:
+        return f"a list of {_kind(arguments[0], plural=True)}"
+    known = NAMES.get(origin or expected)
+    return known[plural] if known else f"a {getattr(expected, '__name__', expected)}"
 
 
-def _is(value: Any, expected: Any) -> bool:
-    options = _options(expected)
-    if isinstance(value, bool):
-        return bool in options
-    if float in options and isinstance(value, Real):
-        return -inf < value < inf
-    return any(isinstance(value, get_origin(kind) or kind) for kind in options)
+def _all(value: Any, holds: Callable[[Any, Any], bool], bound: float) -> bool:
+    if value is None:
+        return True
+    return all(holds(item, bound) for item in (value if isinstance(value, tuple) else (value,)))
+
+
+def _name(section: str, key: str) -> str:
+    return f"{section}.{key}" if section else key

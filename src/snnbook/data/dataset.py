@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnbook.checks import check_fields
 from snnbook.data import room
 from snnbook.data.events import check_cut
 from snnbook.errors import UserError
@@ -76,7 +77,15 @@ class DataConfig:
     split_seed: int = 0
     download: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            at_least=dict.fromkeys(("size", "frames", "train_per_class", "test_limit"), 1)
+            | {"label_noise": 0, "split_seed": 0},
+            above={"train_fraction": 0, "test_fraction": 0},
+            at_most={"train_fraction": 1},
+            below={"label_noise": 1, "test_fraction": 1, "split_seed": 2**32},
+        )
         if self.name not in NAMES:
             near = get_close_matches(self.name, NAMES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(NAMES)}"
@@ -97,18 +106,6 @@ class DataConfig:
                 f"or choose {' or '.join(EVENTS)}"
             )
         check_cut(self.frames, self.split_by, self.accumulate)
-        for key in ("size", "train_per_class", "test_limit"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise UserError(f"{key} is {value}; expected at least 1")
-        if not 0 < self.train_fraction <= 1:
-            raise UserError(f"train_fraction is {self.train_fraction}; expected a share above 0, at most 1")
-        if not 0 <= self.label_noise < 1:
-            raise UserError(f"label_noise is {self.label_noise}; expected a share of at least 0 and below 1")
-        if not 0 < self.test_fraction < 1:
-            raise UserError(f"test_fraction is {self.test_fraction}; expected a share between 0 and 1")
-        if not 0 <= self.split_seed < 2**32:
-            raise UserError(f"split_seed is {self.split_seed}; expected 0 to 2**32 - 1")
 
 
 class Images(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from snnbook.checks import check_fields
 from snnbook.errors import UserError
 from snnbook.trainers.loop.saved import WAYS
 
@@ -33,6 +34,9 @@ class Recipe:
             :mod:`snnbook.trainers.loop.saved`.
         compile: let ``torch.compile`` compile the whole method, and decide what it keeps; takes a C++ compiler,
             and minutes on a CPU.
+
+    Raises:
+        UserError: a value of another type, not finite, out of range or unknown.
     """
 
     epochs: int = 300
@@ -52,17 +56,20 @@ class Recipe:
     memory: str = "full"
     compile: bool = False
 
-    def __post_init__(self):
-        for name, known in {
-            "optimizer": ("adam", "sgd"),
-            "schedule": ("cosine", "steps", "constant"),
-            "precision": tuple(PRECISIONS),
-            "memory": WAYS,
-        }.items():
-            if getattr(self, name) not in known:
-                raise UserError(
-                    f"recipe.{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}"
-                )
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            "recipe",
+            choices={
+                "optimizer": ("adam", "sgd"),
+                "schedule": ("cosine", "steps", "constant"),
+                "precision": tuple(PRECISIONS),
+                "memory": WAYS,
+            },
+            at_least={"epochs": 1, "batch_size": 1, "test_every": 1, "milestones": 1}
+            | {"momentum": 0, "weight_decay": 0},
+            above={"learning_rate": 0},
+        )
         if (self.schedule == "steps") != bool(self.milestones):
             raise UserError(
                 f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
@@ -73,9 +80,6 @@ class Recipe:
                 f"recipe.memory is {self.memory!r} and recipe.compile is on, but torch.compile decides by itself "
                 "what to keep; set recipe.memory: full or recipe.compile: false"
             )
-        for name in ("epochs", "batch_size", "learning_rate", "test_every"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"recipe.{name} is {getattr(self, name)}; expected a number above 0")
 
     @property
     def dtype(self) -> torch.dtype | None:
