@@ -33,7 +33,7 @@ def teacher(tmp_path_factory):
     from sastc_cases import TEACHER, trained
     from snnbook.backbones import NetworkConfig
 
-    return trained(tmp_path_factory.mktemp("teacher") / "model.pt", NetworkConfig(**TEACHER))
+    return trained(tmp_path_factory.mktemp("teacher") / "model.safetensors", NetworkConfig(**TEACHER))
 
 
 @pytest.fixture

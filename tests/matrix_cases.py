@@ -75,7 +75,7 @@ def main(results, work, profile, pause, run, *seeds):
             time.sleep(float(pause))
             if run == "demo/broken":
                 sys.exit("snnbook: it broke")
-            (place / "model.pt").touch()
+            (place / "model.safetensors").touch()
             record.write(stand_in(run, seed, profile), path)
 
 

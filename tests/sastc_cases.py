@@ -5,7 +5,7 @@ import torch
 from snnbook.backbones import NetworkConfig
 from snnbook.trainers.direct import Direct, DirectConfig
 from snnbook.trainers.feature_distillation import FeatureDistillation, FeatureDistillationConfig
-from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop.weights import save_weights
 from snnbook.trainers.sastc import SASTC, SASTCConfig
 
 STUDENT = NetworkConfig("resnet19", width=4, time_steps=2, neuron="sastc")
@@ -23,7 +23,7 @@ def trained(path, network, classes=10):
     torch.manual_seed(1)
     method = Direct(DirectConfig("ann"), network, classes, 1)
     method(images(), LABELS % classes)
-    checkpoint.save(path, method.state_dict())
+    save_weights(method, path)
     return path
 
 

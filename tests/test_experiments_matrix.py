@@ -163,7 +163,7 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
     before = records(here)
     assert cli.main(options) == 0
     assert "1 done, 0 to do" in capfd.readouterr().out
-    weights = here / "runs/quick/demo/snn/seed1/model.pt"
+    weights = here / "runs/quick/demo/snn/seed1/model.safetensors"
     weights.unlink()
     again = ["run", "demo/snn", "--seed", "-1", "1", "--weights", "--bare", *places]
     with pytest.raises(SystemExit, match="1"):  # for the first seed, which does not stop the second

@@ -60,7 +60,7 @@ def test_a_plan_holds_exactly_what_has_no_record_and_the_weights_it_needs(here):
     assert names(matrix(here)) == [("demo/snn", (1,), (), False)]
     (here / "results/quick/demo/pupil/seed1.json").unlink()
     assert names(matrix(here)) == [("demo/pupil", (1,), (), False), ("demo/snn", (1,), (), False)]
-    (here / "runs/quick/demo/teacher/seed1/model.pt").unlink()  # git keeps no weights
+    (here / "runs/quick/demo/teacher/seed1/model.safetensors").unlink()  # git keeps no weights
     assert names(matrix(here))[:2] == [
         ("demo/teacher", (1,), (), True),
         ("demo/pupil", (1,), ("demo/teacher",), False),

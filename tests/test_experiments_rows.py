@@ -10,6 +10,7 @@ from snnbook.experiments.matrix.plan import matrix
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import check_table, resolve
 from snnbook.experiments.tables import tables
+from snnbook.trainers.loop.weights import read
 
 TABLE = """\
 id: demo
@@ -62,7 +63,7 @@ def run(here, run_id, **options):
 
 
 def weights(here, row):
-    return torch.load(here / f"runs/quick/demo/{row}/seed0/model.pt", weights_only=True)
+    return read(here / f"runs/quick/demo/{row}/seed0/model.safetensors")
 
 
 def test_weights_and_statistics_are_inherited(here):

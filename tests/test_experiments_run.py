@@ -17,6 +17,7 @@ from snnbook.experiments.runs import lock, making, provenance, training
 from snnbook.experiments.runs.job import resolve
 from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop import fit as loop_fit
+from snnbook.trainers.loop.weights import read
 from tiny_methods import Pupil, Tiny
 
 TABLE = """\
@@ -61,16 +62,20 @@ def result(record):
 
 def kill_after(monkeypatch, epochs, when="after"):
     """Make the training die once, ``after`` or ``while`` the checkpoint of that epoch is written."""
-    save, count = checkpoint.save, []
+    count = []
 
-    def dying(path, state):
-        count.append(path)
-        if when == "after" or len(count) < epochs:
-            save(path, state)
-        if len(count) == epochs:
-            raise Killed
+    def dying(save):
+        def saving(*what):
+            count.append(what)
+            if when == "after" or len(count) < epochs:
+                save(*what)
+            if len(count) == epochs:
+                raise Killed
 
-    monkeypatch.setattr(checkpoint, "save", dying)
+        return saving
+
+    monkeypatch.setattr(checkpoint, "save", dying(checkpoint.save))
+    monkeypatch.setattr(training, "save_weights", dying(training.save_weights))
 
 
 def test_the_best_epoch_is_one_that_was_tested(here):
@@ -108,8 +113,8 @@ def test_a_record_says_what_was_run(here):
     assert record.config["recipe"]["augment"] == ["crop"]
     assert record.config["method"] == {"name": "tiny", "strength": 1.0}
     work = here / "a/runs/quick/demo/tiny/seed1"
-    assert sorted(file.name for file in work.glob("model.*")) == ["model.id", "model.pt"]
-    weights = torch.load(work / "model.pt", weights_only=True)
+    assert sorted(file.name for file in work.glob("model.*")) == ["model.id", "model.safetensors"]
+    weights = read(work / "model.safetensors")
     assert weights["network.1.weight"].shape == (10, 64)
 
 
@@ -185,12 +190,12 @@ def test_weights_that_are_missing_are_trained_again_and_the_record_kept(here):
     teacher = run(here)
     path = here / "a/results/quick/demo/tiny/seed0.json"
     before = path.stat().st_mtime_ns, path.read_bytes()
-    weights = here / "a/runs/quick/demo/tiny/seed0/model.pt"
-    expected = torch.load(weights, weights_only=True)
+    weights = here / "a/runs/quick/demo/tiny/seed0/model.safetensors"
+    expected = read(weights)
     weights.unlink()
     run(here, "demo/pupil")
     assert (path.stat().st_mtime_ns, path.read_bytes()) == before
-    again = torch.load(weights, weights_only=True)
+    again = read(weights)
     assert all(torch.equal(again[key], expected[key]) for key in expected)
     assert run(here) == teacher
 

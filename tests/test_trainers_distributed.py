@@ -19,11 +19,12 @@ from snnbook.data import DataConfig, batches, load
 from snnbook.errors import UserError
 from snnbook.neurons import LIF
 from snnbook.trainers import METHODS, build_method
-from snnbook.trainers.loop import checkpoint, processes
+from snnbook.trainers.loop import processes
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.distributed import ALONE, join
 from snnbook.trainers.loop.fit import evaluate, fit
 from snnbook.trainers.loop.recipe import Recipe
+from snnbook.trainers.loop.weights import save_weights
 
 # Small learning rates: large ones carry rounding to a spike that fires in one run and not in the other.
 SYNC = Recipe(
@@ -94,7 +95,7 @@ def train(method, world, recipe=SYNC, data=None, **options):
 
 def like_one(world, folder):
     """Methods with synchronized BatchNorm, or without BatchNorm: several processes train like one."""
-    teacher = [folder / "teacher.pt"]
+    teacher = [folder / "teacher.safetensors"]
     return {
         "direct": train(made("direct"), world),
         "adam": train(made("tet"), world, dataclasses.replace(SYNC, optimizer="adam", learning_rate=1e-3)),
@@ -167,7 +168,7 @@ def worker(folder: Path) -> None:
     """What each of two processes does."""
     with join(torch.device("cpu")) as (world, _):
         found = like_one(world, folder) | {"normalized": normalized(world), "accuracies": accuracies(world)}
-        sastc = partial(made, "sastc", needs=[folder / "teacher.pt"])
+        sastc = partial(made, "sastc", needs=[folder / "teacher.safetensors"])
         found["sastc"] = train(sastc(batch_size=10), world, APART)
         found["apart"] = train(made("direct"), world, APART)
         found["refused"] = [
@@ -201,7 +202,7 @@ def one(folder):
     """What one process sees."""
     teacher = made("direct", train="ann")
     fit(teacher, digits(), SYNC, seed=0, progress=False)
-    checkpoint.save(folder / "teacher.pt", teacher.state_dict())
+    save_weights(teacher, folder / "teacher.safetensors")
     with pytest.raises(Killed):
         train(made("direct"), ALONE, checkpoint=folder / "one.pt", on_epoch=kill_after(1))
     return like_one(ALONE, folder) | {"normalized": normalized(ALONE), "accuracies": accuracies(ALONE)}
@@ -286,7 +287,7 @@ def test_without_it_statistics_are_means_over_processes(two, one):
 
 def test_the_attention_is_trained_by_all_processes(folder, one, two):
     """By hand: SASTC on both halves of each batch, gradients of the mean loss."""
-    method, data = made("sastc", needs=[folder / "teacher.pt"], batch_size=10), digits()
+    method, data = made("sastc", needs=[folder / "teacher.safetensors"], batch_size=10), digits()
     before = {name: value.clone() for name, value in method.state_dict().items()}
     optimizer, losses = APART.optimizer_for(method), []
     scheduler = APART.scheduler_for(optimizer)
@@ -336,7 +337,7 @@ def test_a_run_and_what_it_needs_are_trained_by_all(folder, two):
     written = json.loads((folder / "two/results/quick/demo/student/seed0.json").read_text())
     assert written["metrics"] == together["metrics"]
     work = sorted(path.name for path in (folder / "two/runs/quick/demo/teacher/seed0").glob("model.*"))
-    assert work == ["model.id", "model.pt"]
+    assert work == ["model.id", "model.safetensors"]
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, load
 from snnbook.errors import UserError
 from snnbook.trainers import METHODS, build_method
-from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
+from snnbook.trainers.loop.weights import save_weights
 
 TINY = NetworkConfig("resnet18", width=4, time_steps=2)
 RECIPE = Recipe(epochs=3, batch_size=20, augment=("crop",))
@@ -98,8 +98,8 @@ def test_the_first_network_of_the_book_reads_digits():
 def test_distillation_learns_from_a_teacher_that_stands_still(data, tmp_path):
     teacher = method(data, train="ann")
     fit(teacher, data, RECIPE, seed=0, progress=False)
-    checkpoint.save(tmp_path / "model.pt", teacher.state_dict())
-    student = method(data, "distillation", needs=[tmp_path / "model.pt"])
+    save_weights(teacher, tmp_path / "model.safetensors")
+    student = method(data, "distillation", needs=[tmp_path / "model.safetensors"])
     before = {n: v.clone() for n, v in student.teacher.state_dict().items()}
     assert all(torch.equal(v, teacher.network.state_dict()[n]) for n, v in before.items())
     history = fit(student, data, RECIPE, seed=0, progress=False)
@@ -116,9 +116,9 @@ def test_distillation_without_a_teacher_is_refused(data, tmp_path):
 
 def test_weights_of_another_network_are_refused(data, tmp_path):
     wider = NetworkConfig("resnet18", width=8, time_steps=2)
-    checkpoint.save(tmp_path / "model.pt", method(data, network=wider, train="ann").state_dict())
+    save_weights(method(data, network=wider, train="ann"), tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="do not fit the network"):
-        method(data, "distillation", needs=[tmp_path / "model.pt"])
+        method(data, "distillation", needs=[tmp_path / "model.safetensors"])
 
 
 def test_a_truncated_checkpoint_is_refused_and_kept(data, tmp_path):

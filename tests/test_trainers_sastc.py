@@ -14,9 +14,9 @@ from snnbook.losses.sastc import calibration
 from snnbook.trainers.direct import Direct, DirectConfig
 from snnbook.trainers.distillation import Distillation, DistillationConfig
 from snnbook.trainers.feature_distillation import FeatureDistillationConfig
-from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
+from snnbook.trainers.loop.weights import save_weights
 from snnbook.trainers.sastc import PRESETS, SASTCConfig
 
 
@@ -76,7 +76,7 @@ def test_features_and_logits_come_from_one_pass_and_are_the_networks_own(teacher
 @pytest.mark.parametrize("beta", [0.0, 5.0])
 def test_without_calibration_it_is_distillation(tmp_path, beta):
     """The same student, image for image; nothing of the calibration is even built at beta 0."""
-    path = trained(tmp_path / "model.pt", STUDENT)
+    path = trained(tmp_path / "model.safetensors", STUDENT)
     torch.manual_seed(0)
     plain = Distillation(DistillationConfig(temperature=4.0), STUDENT, 10, 1, path)
     method = sastc(path, teacher={}, beta=beta, temperature=4.0)
@@ -169,9 +169,9 @@ def test_a_missing_an_untrained_and_another_teacher_are_refused(teacher, tmp_pat
     with pytest.raises(UserError, match="train that run first"):
         build(tmp_path / "none.pt")
     untrained = Direct(DirectConfig("ann"), NetworkConfig(**TEACHER), 10, 1)
-    checkpoint.save(tmp_path / "model.pt", untrained.state_dict())
+    save_weights(untrained, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="was never trained"):
-        build(tmp_path / "model.pt")
+        build(tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="do not fit the network"):
         build(teacher, teacher={"name": "convnet", "width": 16})
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop.weights import load_weights
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class Pupil(Tiny):
 
     def __init__(self, config, network, num_classes, in_channels, teacher):
         super().__init__(config, network, num_classes, in_channels)
-        checkpoint.load_weights(self, teacher)
+        load_weights(self, teacher)

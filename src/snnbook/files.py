@@ -1,6 +1,5 @@
 """Where things lie, and how they are written: whole or not at all, and by one process at a time."""
 
-import hashlib
 import math
 import os
 import platform
@@ -33,12 +32,6 @@ def results() -> Path:
 def notebooks() -> Path:
     """The folder of chapter notebooks; ``experiments/`` below it holds what papermill runs."""
     return root() / "notebooks"
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

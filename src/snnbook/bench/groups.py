@@ -14,8 +14,8 @@ from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
 from snnbook.bench.measure import Step, using_kernel
 from snnbook.bench.variants import Folded, Repeated, SnnTorchNeuron, SpikingJellyNeuron, spikingjelly_missing
 from snnbook.trainers import SASTC, Direct, JointASNN
-from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.saved import save_memory
+from snnbook.trainers.loop.weights import save_weights
 
 BF16 = torch.bfloat16
 LIMIT = "ANN on T*B images"
@@ -193,5 +193,5 @@ def _trained_teacher(network: NetworkConfig, images, labels, folder: Path) -> Pa
     """Weights of a teacher that has seen one batch: its speed does not depend on what it knows."""
     teacher = Direct(Direct.Config(train="ann"), network, 10).to(images.device)
     teacher(images, labels)
-    checkpoint.save(folder / "teacher.pt", teacher.state_dict())
-    return folder / "teacher.pt"
+    save_weights(teacher, folder / "teacher.safetensors")
+    return folder / "teacher.safetensors"

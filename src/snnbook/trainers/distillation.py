@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.folding import still
 from snnbook.losses import kl_divergence, sdt
-from snnbook.trainers.loop.checkpoint import load_weights
+from snnbook.trainers.loop.weights import load_weights
 
 
 @dataclass(frozen=True)

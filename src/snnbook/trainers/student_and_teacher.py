@@ -11,7 +11,7 @@ from snnbook.errors import UserError
 from snnbook.folding import still
 from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.calibration import CANDIDATES, POOLINGS, PROJECTIONS
-from snnbook.trainers.loop.checkpoint import load, load_weights
+from snnbook.trainers.loop.weights import load_weights, read
 
 SPIKING = ("time_steps", "neuron", "neuron_options")
 CHOICES = {
@@ -63,7 +63,7 @@ def load_teacher(network: NetworkConfig, num_classes: int, in_channels: int, pat
     teacher = build_ann(network, num_classes, in_channels).requires_grad_(False)
     if Path(path).exists():
         # Parameters come in a network's order, so the last bias is the classifier's, one number a class.
-        classes = next((len(v) for k, v in reversed(load(path).items()) if k.endswith(".bias")), num_classes)
+        classes = next((len(v) for k, v in reversed(read(path).items()) if k.endswith(".bias")), num_classes)
         if classes != num_classes:
             raise UserError(
                 f"the teacher at {path} knows {classes} classes and the student has {num_classes}; "

@@ -79,7 +79,7 @@ class Run:
 
     @property
     def weights(self) -> Path:
-        return self.folder / "model.pt"
+        return self.folder / "model.safetensors"
 
     @property
     def data_name(self) -> str:

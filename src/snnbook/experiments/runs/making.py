@@ -8,7 +8,6 @@ from statistics import median
 import torch
 from torch import nn
 
-from snnbook import files
 from snnbook.analysis import measure
 from snnbook.data import Dataset
 from snnbook.experiments.runs import provenance
@@ -17,6 +16,7 @@ from snnbook.experiments.runs.job import Run
 from snnbook.experiments.runs.record import Origin, Record
 from snnbook.trainers.loop.distributed import World
 from snnbook.trainers.loop.fit import History
+from snnbook.trainers.loop.weights import weights_digest
 
 
 def make(
@@ -53,7 +53,7 @@ def make(
         code=provenance.code(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         needs=[vars(origin) for origin in origins],
-        weights=files.digest(run.weights),
+        weights=weights_digest(run.weights),
     )
 
 

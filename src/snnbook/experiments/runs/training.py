@@ -20,10 +20,10 @@ from snnbook.experiments.runs.lock import PATIENCE, hold
 from snnbook.experiments.runs.record import Origin, Record
 from snnbook.experiments.runs.standing import standing
 from snnbook.trainers import build_method
-from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.allocator import keep_freed_memory
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.fit import History, fit
+from snnbook.trainers.loop.weights import load_weights, save_weights, weights_digest
 
 
 class Context:
@@ -100,7 +100,7 @@ def train(run: Run, context: Context, patience: float = PATIENCE) -> Trained:
             _check_same(name, world)
             context.say(f"{run.id}, seed {run.seed}, {run.profile} profile, {_where(context)}")
             _train(run, context, data, parents, name)
-    return Trained(run, run.weights, files.digest(run.weights), data.fingerprint, parents)
+    return Trained(run, run.weights, weights_digest(run.weights), data.fingerprint, parents)
 
 
 def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ...], name: str) -> None:
@@ -111,7 +111,7 @@ def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ..
     method = build_method(settings.name, settings.method, settings.network, data, needs=needs)
     for parent in parents:
         if parent.run is run.inherits:
-            checkpoint.load_weights(method, parent.path)
+            load_weights(method, parent.path)
     rehearse(method, data, settings.analysis)
     history = fit(
         method,
@@ -140,7 +140,7 @@ def _finish(
     """Weights first, then their mark, then the record: what is there is whole."""
     mark = run.weights.with_suffix(".id")
     mark.unlink(missing_ok=True)
-    checkpoint.save(run.weights, method.state_dict())
+    save_weights(method, run.weights)
     files.write_text(mark, name)
     if not run.record_path.is_file():
         origins = [parent.origin() for parent in parents]
@@ -156,7 +156,7 @@ def trained(run: Run, context: Context) -> Trained:
     if not context.world.decide(lambda: _done(run, identity(run, fingerprint, parents))):
         context.say(f"training {run.id} first, which is needed here")
         return train(run, context, patience=float("inf"))
-    return Trained(run, run.weights, files.digest(run.weights), fingerprint, parents)
+    return Trained(run, run.weights, weights_digest(run.weights), fingerprint, parents)
 
 
 def check_data(run: Run, made: Record, root: Path | None) -> None:

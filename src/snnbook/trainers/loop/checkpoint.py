@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from snnbook import files
 from snnbook.errors import UserError
@@ -48,23 +47,3 @@ def resume(path: Path | None, identity: str) -> dict | None:
             "move it away or choose another work folder"
         )
     return state
-
-
-def load_weights(module: nn.Module, path: Path, prefix: str = "") -> None:
-    """Fill ``module`` with the entries of a saved state dict whose names start with ``prefix``.
-
-    Raises:
-        UserError: the file is missing or damaged, or does not fit the network.
-    """
-    if not Path(path).exists():
-        raise UserError(f"no trained weights at {path}; train that run first")
-    state = {
-        name.removeprefix(prefix): value for name, value in load(path).items() if name.startswith(prefix)
-    }
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"the weights at {path} do not fit the network ({str(error).splitlines()[-1].strip()}); "
-            "build it with the settings it was trained with"
-        ) from None
