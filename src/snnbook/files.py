@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,33 @@ def results() -> Path:
 def notebooks() -> Path:
     """The folder of chapter notebooks; ``experiments/`` below it holds what papermill runs."""
     return root() / "notebooks"
+
+
+def place(path: str | os.PathLike[str], what: str) -> Path:
+    """``path`` if an ordinary file is there, or nothing yet.
+
+    Args:
+        path: of a file to be read or written.
+        what: it holds, for messages: ``"weights"``.
+
+    Raises:
+        UserError: no path, a folder, or a pipe or device, which would wait for ever or be replaced.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
+        raise UserError(f"path is {repr(path)[:80]}; expected the name of a file of {what}")
+    found = Path(path)
+    try:
+        mode = found.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except OSError as error:
+        raise UserError(
+            f"cannot reach {repr(str(found))[:200]} ({error.strerror}); choose another file"
+        ) from None
+    if not stat.S_ISREG(mode):
+        found_kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
+        raise UserError(f"{found} is {found_kind}; expected the name of a file of {what}")
+    return found
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Data sets as bytes on the device or, if they are too large, on disk, and batches of them, augmented.
 
-The rest of the library needs :class:`DataConfig`, :func:`load`, :func:`batches` and :func:`test_batches`.
+The rest of the library needs :class:`DataConfig`, :func:`load`, :func:`batches` and :func:`test_batches`; for data
+of your own there are :meth:`Dataset.from_tensors` and :func:`dataset_of`.
 """
 
 from pathlib import Path
@@ -20,8 +21,10 @@ from snnbook.data.dataset import (
     assemble,
     standard_error,
 )
+from snnbook.data.loaders import LoaderDataset
 from snnbook.data.location import default_root
 from snnbook.data.noise import symmetric_noise
+from snnbook.data.own import dataset_of
 from snnbook.data.stream import StreamingDataset
 from snnbook.errors import UserError
 
@@ -29,8 +32,10 @@ __all__ = [
     "AUGMENTATIONS",
     "DataConfig",
     "Dataset",
+    "LoaderDataset",
     "StreamingDataset",
     "batches",
+    "dataset_of",
     "default_root",
     "load",
     "standard_error",

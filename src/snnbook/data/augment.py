@@ -1,8 +1,9 @@
 """Augmentation of a whole batch on its device, with a draw for each image.
 
-Each function takes images, uint8 ``[B, C, H, W]``, and two uniform numbers in [0, 1) for each, float32
-``[B, 2]``, and returns images of the same shape and type.  The draws come from outside, so that the same ones
-serve any device.  Frames of events come with their steps among the channels, so that all steps are treated alike.
+Each function takes images ``[B, C, H, W]``, bytes or floats in [0, 1], and two uniform numbers in [0, 1) for
+each, float32 ``[B, 2]``, and returns images of the same shape and type; black is 0.  The draws come from outside,
+so that the same ones serve any device.  Frames of events come with their steps among the channels, so that all
+steps are treated alike.
 """
 
 import torch
@@ -65,7 +66,7 @@ def cutout(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def autoaugment(images: Tensor, draws: Tensor) -> Tensor:
-    """AutoAugment's CIFAR-10 policy (Cubuk et al. 2019), filling with grey.
+    """AutoAugment's CIFAR-10 policy (Cubuk et al. 2019) for bytes, filling with grey.
 
     Torchvision's transform, one image after another: by far the slowest step here, on any device.
     """

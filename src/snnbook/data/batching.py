@@ -9,6 +9,7 @@ from torch import Tensor
 
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.dataset import Dataset
+from snnbook.data.loaders import LoaderDataset
 from snnbook.data.stream import StreamingDataset
 from snnbook.errors import UserError
 
@@ -19,7 +20,7 @@ RESIZED_CROP = "resized_crop"
 
 
 def batches(
-    dataset: Dataset | StreamingDataset,
+    dataset: Dataset | StreamingDataset | LoaderDataset,
     batch_size: int,
     *,
     seed: int,
@@ -31,7 +32,8 @@ def batches(
     """One epoch of training batches in random order.
 
     Order and draws depend on ``seed`` and ``epoch`` alone, not on the device or on what ran before, so a
-    resumed run needs no generator's state.
+    resumed run needs no generator's state.  DataLoaders order and augment by themselves, see
+    :class:`snnbook.data.loaders.LoaderDataset`.
 
     Args:
         batch_size: images a step, of all processes together.
@@ -53,6 +55,14 @@ def batches(
         UserError: an unknown augmentation; a batch size below 1, or so large that no batch would be full; one
             that the number of processes does not divide, or whose last batch has fewer images than processes.
     """
+    if isinstance(dataset, LoaderDataset):
+        dataset.check(batch_size, augment, drop_last, part)
+        return dataset.batches(
+            "train",
+            seed,
+            epoch,
+            least=batch_size if drop_last and dataset.train_loader.batch_size is not None else 1,
+        )
     _check_augment(augment, dataset)
     count = len(dataset.train_labels)
     _check_batch_size(batch_size)
@@ -100,12 +110,12 @@ def _augmented(images: Tensor, name: str, draws: Tensor) -> Tensor:
 
 
 def test_batches(
-    dataset: Dataset | StreamingDataset, batch_size: int, *, part: tuple[int, int] = (0, 1)
+    dataset: Dataset | StreamingDataset | LoaderDataset, batch_size: int, *, part: tuple[int, int] = (0, 1)
 ) -> Iterator[Batch]:
     """All test images in order, normalized, as :func:`batches` returns them; the last batch may be smaller.
 
     Args:
-        batch_size: images at a time, in each process: nothing but memory depends on it.
+        batch_size: images at a time, in each process: nothing but memory depends on it; a DataLoader has its own.
         part: this process and the number of processes, ``(rank, world)``.  Each tests its contiguous share of
             the images, so that together they meet each of them once; shares differ by one image at most, and
             are empty where there are fewer images than processes.
@@ -113,6 +123,8 @@ def test_batches(
     Raises:
         UserError: a batch size below 1.
     """
+    if isinstance(dataset, LoaderDataset):
+        return dataset.batches("test")
     _check_batch_size(batch_size)
     _check_part(part)
     return _test_batches(dataset, batch_size, part)
@@ -139,12 +151,12 @@ def _share(start: int, stop: int, part: tuple[int, int]) -> slice:
 
 
 class _Normalize:
-    """Bytes to float32, by the data's mean and deviation a channel; of event frames, time comes first."""
+    """Pixels to float32, by the data's mean and deviation a channel; of event frames, time comes first."""
 
     def __init__(self, dataset: Dataset | StreamingDataset):
-        device = dataset.device
-        self.mean = torch.tensor(dataset.mean, device=device)[:, None, None] * 255
-        self.std = torch.tensor(dataset.std, device=device)[:, None, None] * 255
+        device, white = dataset.device, 255 if dataset.dtype == torch.uint8 else 1
+        self.mean = torch.tensor(dataset.mean, device=device)[:, None, None] * white
+        self.std = torch.tensor(dataset.std, device=device)[:, None, None] * white
 
     def __call__(self, images: Tensor) -> Tensor:
         if images.dim() == 5:
@@ -166,6 +178,12 @@ def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset
             )
         if name == "autoaugment" and dataset.frames:
             raise UserError(f"augment {name!r} is made for photographs, not for event frames; leave it out")
+        if name == "autoaugment" and (dataset.dtype != torch.uint8 or dataset.channels not in (1, 3)):
+            what = "floats" if dataset.dtype != torch.uint8 else f"of {dataset.channels} channels"
+            raise UserError(
+                f"augment {name!r} is made for photographs in bytes, and these images are {what}; "
+                "leave it out, or give bytes (uint8) of 1 or 3 channels"
+            )
         if name == RESIZED_CROP and place:
             raise UserError(f"augment {name!r} stands at place {place + 1}; expected it first")
 

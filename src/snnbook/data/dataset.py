@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from snnbook.checks import check_fields
-from snnbook.data import room
+from snnbook.data import room, tensors
 from snnbook.data.events import check_cut
 from snnbook.errors import UserError
 
@@ -141,7 +141,15 @@ class Files(NamedTuple):
 
 
 class Described:
-    """What data in memory and data on disk have in common."""
+    """What data in memory, data on disk and data from loaders have in common."""
+
+    name: str
+    classes: tuple[str, ...]
+    train_labels: Tensor
+    test_labels: Tensor
+    fingerprint: str
+    shape: tuple[int, ...]  # of one image: channels, height, width; of event frames, T before them
+    dtype: torch.dtype  # of a pixel
 
     @property
     def num_classes(self) -> int:
@@ -157,7 +165,7 @@ class Described:
         """T of event frames; None for images that do not move."""
         return self.shape[0] if len(self.shape) == 4 else None
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """For the record of a run, ready for JSON.
 
         ``standard_error_at_90`` is the sampling error of this test set, in percentage points, for a network
@@ -176,12 +184,13 @@ class Described:
     @property
     def nbytes(self) -> int:
         """What all images take in memory."""
-        return (len(self.train_labels) + len(self.test_labels)) * math.prod(self.shape)
+        return (len(self.train_labels) + len(self.test_labels)) * math.prod(self.shape) * self.dtype.itemsize
 
     def summary(self) -> str:
         """One line: how many images, and where they are."""
+        kind = "bytes" if self.dtype == torch.uint8 else "floats"
         counts = f"{len(self.train_labels):,} training and {len(self.test_labels):,} test images"
-        return f"{self.name}: {counts} of {'x'.join(map(str, self.shape))} bytes, {self._place()}"
+        return f"{self.name}: {counts} of {'x'.join(map(str, self.shape))} {kind}, {self._place()}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +199,8 @@ class Dataset(Described):
 
     Attributes:
         classes: their names; a label is an index into them.
-        train_images, test_images: uint8 ``[N, C, H, W]``; event frames ``[N, T, C, H, W]``.
+        train_images, test_images: ``[N, C, H, W]``; event frames ``[N, T, C, H, W]``; bytes (uint8), or floats
+            (float32) in [0, 1].
         train_labels, test_labels: int64 ``[N]``.
         mean, std: of the training pixels, scaled to [0, 1], one number a channel.
         fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
@@ -205,6 +215,34 @@ class Dataset(Described):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+
+    @classmethod
+    def from_tensors(
+        cls,
+        train_images: Tensor | np.ndarray,
+        train_labels: Tensor | np.ndarray,
+        test_images: Tensor | np.ndarray,
+        test_labels: Tensor | np.ndarray,
+        classes: Sequence[str] | None = None,
+    ) -> "Dataset":
+        """A data set of your own.
+
+        Args:
+            train_images, test_images: bytes (uint8), or floats in [0, 1], ``[N, C, H, W]`` or ``[N, H, W]``; event
+                frames ``[N, T, C, H, W]``.  They are not copied where that can be avoided.
+            train_labels, test_labels: whole numbers ``[N]``, classes counted from 0.
+            classes: their names; None numbers them, up to the largest label.
+
+        Images are normalized by mean and deviation of the training images; event frames stay in [0, 1].
+
+        Raises:
+            UserError: what cannot be images and their labels, see :mod:`snnbook.data.tensors`.
+        """
+        train, test = tensors.halves((train_images, train_labels), (test_images, test_labels))
+        named = tensors.names(classes, train[1], test[1])
+        channels = train[0].shape[-3]
+        as_they_are = ((0.0,) * channels, (1.0,) * channels) if train[0].dim() == 5 else None
+        return assemble("own", named, Images(*train), Images(*test), as_they_are)
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data with its tensors on ``device``.
@@ -221,6 +259,11 @@ class Dataset(Described):
     @property
     def device(self) -> torch.device:
         return self.train_images.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of a pixel: uint8, or float32 in [0, 1]."""
+        return self.train_images.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -252,23 +295,39 @@ def standard_error(accuracy: float, count: int) -> float:
 def assemble(
     name: str, classes: tuple[str, ...], train: Images, test: Images, pixels: Statistics | None = None
 ) -> Dataset:
-    """A :class:`Dataset`, with what is computed from its pixels; their mean and deviation unless given."""
+    """A :class:`Dataset`, with what is computed from its pixels; their mean and deviation unless given.
+
+    Raises:
+        UserError: what cannot be images and their labels, see :mod:`snnbook.data.tensors`.
+    """
+    train, test = (Images(*half) for half in tensors.halves(train, test, len(classes)))
     mean, std = pixels or statistics(train.images)
     digest = hashlib.sha256(repr(classes).encode())
     for tensor in (*train, *test):
         digest.update(repr(tuple(tensor.shape)).encode())
-        digest.update(memoryview(tensor.contiguous().numpy()))
+        digest.update(memoryview(tensor.cpu().contiguous().numpy()))
     return Dataset(name, classes, *train, *test, mean, std, digest.hexdigest()[:16])
 
 
 def statistics(images: Tensor) -> Statistics:
-    """Mean and standard deviation a channel, from exact counts of the 256 grey levels."""
-    levels = torch.arange(256, dtype=torch.float64) / 255
+    """Mean and standard deviation a channel; of bytes from exact counts of the 256 grey levels."""
     mean, std = [], []
     for channel in images.unbind(1):
-        share = channel.flatten().bincount(minlength=256).double() / channel.numel()
-        mean.append(float(share @ levels))
-        variance = float(share @ (levels - mean[-1]) ** 2)
+        average, variance = (_of_bytes if images.dtype == torch.uint8 else _of_floats)(channel)
+        mean.append(average)
         # A channel that never changes would be divided by zero; one grey level is the least that can differ.
         std.append(max(math.sqrt(variance), 1 / 255))
     return tuple(mean), tuple(std)
+
+
+def _of_bytes(channel: Tensor) -> tuple[float, float]:
+    levels = torch.arange(256, dtype=torch.float64, device=channel.device) / 255
+    share = channel.flatten().bincount(minlength=256).double() / channel.numel()
+    mean = float(share @ levels)
+    return mean, float(share @ (levels - mean) ** 2)
+
+
+def _of_floats(channel: Tensor) -> tuple[float, float]:
+    parts = channel.split(1024)  # in double precision, a part at a time
+    mean = float(sum(part.double().sum() for part in parts)) / channel.numel()
+    return mean, float(sum(((part.double() - mean) ** 2).sum() for part in parts)) / channel.numel()

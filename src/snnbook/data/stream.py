@@ -63,6 +63,11 @@ class StreamingDataset(Described):
         return replace(self, device=device, **labels)
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of a pixel that was read."""
+        return torch.uint8
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image: channels, height, width."""
         return 3, self.size, self.size

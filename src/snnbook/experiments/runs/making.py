@@ -15,7 +15,7 @@ from snnbook.experiments.runs import record as records
 from snnbook.experiments.runs.job import Run
 from snnbook.experiments.runs.record import Origin, Record
 from snnbook.trainers.loop.distributed import World
-from snnbook.trainers.loop.fit import History
+from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.weights import weights_digest
 
 

@@ -22,7 +22,8 @@ from snnbook.experiments.runs.standing import standing
 from snnbook.trainers import build_method
 from snnbook.trainers.loop.allocator import keep_freed_memory
 from snnbook.trainers.loop.distributed import ALONE, World
-from snnbook.trainers.loop.fit import History, fit
+from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.weights import load_weights, save_weights, weights_digest
 
 

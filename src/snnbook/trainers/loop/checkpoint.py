@@ -1,27 +1,31 @@
 """Training state on disk: written whole, read without pickle's freedom to run code."""
 
 import io
+import math
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from snnbook import files
 from snnbook.errors import UserError
 
 
-def save(path: Path, state: dict) -> None:
+def save(path: str | Path, state: dict[str, Any]) -> None:
     """Write tensors, numbers, strings and containers of them; the file appears whole or not at all."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    files.write_bytes(path, buffer.getvalue())
+    files.write_bytes(files.place(path, "training state"), buffer.getvalue())
 
 
-def load(path: Path) -> dict:
+def load(path: str | Path) -> dict[str, Any]:
     """Read what :func:`save` wrote, onto the CPU.
 
     Raises:
         UserError: the file is truncated or no checkpoint.  It is left as it is.
     """
+    path = files.place(path, "training state")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a damaged file
@@ -31,13 +35,13 @@ def load(path: Path) -> dict:
         ) from None
 
 
-def resume(path: Path | None, identity: str) -> dict | None:
+def resume(path: str | Path | None, identity: str) -> dict[str, Any] | None:
     """The training state at ``path``, or None where there is none yet.
 
     Raises:
-        UserError: the file is damaged, or belongs to another experiment.  It is left as it is.
+        UserError: the file is damaged, belongs to another experiment, or holds NaN.  It is left as it is.
     """
-    if path is None or not Path(path).exists():
+    if path is None or not files.place(path, "training state").exists():
         return None
     state = load(path)
     if not isinstance(state, dict) or state.get("identity") != identity:
@@ -46,4 +50,16 @@ def resume(path: Path | None, identity: str) -> dict | None:
             f"checkpoint {path} belongs to another experiment ({found}); expected {identity}; "
             "move it away or choose another work folder"
         )
+    if where := _nan({key: state.get(key) for key in ("method", "optimizer", "scheduler", "scaler")}):
+        raise UserError(f"checkpoint {path} holds NaN in {where}; delete it to start again")
     return state
+
+
+def _nan(value: Any, where: str = "") -> str | None:
+    """Where in nested containers there is NaN."""
+    if isinstance(value, Tensor):
+        return where if value.is_floating_point() and value.isnan().any() else None
+    if isinstance(value, float):
+        return where if math.isnan(value) else None
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next(filter(None, (_nan(item, f"{where}.{key}".lstrip(".")) for key, item in items)), None)

@@ -4,89 +4,42 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from snnbook.data import Dataset, batches, test_batches
-from snnbook.errors import UserError
+from snnbook.data import batches, dataset_of
+from snnbook.data.loaders import LoaderDataset
+from snnbook.data.own import Loaded, Pair
+from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import checkpoint as checkpoints
+from snnbook.trainers.loop.arguments import check_arguments, check_predictions
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.distributed import ALONE, World
+from snnbook.trainers.loop.evaluation import autocast, evaluate, laid_out, test_losses
+from snnbook.trainers.loop.finite import first_damaged
+from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.saved import save_memory
-
-# Test images at a time: large enough to be fast, small enough for the widest network on a laptop.
-TEST_BATCH = 256
-
-
-@dataclass
-class History:
-    """What happened, one entry an epoch; of tests, one a test.
-
-    Attributes:
-        losses: each named loss term, mean over the epoch's steps.
-        tested: the epochs after which there was a test, counted from 1.
-        accuracy: each network's accuracy on the test set, in percent.
-        test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
-        seconds: time of the epoch's training steps, without the test.
-        images: training images seen in the epoch.
-        notes: what a method's ``notes()`` and ``fit``'s ``note`` say of the epoch, by name: numbers and lists
-            of them.
-    """
-
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    tested: list[int] = field(default_factory=list)
-    accuracy: dict[str, list[float]] = field(default_factory=dict)
-    test_losses: dict[str, list[float]] = field(default_factory=dict)
-    notes: dict[str, list] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    images: list[int] = field(default_factory=list)
-
-    @property
-    def epochs(self) -> int:
-        return len(self.seconds)
-
-    @property
-    def images_per_second(self) -> float:
-        """Median over epochs: the first one pays for warming up."""
-        return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
-
-    def trained(self, losses: dict, seconds: float, images: int) -> None:
-        """An epoch of training is over."""
-        _append(self.losses, losses)
-        self.seconds.append(seconds)
-        self.images.append(images)
-
-    def test(self, accuracy: dict, losses: dict) -> None:
-        """The test after it, if there was one."""
-        self.tested.append(self.epochs)
-        _append(self.accuracy, accuracy)
-        _append(self.test_losses, losses)
-
-
-def _append(curves: dict[str, list], values: dict) -> None:
-    for name, value in values.items():
-        curves.setdefault(name, []).append(value)
 
 
 def fit(
     method: nn.Module,
-    data: Dataset,
+    data: Loaded | Pair,
     recipe: Recipe,
     *,
     seed: int,
     device: torch.device | str = "cpu",
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     identity: str = "",
     progress: bool = True,
     on_epoch: Callable[[History], None] | None = None,
-    note: Callable[[int], dict] | None = None,
+    note: Callable[[int], dict[str, Any]] | None = None,
     world: World = ALONE,
 ) -> History:
     """Train ``method`` for ``recipe.epochs``, testing after every ``recipe.test_every`` of them and the last.
@@ -96,7 +49,8 @@ def fit(
 
     Args:
         method: see :mod:`snnbook.trainers`; moved to ``device`` and trained in place.
-        data: moved to ``device`` whole, as bytes.
+        data: moved to ``device`` whole, if it is a :class:`snnbook.data.Dataset`; or a pair of data sets or
+            loaders of torch, see :func:`snnbook.data.dataset_of`.
         recipe: how to train.
         seed: of order and augmentation.  The caller seeds the weights before building ``method``.
         device: where to train.
@@ -108,23 +62,38 @@ def fit(
         world: the processes that train together, each calling this function; all get the same history.
 
     Raises:
-        UserError: a checkpoint that is damaged or of another run; a loss that is no longer finite; a training
-            set smaller than a batch; a batch that processes cannot share.
+        UserError: arguments that do not fit together; a checkpoint that is damaged or of another run; losses,
+            weights or predictions that are not finite; a training set smaller than a batch; a batch that processes
+            cannot share.
     """
-    device = torch.device(device)
+    device = check_arguments(method, recipe, seed, device)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     method.to(device, memory_format=layout)
-    data = data.to(device)
+    data = dataset_of(data).to(device)
     optimizer = recipe.optimizer_for(method)
     scheduler = recipe.scheduler_for(optimizer)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     history = History()
     if state := world.decide(lambda: checkpoints.resume(checkpoint, identity)):
-        method.load_state_dict(state["method"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
-        scaler.load_state_dict(state["scaler"])
-        history = History(**state["history"])
+        try:
+            method.load_state_dict(state["method"])
+            optimizer.load_state_dict(state["optimizer"])
+            scheduler.load_state_dict(state["scheduler"])
+            scaler.load_state_dict(state["scaler"])
+            history = History(**state["history"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"checkpoint {checkpoint} does not fit the method ({one_line(error)[:150]}); "
+                "build it as it was, or delete the file to start again"
+            ) from None
+    if name := first_damaged(method):
+        raise UserError(
+            f"{name!r} holds NaN or infinity before training begins; expected numbers; load sound weights or "
+            "build the network anew"
+        )
+    if checkpoint is not None and isinstance(data, LoaderDataset):
+        data.check_repeats(seed)
+    check_predictions(method, data, recipe)
 
     count = len(data.train_labels)
     if count < recipe.batch_size and recipe.drop_last:
@@ -160,6 +129,11 @@ def fit(
                     "lower recipe.learning_rate or use recipe.precision: float32"
                 )
             world.average_statistics(method)
+            if name := next(filter(None, world.gather(first_damaged(method))), None):
+                raise UserError(
+                    f"{name!r} is no longer finite in epoch {epoch + 1}; "
+                    "lower recipe.learning_rate or use recipe.precision: float32"
+                )
             history.trained(losses, seconds, images)
             if history.epochs % recipe.test_every == 0 or history.epochs == recipe.epochs:
                 history.test(evaluate(method, data, recipe, world), test_losses(method, data, recipe, world))
@@ -167,7 +141,7 @@ def fit(
             notes = world.mean(method.notes()) if hasattr(method, "notes") else {}
             if note is not None:
                 notes |= world.decide(partial(note, epoch + 1))
-            _append(history.notes, notes)
+            history.note(notes)
             if checkpoint is not None and world.rank == 0:
                 state = {
                     "identity": identity,
@@ -208,12 +182,13 @@ def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, 
         drop_last=recipe.drop_last,
         part=world.part,
     ):
-        whole = min(recipe.batch_size, len(data.train_labels) - images_seen)
-        images = _laid_out(images, recipe)
-        with _autocast(device, recipe):
+        shared = min(recipe.batch_size, len(data.train_labels) - images_seen)
+        together = len(labels) if world.size == 1 else shared  # images of this step, in all processes
+        images = laid_out(images, recipe)
+        with autocast(device, recipe):
             terms = learner(images, labels)
             if world.size > 1:
-                terms = _shares(terms, method, world, len(labels) / whole)
+                terms = _shares(terms, method, world, len(labels) / together)
             loss = sum(terms.values())
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
@@ -223,8 +198,10 @@ def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, 
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach().float()
         steps += 1
-        images_seen += whole
-        bar.update(whole)
+        images_seen += together
+        bar.update(together)
+    if not steps:
+        raise UserError("an epoch had no batch; expected the training data to give the same images each time")
     losses = world.mean({name: float(value) / steps for name, value in totals.items()})
     bar.update(len(data.train_labels) - images_seen)  # the part of a batch that was left out
     return losses, time.perf_counter() - start, images_seen
@@ -234,50 +211,3 @@ def _shares(terms: dict, method: nn.Module, world: World, share: float) -> dict:
     """Terms of a process that had this share of a batch, such that their mean over processes is the batch's."""
     summed = getattr(method, "summed", ())
     return {name: world.size * (1 if name in summed else share) * value for name, value in terms.items()}
-
-
-@torch.no_grad()
-def evaluate(method: nn.Module, data: Dataset, recipe: Recipe, world: World = ALONE) -> dict[str, float]:
-    """Accuracy of each of the method's networks on the whole test set, in percent; each image counts once."""
-    method.eval()
-    correct = {}
-    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
-        images = _laid_out(images, recipe)
-        with _autocast(images.device, recipe):
-            predictions = method.predict(images)
-        for name, logits in predictions.items():
-            correct[name] = correct.get(name, 0) + (logits.argmax(-1) == labels).sum()
-    counts = world.total({name: int(value) for name, value in correct.items()})
-    return {name: 100 * count / len(data.test_labels) for name, count in counts.items()}
-
-
-@torch.no_grad()
-def test_losses(method: nn.Module, data: Dataset, recipe: Recipe, world: World = ALONE) -> dict[str, float]:
-    """Mean over the test set of each loss in ``method.test_losses(images, labels)``; nothing for other methods."""
-    if not hasattr(method, "test_losses"):
-        return {}
-    method.eval()
-    totals = {}
-    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
-        with _autocast(images.device, recipe):
-            losses = method.test_losses(images, labels)
-        for name, value in losses.items():
-            totals[name] = totals.get(name, 0) + float(value) * len(labels)
-    return {name: value / len(data.test_labels) for name, value in world.total(totals).items()}
-
-
-test_losses.__test__ = False  # pytest takes any test_* it meets for a test
-
-
-def _laid_out(images: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    """Channels last, if that is wanted; event frames too, each step as one batch."""
-    if not recipe.channels_last:
-        return images
-    folded = images.flatten(0, -4)
-    return folded.contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:-3])
-
-
-def _autocast(device: torch.device, recipe: Recipe):
-    if recipe.dtype is None:
-        return nullcontext()
-    return torch.autocast(device.type, recipe.dtype)

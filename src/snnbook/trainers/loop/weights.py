@@ -7,7 +7,6 @@ version and the digest of its weights, by which a record can say what it used.
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
         UserError: a tensor without numbers (meta, sparse, not initialized), one that holds NaN or infinity, state
             that is no tensor; a place that cannot be written.
     """
-    place = _place(path)
+    place = files.place(path, "weights")
     tensors = _tensors(module)
     if name := first_damaged(module, tensors):
         raise UserError(f"weights {name!r} hold NaN or infinity, so {place} was not written; train again")
@@ -73,7 +72,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], prefix: str = 
         UserError: the file is missing, damaged or no safetensors file; an entry is missing, not expected, of
             another shape or kind, or not finite.  ``module`` is then as it was.
     """
-    place = _place(path)
+    place = files.place(path, "weights")
     tensors, found = _read(place)
     values = {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
     wanted = _tensors(module)
@@ -98,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         UserError: see :func:`load_weights`.
     """
-    return _read(_place(path))[0]
+    return _read(files.place(path, "weights"))[0]
 
 
 def weights_digest(path: str | os.PathLike[str]) -> str:
@@ -109,23 +108,7 @@ def weights_digest(path: str | os.PathLike[str]) -> str:
     Raises:
         UserError: see :func:`load_weights`; or the weights are others than when they were written.
     """
-    return _read(_place(path))[1]
-
-
-def _place(path: str | os.PathLike[str]) -> Path:
-    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path) or not os.fspath(path):
-        raise UserError(f"path is {shown(path)}; expected the name of a file of weights")
-    place = Path(path)
-    try:
-        mode = place.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return place
-    except OSError as error:
-        raise UserError(f"cannot reach {shown(str(place))} ({error.strerror}); choose another file") from None
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
-        raise UserError(f"{place} is {what}; expected a file of weights, for instance model.safetensors")
-    return place
+    return _read(files.place(path, "weights"))[1]
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

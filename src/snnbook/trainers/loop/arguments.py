@@ -1,0 +1,56 @@
+"""What can be told before training begins: one line instead of a stop in its middle."""
+
+import torch
+from torch import nn
+
+from snnbook.checks import shown, whole
+from snnbook.data.own import Loaded
+from snnbook.errors import UserError, one_line
+from snnbook.trainers.loop.evaluation import predictions
+from snnbook.trainers.loop.recipe import Recipe
+
+
+def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.device | str) -> torch.device:
+    """The device, if all of them can be trained with."""
+    if not isinstance(method, nn.Module) or not callable(getattr(method, "predict", None)):
+        raise UserError(
+            f"method is a {type(method).__name__}, which has no predict(images); expected a method; "
+            "for a network of your own Direct(DirectConfig(), network) is one"
+        )
+    if not isinstance(recipe, Recipe):
+        raise UserError(f"recipe is {shown(recipe)}; expected a Recipe, as Recipe(epochs=10) makes it")
+    if recipe.memory != "full" and not callable(getattr(method, "backbones", None)):
+        raise UserError(
+            f"recipe.memory is {recipe.memory!r}, but the method has no backbones(); set it to 'full'"
+        )
+    whole(seed, "seed")
+    parameters = [p for p in method.parameters() if p.requires_grad]
+    if not parameters or any(p.is_meta for p in parameters):
+        what = "is on the meta device" if parameters else "has no parameter that could learn"
+        raise UserError(f"the method {what}; expected parameters that hold numbers and require a gradient")
+    if recipe.channels_last and any(p.dim() == 5 for p in parameters):
+        raise UserError(
+            "weights of five axes (Conv3d) know no channels_last; set recipe.channels_last: false"
+        )
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        raise UserError(
+            f"device is {shown(device)} ({one_line(error)[:100]}); expected 'cpu' or 'cuda'"
+        ) from None
+    return found
+
+
+@torch.no_grad()
+def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe) -> None:
+    """Try two blank images, so that a network of too few classes is told before a GPU stops at a label."""
+    method.eval()
+    blank = torch.zeros(2, *data.shape, device=data.device)
+    images = blank.transpose(0, 1).contiguous() if data.frames else blank
+    for name, logits in predictions(method, images, blank, recipe).items():
+        if logits.shape[1] < data.num_classes:
+            raise UserError(
+                f"network {name!r} puts out {logits.shape[1]} classes and the data have {data.num_classes}; "
+                "build it with as many"
+            )

@@ -1,0 +1,111 @@
+"""The test: accuracy and losses on images that were not trained on."""
+
+import math
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.data import dataset_of, test_batches
+from snnbook.data.own import Loaded, Pair
+from snnbook.errors import UserError
+from snnbook.trainers.loop.distributed import ALONE, World
+from snnbook.trainers.loop.recipe import Recipe
+
+DEFAULT = Recipe()
+# Test images at a time: large enough to be fast, small enough for the widest network on a laptop.
+TEST_BATCH = 256
+
+
+@torch.no_grad()
+def evaluate(
+    method: nn.Module, data: Loaded | Pair, recipe: Recipe = DEFAULT, world: World = ALONE
+) -> dict[str, float]:
+    """Accuracy of each of the method's networks on the whole test set, in percent; each image counts once.
+
+    Args:
+        method: in evaluation mode after this call.
+        data: as in :func:`fit`; brought to the method's device.
+        recipe: its memory layout and precision count here.
+        world: the processes that share the images.
+
+    Raises:
+        UserError: predictions that are not finite, or no logits ``[B, classes]``.
+    """
+    data = dataset_of(data).to(_device(method))
+    method.eval()
+    found: dict = {}
+    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
+        outputs = predictions(method, images, labels, recipe)
+        for name, logits in outputs.items():
+            counts = {
+                "right": (logits.argmax(-1) == labels).sum(),
+                "damaged": (~logits.isfinite()).any(-1).sum(),
+                "seen": len(labels),
+            }
+            for what, count in counts.items():
+                found[name, what] = found.get((name, what), 0) + count
+    found = world.total({key: int(value) for key, value in found.items()})
+    for (name, what), count in found.items():
+        if what == "damaged" and count:
+            raise UserError(
+                f"network {name!r} puts out NaN or infinity for {count} of {found[name, 'seen']} test images; "
+                "lower recipe.learning_rate or use recipe.precision: float32"
+            )
+    return {name: 100 * n / found[name, "seen"] for (name, what), n in found.items() if what == "right"}
+
+
+@torch.no_grad()
+def test_losses(method: nn.Module, data: Loaded, recipe: Recipe, world: World = ALONE) -> dict[str, float]:
+    """Mean over the test set of each loss in ``method.test_losses(images, labels)``; nothing for other methods."""
+    if not hasattr(method, "test_losses"):
+        return {}
+    method.eval()
+    totals = {}
+    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
+        with autocast(images.device, recipe):
+            losses = method.test_losses(images, labels)
+        for name, value in losses.items():
+            totals[name] = totals.get(name, 0) + float(value) * len(labels)
+    means = {name: value / len(data.test_labels) for name, value in world.total(totals).items()}
+    if not all(math.isfinite(value) for value in means.values()):
+        raise UserError(f"a loss on the test set is not finite ({means}); lower recipe.learning_rate")
+    return means
+
+
+test_losses.__test__ = False  # pytest takes any test_* it meets for a test
+
+
+def predictions(method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> dict:
+    """Logits ``[B, classes]`` of each network."""
+    with autocast(images.device, recipe):
+        found = method.predict(laid_out(images, recipe))
+    if not isinstance(found, dict) or not found:
+        raise UserError(
+            f"predict gave a {type(found).__name__}; expected logits by network, {{'snn': [B, classes]}}"
+        )
+    for name, logits in found.items():
+        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
+            shape = list(getattr(logits, "shape", ())) or type(logits).__name__
+            raise UserError(
+                f"predict gave {shape} for network {name!r} and {len(labels)} images; expected logits [B, classes]"
+            )
+    return found
+
+
+def _device(method: nn.Module) -> torch.device:
+    return next((p.device for p in method.parameters()), torch.device("cpu"))
+
+
+def laid_out(images: Tensor, recipe: Recipe) -> Tensor:
+    """Channels last, if that is wanted; event frames too, each step as one batch."""
+    if not recipe.channels_last:
+        return images
+    folded = images.flatten(0, -4)
+    return folded.contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:-3])
+
+
+def autocast(device: torch.device, recipe: Recipe):
+    if recipe.dtype is None:
+        return nullcontext()
+    return torch.autocast(device.type, recipe.dtype)

@@ -1,0 +1,59 @@
+"""What happened in a training, epoch by epoch."""
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+
+@dataclass
+class History:
+    """What happened, one entry an epoch; of tests, one a test.
+
+    Attributes:
+        losses: each named loss term, mean over the epoch's steps.
+        tested: the epochs after which there was a test, counted from 1.
+        accuracy: each network's accuracy on the test set, in percent.
+        test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
+        seconds: time of the epoch's training steps, without the test.
+        images: training images seen in the epoch.
+        notes: what a method's ``notes()`` and ``fit``'s ``note`` say of the epoch, by name: numbers and lists
+            of them.
+    """
+
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    tested: list[int] = field(default_factory=list)
+    accuracy: dict[str, list[float]] = field(default_factory=dict)
+    test_losses: dict[str, list[float]] = field(default_factory=dict)
+    notes: dict[str, list[Any]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def images_per_second(self) -> float:
+        """Median over epochs: the first one pays for warming up."""
+        return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
+
+    def trained(self, losses: dict[str, float], seconds: float, images: int) -> None:
+        """An epoch of training is over."""
+        _append(self.losses, losses)
+        self.seconds.append(seconds)
+        self.images.append(images)
+
+    def note(self, notes: dict[str, Any]) -> None:
+        """What was worth keeping of it."""
+        _append(self.notes, notes)
+
+    def test(self, accuracy: dict[str, float], losses: dict[str, float]) -> None:
+        """The test after it, if there was one."""
+        self.tested.append(self.epochs)
+        _append(self.accuracy, accuracy)
+        _append(self.test_losses, losses)
+
+
+def _append(curves: dict[str, list[Any]], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        curves.setdefault(name, []).append(value)
