@@ -60,6 +60,10 @@ class LoaderDataset(Described):
         """
         _check_length(train, "training")
         _check_length(test, "test")
+        if test.drop_last:
+            raise UserError(
+                "the test loader drops its last batch; expected all test images; set drop_last=False"
+            )
         first, last = _Survey("training"), _Survey("test")
         with _seeded(train, 0, 0):
             first.look_through(train)

@@ -124,12 +124,13 @@ def _item(item: object, what: str) -> tuple[Tensor, int]:
     image, label = item
     if isinstance(image, Image.Image):
         image = _pixels(image, what)
-    numbers = tensors.tensor(
-        np.asarray(label) if isinstance(label, int | np.generic) else label, f"the label of {what}"
-    )
-    if numbers.dim() or numbers.is_floating_point() or numbers.dtype == torch.bool:
+    try:
+        number = torch.as_tensor(label)
+    except (RuntimeError, TypeError, ValueError):
+        number = torch.empty(0)
+    if number.dim() or number.is_floating_point() or number.is_complex() or number.dtype == torch.bool:
         raise UserError(f"the label of {what} is {shown(label)}; expected one whole number, its class")
-    return tensors.tensor(image, what), int(numbers)
+    return tensors.tensor(image, f"the pixels of {what}"), int(number)
 
 
 def _pixels(image: Image.Image, what: str) -> Tensor:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from snnbook.backbones import NetworkConfig, build_ann, build_snn
-from snnbook.errors import UserError
+from snnbook.backbones import NetworkConfig
+from snnbook.checks import check_fields
 from snnbook.folding import still
 from snnbook.losses import sdt
+from snnbook.trainers.network import given_or_built
 
 
 @dataclass(frozen=True)
@@ -16,21 +17,34 @@ class DirectConfig:
 
     train: str = "snn"
 
-    def __post_init__(self):
-        if self.train not in ("snn", "ann"):
-            raise UserError(f"method.train is {self.train!r}; expected 'snn' or 'ann'")
+    def __post_init__(self) -> None:
+        check_fields(self, "method", choices={"train": ("snn", "ann")})
 
 
 class Direct(nn.Module):
-    """An SNN (or its ANN twin) trained alone: the baseline of every table."""
+    """An SNN (or its ANN twin) trained alone: the baseline of every table.
+
+    Args:
+        config: its settings.
+        network: settings of a network; or one of your own, a :class:`snnbook.folding.SpikingNetwork` (for an ANN,
+            any module that maps images to logits), to which ``num_classes`` and ``in_channels`` do not matter.
+
+    Raises:
+        UserError: neither of them.
+    """
 
     Config = DirectConfig
 
-    def __init__(self, config: DirectConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
+    def __init__(
+        self,
+        config: DirectConfig,
+        network: NetworkConfig | nn.Module,
+        num_classes: int | None = None,
+        in_channels: int = 3,
+    ) -> None:
         super().__init__()
         self.kind = config.train
-        build = build_snn if config.train == "snn" else build_ann
-        self.network = build(network, num_classes, in_channels)
+        self.network = given_or_built(network, num_classes, in_channels, self.kind)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         return {"ce": sdt(self.outputs(images), labels)}

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
-from snnbook.errors import UserError
+from snnbook.checks import check_fields
 from snnbook.losses import every_moment, sdt
 from snnbook.trainers.tet import TET, TETConfig
 
@@ -16,10 +16,9 @@ class SwitchConfig(TETConfig):
 
     at: int = 200
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        if self.at < 0:
-            raise UserError(f"method.at is {self.at}; expected a number of epochs, 0 or more")
+        check_fields(self, "method", at_least={"at": 0})
 
 
 class Switch(TET):
@@ -27,7 +26,15 @@ class Switch(TET):
 
     Config = SwitchConfig
 
-    def __init__(self, config: SwitchConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
+    config: SwitchConfig
+
+    def __init__(
+        self,
+        config: SwitchConfig,
+        network: NetworkConfig | nn.Module,
+        num_classes: int | None = None,
+        in_channels: int = 3,
+    ) -> None:
         super().__init__(config, network, num_classes, in_channels)
         self.epoch = 0
 

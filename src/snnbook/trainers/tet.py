@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from snnbook.backbones import NetworkConfig, build_snn
+from snnbook.backbones import NetworkConfig
+from snnbook.checks import check_fields
 from snnbook.losses.temporal import check_lambda, every_moment, mse_regularizer
+from snnbook.trainers.network import given_or_built
 
 
 @dataclass(frozen=True)
@@ -15,19 +17,35 @@ class TETConfig:
     lam: float = 0.05
     phi: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        check_fields(self, "method")
         check_lambda(self.lam)
 
 
 class TET(nn.Module):
-    """An SNN whose readout is asked for the label at every time step; prediction is the usual mean."""
+    """An SNN whose readout is asked for the label at every time step; prediction is the usual mean.
+
+    Args:
+        config: its settings.
+        network: settings of a network; or one of your own, a :class:`snnbook.folding.SpikingNetwork`, to which
+            ``num_classes`` and ``in_channels`` do not matter.
+
+    Raises:
+        UserError: neither of them.
+    """
 
     Config = TETConfig
 
-    def __init__(self, config: TETConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
+    def __init__(
+        self,
+        config: TETConfig,
+        network: NetworkConfig | nn.Module,
+        num_classes: int | None = None,
+        in_channels: int = 3,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.network = build_snn(network, num_classes, in_channels)
+        self.network = given_or_built(network, num_classes, in_channels)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs, lam = self.network(images), self.config.lam
