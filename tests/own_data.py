@@ -4,11 +4,13 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from snnbook.folding import SpikingNetwork
 from snnbook.neurons import LIF
 from snnbook.trainers import Direct
 from snnbook.trainers.direct import DirectConfig
+from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
 
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.0, augment=())
@@ -40,3 +42,23 @@ def network(channels=1, classes=3, size=6, time_steps=2, seed=0):
 
 def method(**options):
     return Direct(DirectConfig(), network(**options))
+
+
+OWN = problem()
+TRAIN, TEST = TensorDataset(*OWN[:2]), TensorDataset(*OWN[2:])
+
+
+def as_floats(images):
+    return images.float() / 255
+
+
+FLOATS = TensorDataset(as_floats(OWN[0]), OWN[1]), TensorDataset(as_floats(OWN[2]), OWN[3])
+
+
+def loaders(train=FLOATS[0], test=FLOATS[1], **options):
+    options = {"batch_size": 8, "shuffle": True, **options}
+    return DataLoader(train, **options), DataLoader(test, batch_size=16)
+
+
+def run(data, recipe=RECIPE, seed=0, **options):
+    return fit(method(), data, recipe, seed=seed, progress=False, **options)

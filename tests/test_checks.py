@@ -62,12 +62,12 @@ def test_a_field_holds_its_kind_or_is_refused_in_one_line(config, data):
         ({"learning_rate": 10**400}, "expected a finite number"),
         ({"momentum": -0.1}, "recipe.momentum is -0.1; expected at least 0"),
         ({"weight_decay": "5e-4"}, "recipe.weight_decay is '5e-4'; expected a finite number"),
-        ({"augment": "flip"}, "recipe.augment is 'flip'; expected a list of strings"),
-        ({"augment": [1]}, "recipe.augment is [1]; expected a list of strings"),
+        ({"augment": "flip"}, "recipe.augment is 'flip'; expected a list of names"),
+        ({"augment": [1]}, "recipe.augment is [1]; expected a list of names"),
         ({"schedule": "steps", "milestones": (2.5,)}, "expected a list of whole numbers"),
         ({"schedule": "steps", "milestones": [0]}, "recipe.milestones is (0,); expected at least 1"),
-        ({"compile": 1}, "recipe.compile is 1; expected True or False"),
-        ({"optimizer": ["adam"]}, "recipe.optimizer is ['adam']; expected a string"),
+        ({"compile": 1}, "recipe.compile is 1; expected true or false"),
+        ({"optimizer": ["adam"]}, "recipe.optimizer is ['adam']; expected a name"),
     ],
 )
 def test_recipes_say_what_is_wrong_with_them(options, words):
@@ -102,7 +102,7 @@ def test_other_types_of_fields_are_held_to_them_too():
         def __post_init__(self):
             check_fields(self, "some")
 
-    one_line(lambda: Some([], Recipe()), "some.options is []; expected a dictionary")
+    one_line(lambda: Some([], Recipe()), "some.options is []; expected a mapping")
     one_line(lambda: Some({}, {"epochs": 3}), "some.recipe is {'epochs': 3}; expected a Recipe")
     assert Some({}, Recipe()).recipe.epochs == 300
 

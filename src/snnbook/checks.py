@@ -1,10 +1,10 @@
-"""Numbers in range, and settings that hold what their fields say: checked in one place."""
+"""Numbers and settings in range, or one line that says what was expected."""
 
-import math
 import operator
 import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
+from math import inf, isfinite
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -13,13 +13,78 @@ from snnbook.errors import UserError
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 NAMES = {
+    bool: ("true or false", "truth values"),
     int: ("a whole number", "whole numbers"),
     float: ("a finite number", "finite numbers"),
-    str: ("a string", "strings"),
-    bool: ("True or False", "truth values"),
-    dict: ("a dictionary", "dictionaries"),
-    type(None): ("None", "None"),
+    str: ("a name", "names"),
+    dict: ("a mapping", "mappings"),
+    types.NoneType: ("nothing", "nothing"),
 }
+
+
+def shown(value: object) -> str:
+    """``value`` as Python writes it, in one line that is not long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # some objects cannot be written; their type can
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+    """``value`` if it is a whole number in these bounds.
+
+    Raises:
+        UserError: it is not.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
+        return int(value)
+    raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
+
+
+def check_number(
+    name: str, value: Any, low: float = -inf, high: float = inf, *, above: bool = False, meaning: str = ""
+) -> None:
+    """Raise a UserError unless ``value`` is a finite number from ``low`` to ``high``.
+
+    Args:
+        name: of the argument or setting.
+        value: it.
+        low, high: the least and the largest number allowed.
+        above: the number must be above ``low``.
+        meaning: what the number is, for the end of the message.
+    """
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if real and -inf < value < inf and (value > low if above else value >= low) and value <= high:
+        return
+    wanted = "a finite number"
+    if high < inf:
+        wanted = f"a number in {'(' if above else '['}{low:g}, {high:g}]"
+    elif low > -inf:
+        wanted = f"a finite number {'above' if above else 'of at least'} {low:g}"
+    raise UserError(f"{name} is {shown(value)}; expected {wanted}{meaning and f', {meaning}'}")
+
+
+def check_types(config: Any, section: str = "") -> None:
+    """Raise a UserError unless each field of a dataclass has the type it is annotated with, and floats are finite.
+
+    A list in place of a tuple becomes one, and NumPy's numbers become Python's; nothing else is converted, so that
+    ``True`` is no number and ``"3"`` neither.
+
+    Args:
+        config: an instance, frozen or not; call this in its ``__post_init__``.
+        section: of the settings, for the message.
+    """
+    hints = get_type_hints(type(config))
+    for item in fields(config):
+        value = getattr(config, item.name)
+        try:
+            plain = _as(hints[item.name], value)
+        except TypeError:
+            name = _name(section, item.name)
+            raise UserError(f"{name} is {shown(value)}; expected {_kind(hints[item.name])}") from None
+        if plain is not value:
+            object.__setattr__(config, item.name, plain)
 
 
 def check_fields(
@@ -32,101 +97,31 @@ def check_fields(
     at_most: Mapping[str, float] = NOTHING,
     below: Mapping[str, float] = NOTHING,
 ) -> None:
-    """Refuse a dataclass whose fields hold something else than they are annotated with; for ``__post_init__``.
-
-    Numbers have to be finite.  A list in place of a tuple becomes one, and NumPy's numbers become Python's;
-    nothing else is converted, so that ``True`` is no number and ``"3"`` neither.
+    """As :func:`check_types`, and within bounds, which are given by the fields' names.
 
     Args:
-        config: an instance, frozen or not.
-        section: what its fields are called after in messages, ``<section>.<field>``.
         choices: of strings, the known ones.
-        at_least, above, at_most, below: bounds of numbers, and of each number in a tuple; ``None`` has none.
-
-    Raises:
-        UserError: a field of another type, not finite, unknown or out of bounds.
+        at_least, above, at_most, below: of numbers, and of each number in a tuple; ``None`` has no bounds.
     """
-    hints = get_type_hints(type(config))
-    for item in fields(config):
-        name, value = f"{section}.{item.name}" if section else item.name, getattr(config, item.name)
-        try:
-            plain = _as(hints[item.name], value)
-        except TypeError:
-            raise UserError(f"{name} is {shown(value)}; expected {_name(hints[item.name])}") from None
-        if plain is not value:
-            object.__setattr__(config, item.name, plain)
-        if item.name in choices:
-            check_choice(name, plain, choices[item.name])
-        for bounds, holds, words in (
-            (at_least, operator.ge, "at least"),
-            (above, operator.gt, "a number above"),
-            (at_most, operator.le, "at most"),
-            (below, operator.lt, "a number below"),
-        ):
-            if item.name in bounds and not _all(plain, holds, bounds[item.name]):
-                raise UserError(f"{name} is {shown(plain)}; expected {words} {bounds[item.name]}")
+    check_types(config, section)
+    for key, known in choices.items():
+        check_choice(_name(section, key), getattr(config, key), known)
+    for bounds, holds, words in (
+        (at_least, operator.ge, "at least"),
+        (above, operator.gt, "a number above"),
+        (at_most, operator.le, "at most"),
+        (below, operator.lt, "a number below"),
+    ):
+        for key, bound in bounds.items():
+            if not _all(getattr(config, key), holds, bound):
+                value = shown(getattr(config, key))
+                raise UserError(f"{_name(section, key)} is {value}; expected {words} {bound}")
 
 
-def shown(value: object) -> str:
-    """``value`` as Python writes it, in one line that is not long."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # some objects cannot be written; their type can
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def check_number(
-    name: str,
-    value: object,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    above: bool = False,
-    meaning: str = "",
-) -> None:
-    """Refuse what is no finite number from ``low`` to ``high``.
-
-    Args:
-        name: of the argument or setting.
-        value: it.
-        low, high: the least and the largest number allowed.
-        above: the number must be above ``low``.
-        meaning: what the number is, for the end of the message.
-
-    Raises:
-        UserError: it is none.
-    """
-    real = isinstance(value, Real) and not isinstance(value, bool) and _finite(value)
-    if real and (value > low if above else value >= low) and value <= high:
-        return
-    wanted = "a finite number"
-    if high < math.inf:
-        wanted = f"a number in {'(' if above else '['}{low:g}, {high:g}]"
-    elif low > -math.inf:
-        wanted = f"a finite number {'above' if above else 'of at least'} {low:g}"
-    raise UserError(f"{name} is {shown(value)}; expected {wanted}{meaning and f', {meaning}'}")
-
-
-def check_choice(name: str, value: object, known: Collection[str]) -> None:
-    """Refuse what is none of ``known``.
-
-    Raises:
-        UserError: it is none.
-    """
+def check_choice(name: str, value: Any, known: Collection[str]) -> None:
+    """Raise a UserError unless ``value`` is one of ``known``."""
     if value not in known:
         raise UserError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
-
-
-def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
-    """``value`` if it is a whole number in these bounds.
-
-    Raises:
-        UserError: it is not.
-    """
-    if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
-        return int(value)
-    raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
 
 
 def _as(expected: Any, value: Any) -> Any:
@@ -163,17 +158,17 @@ def _as(expected: Any, value: Any) -> Any:
 
 def _finite(value: Real) -> bool:
     try:
-        return math.isfinite(value)
+        return isfinite(value)
     except OverflowError:  # a whole number too large for a float
         return False
 
 
-def _name(expected: Any, plural: bool = False) -> str:
+def _kind(expected: Any, plural: bool = False) -> str:
     origin, arguments = get_origin(expected), get_args(expected)
     if origin in (Union, types.UnionType):
-        return " or ".join(_name(option) for option in arguments)
+        return " or ".join(_kind(option) for option in arguments)
     if origin is tuple:
-        return f"a list of {_name(arguments[0], plural=True)}"
+        return f"a list of {_kind(arguments[0], plural=True)}"
     known = NAMES.get(origin or expected)
     return known[plural] if known else f"a {getattr(expected, '__name__', expected)}"
 
@@ -182,3 +177,7 @@ def _all(value: Any, holds: Callable[[Any, Any], bool], bound: float) -> bool:
     if value is None:
         return True
     return all(holds(item, bound) for item in (value if isinstance(value, tuple) else (value,)))
+
+
+def _name(section: str, key: str) -> str:
+    return f"{section}.{key}" if section else key

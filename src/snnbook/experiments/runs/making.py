@@ -16,7 +16,7 @@ from snnbook.experiments.runs.job import Run
 from snnbook.experiments.runs.record import Origin, Record
 from snnbook.trainers.loop.distributed import World
 from snnbook.trainers.loop.history import History
-from snnbook.trainers.loop.weights import digest
+from snnbook.trainers.loop.weights import weights_digest
 
 
 def make(
@@ -53,7 +53,7 @@ def make(
         code=provenance.code(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         needs=[vars(origin) for origin in origins],
-        weights=digest(run.weights),
+        weights=weights_digest(run.weights),
     )
 
 

@@ -24,8 +24,7 @@ from snnbook.trainers.loop.allocator import keep_freed_memory
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.history import History
-from snnbook.trainers.loop.weights import digest as weights_digest
-from snnbook.trainers.loop.weights import load_weights, save_weights
+from snnbook.trainers.loop.weights import load_weights, save_weights, weights_digest
 
 
 class Context:

@@ -31,7 +31,7 @@ def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
         path: of the file, ``*.safetensors`` by custom; folders above it are made.
 
     Returns:
-        The weights' digest, see :func:`digest`.
+        The weights' digest, see :func:`weights_digest`.
 
     Raises:
         UserError: a tensor without numbers (meta, sparse, not initialized), one that holds NaN or infinity, state
@@ -100,7 +100,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return _read(files.place(path, "weights"))[0]
 
 
-def digest(path: str | os.PathLike[str]) -> str:
+def weights_digest(path: str | os.PathLike[str]) -> str:
     """64 hex digits, equal for equal weights: the SHA-256 over their names, dtypes, shapes and bytes.
 
     It does not depend on the device or memory layout they had, nor on which of them are tied.
