@@ -1,8 +1,8 @@
 """Records of schema 1, which knew nothing of the runs a run needs, brought to today's.
 
-What a record says stays as it was.  It gains the runs whose weights went into it, as far as that can be shown:
-each has a record beside it, made earlier, with the settings that the tables ask for now.  Where it cannot be shown
-the record is left alone, and the run has to be made again.
+What a record says stays as it was, but for the names of settings.  It gains the runs whose weights went into it, as
+far as that can be shown: each has a record beside it, made earlier, with the settings that the tables ask for now.
+Where it cannot be shown the record is left alone, and the run has to be made again.
 """
 
 import json
@@ -17,6 +17,8 @@ from snnbook.experiments.runs.record import Origin, Record
 from snnbook.experiments.runs.standing import changed
 from snnbook.experiments.tables import tables
 
+# Settings by section that have another name now, by the method they belong to.
+RENAMED = {"distillation": {"method": {"weight": "kld"}}}
 HISTORY = (
     "schema 1 to 2: runs it needs named from their own records, made before it with the settings of today"
 )
@@ -54,7 +56,13 @@ def _schema(path: Path) -> int | None:
 
 
 def _read(path: Path) -> Record:
-    return Record(**record.unsealed(path))
+    made = Record(**record.unsealed(path))
+    renamed = RENAMED.get(made.config["method"]["name"], {})
+    config = {
+        section: {renamed.get(section, {}).get(key, key): value for key, value in settings.items()}
+        for section, settings in made.config.items()
+    }
+    return replace(made, config=config)
 
 
 def _dependencies(
