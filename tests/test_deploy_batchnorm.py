@@ -108,10 +108,10 @@ def test_wrappers():
     joint = JointASNN(JointASNN.Config(factorize="none"), CONFIG, 10).double().eval()
     for exits in (joint.ann, joint.snn.backbone):
         assert not batchnorms_left(exits)
-    folded = fold_batchnorm(joint.ann)
-    for found, expected in zip(folded(images), joint.ann(images), strict=True):
-        for a, b in zip(found, expected, strict=True):
-            torch.testing.assert_close(a, b)
+    for network in (joint.ann, joint.snn):
+        folded = fold_batchnorm(lived_in(network))
+        assert not norms(folded)
+        torch.testing.assert_close(folded(images), network(images))
     for method in (Direct(Direct.Config(), CONFIG, 10), joint):
         reasons = check_method(method.double(), images)
         assert all("which torch.fx cannot trace" in reason for reason in reasons.values())

@@ -8,7 +8,7 @@ runs the block again on the way back: one forward pass more, for the memory of a
 ``torch.compile`` decides by itself what to keep, and compiled code goes none of these ways.
 """
 
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -176,26 +176,21 @@ class _Kept:
 def _recomputed(block, forward, *args):
     if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
         return forward(*args)
-    return checkpoint(
-        forward,
-        *args,
-        use_reentrant=False,
-        context_fn=lambda: (nullcontext(), _as_before(block, keep_composed(block), running(clock()))),
-    )
+    again = forward  # at the same T, with the same weights, as often as somebody asks
+    for context in (running(clock()), keep_composed(block), _statistics_rest(block)):
+        again = context(again)
+    runs = iter([forward])
+    return checkpoint(lambda *args: next(runs, again)(*args), *args, use_reentrant=False)
 
 
 @contextmanager
-def _as_before(block: nn.Module, weights: AbstractContextManager, time: AbstractContextManager):
-    """Layers inside see the same batch a second time, in copies of what they count in.
-
-    It is with the same ``weights``, at the same ``time``.
-    """
+def _statistics_rest(block: nn.Module):
+    """Layers inside see the same batch once more and must not count it twice: they count in copies."""
     before = [(m._buffers, dict(m._buffers)) for m in block.modules()]
     try:
         for buffers, values in before:
             buffers.update({name: x if x is None else x.clone() for name, x in values.items()})
-        with weights, time:
-            yield
+        yield
     finally:
         for buffers, values in before:
             buffers.update(values)
