@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
 from deploy_cases import check, lived_in, norms
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
@@ -97,6 +98,31 @@ def test_backbones_that_normalize_first_keep_those():
             left = check(network, torch.randn(2, 3, 16, 16, dtype=torch.float64))
             assert 0 < len(left) < len(norms(network))
             assert all(" add" in r or "encode" in r for r in left.values())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5"])
+def test_torchvisions_networks_are_folded_whole(name):
+    torch.manual_seed(0)
+    assert not check(getattr(models, name)(num_classes=4).double(), torch.randn(2, 3, 64, 64).double())
+
+
+def test_a_dense_network_keeps_what_normalizes_first():
+    torch.manual_seed(0)
+    network = models.DenseNet(4, (2, 2), 8, num_classes=4).double()
+    left = check(network, torch.randn(2, 3, 64, 64).double())
+    assert "features.denseblock1.denselayer1.norm1" in left
+    assert "features.denseblock1.denselayer1.norm2" not in left
+
+
+def test_what_cannot_be_folded_is_refused_in_a_line():
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    network.last = network(torch.randn(2, 1, 2, 2))
+    with pytest.raises(UserError, match="this Sequential cannot be copied: Only Tensors created explicitly"):
+        fold_batchnorm(network)
+    with pytest.raises(UserError, match="cannot be copied: Attempted to use an uninitialized parameter"):
+        fold_batchnorm(nn.Sequential(nn.LazyConv2d(2, 1), nn.LazyBatchNorm2d()))
+    with pytest.raises(UserError, match="in modules of torch, not in str"):
+        batchnorms_left("resnet18")
 
 
 def test_wrappers():

@@ -248,6 +248,19 @@ def test_a_graph_is_used_twice_and_derived_twice(way):
     assert_same(*found)
 
 
+@pytest.mark.parametrize("way", ["bytes", "recompute"])
+def test_compiled_code_goes_its_own_way(way):
+    torch.manual_seed(0)
+    network, found = build_snn(NetworkConfig("convnet", width=4, time_steps=2), 10), []
+    for each in ("full", way):
+        copied = copy.deepcopy(network)
+        with save_memory(copied, each):
+            compiled = torch.compile(copied, backend="aot_eager")
+            torch.manual_seed(1)
+            found.append(bits(train_two_steps(compiled, torch.randn(4, 3, 16, 16))))
+    assert_same(*found)
+
+
 def test_a_checkpoint_around_packed_layers():
     torch.manual_seed(0)
     network, images = Foreign(), torch.randn(4, 3, 16, 16)
@@ -290,6 +303,8 @@ def test_a_recipe_asks_for_it():
         assert not any("forward" in vars(m) for m in method.modules())
     with pytest.raises(UserError, match=r"'recompute', which needs the stages of .* a Sequential has none"):
         save_memory(nn.Sequential(), "recompute")
+    with pytest.raises(UserError, match="in modules of torch, not in list"):
+        save_memory([], "bytes")
     with pytest.raises(UserError, match=r"'bytes' and recipe\.compile is on"):
         Recipe(memory="bytes", compile=True)
 

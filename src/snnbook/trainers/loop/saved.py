@@ -45,8 +45,10 @@ def save_memory(network: nn.Module, way: str) -> ExitStack:
         What undoes it, by ``close()`` or at the end of a ``with``.
 
     Raises:
-        UserError: no such way, or nothing to recompute.
+        UserError: no such way, no module, or nothing to recompute.
     """
+    if not isinstance(network, nn.Module):
+        raise UserError(f"memory is saved in modules of torch, not in {type(network).__name__}")
     if way not in WAYS:
         raise UserError(f"memory is {way!r}; expected one of {', '.join(WAYS)}")
     instead = {}
@@ -94,8 +96,8 @@ _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _hooks_around = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)
 
 
-def _spiking(neuron, forward, *args):
-    spikes = forward(*args)
+def _spiking(neuron, forward, *args, **kwargs):
+    spikes = forward(*args, **kwargs)
     if not torch.compiler.is_compiling():
         _SPIKES[spikes.untyped_storage()] = spikes._version, spikes.dtype
     return spikes
@@ -173,14 +175,18 @@ class _Kept:
         return data
 
 
-def _recomputed(block, forward, *args):
+def _recomputed(block, forward, *args, **kwargs):
     if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
-        return forward(*args)
+        return forward(*args, **kwargs)
     again = forward  # at the same T, with the same weights, as often as somebody asks
     for context in (running(clock()), keep_composed(block), _statistics_rest(block)):
         again = context(again)
     runs = iter([forward])
-    return checkpoint(lambda *args: next(runs, again)(*args), *args, use_reentrant=False)
+
+    def run(*args, **kwargs):
+        return next(runs, again)(*args, **kwargs)
+
+    return checkpoint(run, *args, use_reentrant=False, **kwargs)
 
 
 @contextmanager
