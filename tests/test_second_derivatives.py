@@ -17,7 +17,7 @@ from kernel_cases import SURROGATES
 from snnbook import neurons, surrogates
 from snnbook.folding import SpikingNetwork
 from snnbook.kernels import KERNELS, Dynamics
-from snnbook.trainers.loop.batchnorm import _Rows
+from snnbook.trainers.loop.batchnorm import _rows
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 FAST = ["triton"] if INTERPRETED else ["autograd", "compiled"]
@@ -256,7 +256,7 @@ def _process(rank, port):
         return (rows**3).sum() * (1 + rows[0, 0])
 
     mine = everyone[rank].clone().requires_grad_()
-    (slope,) = torch.autograd.grad(value(_Rows.apply(mine)), mine, create_graph=True)
+    (slope,) = torch.autograd.grad(value(_rows(mine)), mine, create_graph=True)
     (bend,) = torch.autograd.grad(slope.square().sum(), mine)
     # Alone: both processes' losses, and both processes' penalties.
     rows = everyone.clone().requires_grad_()

@@ -71,7 +71,8 @@ def _copy(network: nn.Module) -> nn.Module:
         return copy.deepcopy(network).eval()
     except (RuntimeError, TypeError, ValueError) as error:
         raise UserError(
-            f"this {type(network).__name__} cannot be copied: {one_line(error)[:200]}; fold it as it was built or loaded"
+            f"this {type(network).__name__} cannot be copied: {one_line(error)[:200]}; "
+            "fold it as it was built or loaded"
         ) from error
 
 
