@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
 from deploy_cases import check, lived_in, norms
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
@@ -99,6 +100,31 @@ def test_backbones_that_normalize_first_keep_those():
             assert all(" add" in r or "encode" in r for r in left.values())
 
 
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5"])
+def test_torchvisions_networks_are_folded_whole(name):
+    torch.manual_seed(0)
+    assert not check(getattr(models, name)(num_classes=4).double(), torch.randn(2, 3, 64, 64).double())
+
+
+def test_a_dense_network_keeps_what_normalizes_first():
+    torch.manual_seed(0)
+    network = models.DenseNet(4, (2, 2), 8, num_classes=4).double()
+    left = check(network, torch.randn(2, 3, 64, 64).double())
+    assert "features.denseblock1.denselayer1.norm1" in left
+    assert "features.denseblock1.denselayer1.norm2" not in left
+
+
+def test_what_cannot_be_folded_is_refused_in_a_line():
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    network.last = network(torch.randn(2, 1, 2, 2))
+    with pytest.raises(UserError, match="this Sequential cannot be copied: Only Tensors created explicitly"):
+        fold_batchnorm(network)
+    with pytest.raises(UserError, match="cannot be copied: Attempted to use an uninitialized parameter"):
+        fold_batchnorm(nn.Sequential(nn.LazyConv2d(2, 1), nn.LazyBatchNorm2d()))
+    with pytest.raises(UserError, match="in modules of torch, not in str"):
+        batchnorms_left("resnet18")
+
+
 def test_wrappers():
     images = torch.randn(2, 3, 16, 16).double()
     network = build_snn(CONFIG, 10).double()
@@ -108,10 +134,10 @@ def test_wrappers():
     joint = JointASNN(JointASNN.Config(factorize="none"), CONFIG, 10).double().eval()
     for exits in (joint.ann, joint.snn.backbone):
         assert not batchnorms_left(exits)
-    folded = fold_batchnorm(joint.ann)
-    for found, expected in zip(folded(images), joint.ann(images), strict=True):
-        for a, b in zip(found, expected, strict=True):
-            torch.testing.assert_close(a, b)
+    for network in (joint.ann, joint.snn):
+        folded = fold_batchnorm(lived_in(network))
+        assert not norms(folded)
+        torch.testing.assert_close(folded(images), network(images))
     for method in (Direct(Direct.Config(), CONFIG, 10), joint):
         reasons = check_method(method.double(), images)
         assert all("which torch.fx cannot trace" in reason for reason in reasons.values())

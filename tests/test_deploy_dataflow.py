@@ -104,6 +104,11 @@ FLOWS = {
     "a list": ("", listed()),
     "tied weights": ("", tied()),
     "never called": ("n", Net(lambda s, x: s.a(x) + s.m(s.b(x)))),
+    "isinstance": ("n", Net(lambda s, x: (x if torch.is_tensor(x) else s.n(s.a(x))) + s.m(s.b(x)))),
+    "cat, shapes": (
+        "",
+        Net(lambda s, x: torch.cat([s.n(s.a(x)), s.m(s.b(x))], 1).view(x.shape[0], 2, -1).mean(1)),
+    ),
     "control flow": ("nm", Net(lambda s, x: s.n(s.a(x)) if x.sum() > 0 else s.m(s.b(x)))),
     # what layers are
     "hook on a": ("n", changed(lambda s: s.a.register_forward_hook(lambda m, i, o: o + 1))),

@@ -231,6 +231,36 @@ def test_ways_apply_twice_and_are_undone_in_any_order(ways):
     assert not any("forward" in vars(m) for m in network.modules())
 
 
+@pytest.mark.parametrize("way", ["bytes", "recompute"])
+def test_a_graph_is_used_twice_and_derived_twice(way):
+    torch.manual_seed(0)
+    config = NetworkConfig("convnet", width=4, time_steps=2, neuron_options={"smooth": True})
+    network, found = build_snn(config, 10).double(), []
+    images = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    for each in ("full", way):
+        copied = copy.deepcopy(network)
+        with save_memory(copied, each):
+            loss, leaves = copied(images).square().mean(), list(copied.parameters())
+            torch.autograd.grad(loss, leaves, retain_graph=True)
+            first = torch.autograd.grad(loss, leaves, create_graph=True)
+            second = torch.autograd.grad(sum(g.square().sum() for g in first), leaves)
+        found.append(dict(enumerate([*first, *second, *copied.buffers()])))
+    assert_same(*found)
+
+
+@pytest.mark.parametrize("way", ["bytes", "recompute"])
+def test_compiled_code_goes_its_own_way(way):
+    torch.manual_seed(0)
+    network, found = build_snn(NetworkConfig("convnet", width=4, time_steps=2), 10), []
+    for each in ("full", way):
+        copied = copy.deepcopy(network)
+        with save_memory(copied, each):
+            compiled = torch.compile(copied, backend="aot_eager")
+            torch.manual_seed(1)
+            found.append(bits(train_two_steps(compiled, torch.randn(4, 3, 16, 16))))
+    assert_same(*found)
+
+
 def test_a_checkpoint_around_packed_layers():
     torch.manual_seed(0)
     network, images = Foreign(), torch.randn(4, 3, 16, 16)
@@ -273,6 +303,8 @@ def test_a_recipe_asks_for_it():
         assert not any("forward" in vars(m) for m in method.modules())
     with pytest.raises(UserError, match=r"'recompute', which needs the stages of .* a Sequential has none"):
         save_memory(nn.Sequential(), "recompute")
+    with pytest.raises(UserError, match="in modules of torch, not in list"):
+        save_memory([], "bytes")
     with pytest.raises(UserError, match=r"'bytes' and recipe\.compile is on"):
         Recipe(memory="bytes", compile=True)
 

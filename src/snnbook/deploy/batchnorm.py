@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnbook.deploy.dataflow import Dataflow
-from snnbook.errors import UserError
+from snnbook.errors import UserError, one_line
 
 # BatchNorms, and the layers whose channels are theirs.
 PAIRS = {
@@ -49,8 +49,11 @@ def fold_batchnorm(network: nn.Module) -> nn.Module:
 
     Args:
         network: any module, such as a backbone or a :class:`SpikingNetwork`; it is left as it is.
+
+    Raises:
+        UserError: no module, or one that cannot be copied.
     """
-    folded = copy.deepcopy(network).eval()
+    folded = _copy(network)
     for norm, layer in _plan(network)[0]:
         _merge(folded.get_submodule(layer), folded.get_submodule(norm))
     return folded
@@ -61,9 +64,21 @@ def batchnorms_left(network: nn.Module) -> dict[str, str]:
     return _plan(network)[1]
 
 
+def _copy(network: nn.Module) -> nn.Module:
+    if not isinstance(network, nn.Module):
+        raise UserError(f"BatchNorm is folded in modules of torch, not in {type(network).__name__}")
+    try:
+        return copy.deepcopy(network).eval()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"this {type(network).__name__} cannot be copied: {one_line(error)[:200]}; "
+            "fold it as it was built or loaded"
+        ) from error
+
+
 def _plan(network: nn.Module) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """Names of BatchNorms with the layers to merge them into, in order; the other BatchNorms with the reason."""
-    network = copy.deepcopy(network).eval()
+    network = _copy(network)
     names = {m: name for name, m in network.named_modules()}
     left = {norm: "" for norm in names if isinstance(norm, _BatchNorm)}
     if not left:

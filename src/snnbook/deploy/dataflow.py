@@ -104,6 +104,14 @@ def _inside(module: nn.Module) -> nn.Module | None:
     return module._modules.get("_orig_mod") if type(module).__name__ == "OptimizedModule" else None
 
 
+class _StandIn(fx.Proxy):
+    """A tensor to those who ask ``isinstance``, since that is what comes once the network is used."""
+
+    @property
+    def __class__(self):
+        return Tensor
+
+
 class _Tracer(fx.Tracer):
     def __init__(self, reads: set):
         super().__init__()
@@ -138,7 +146,12 @@ class _Tracer(fx.Tracer):
             self.reads.add(_place(attr_val))
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
+    def proxy(self, node):
+        return _StandIn(node, self)
+
     def create_arg(self, a):
+        if isinstance(a, fx.Proxy):
+            return a.node
         if isinstance(a, Tensor):
             self.reads.add(_place(a))
         return super().create_arg(a)

@@ -100,7 +100,8 @@ def synchronized(module: nn.Module) -> Iterator[None]:
         yield
 
 
-def _over_processes(norm: nn.Module, forward, x: Tensor) -> Tensor:
+def _over_processes(norm: nn.Module, forward, input: Tensor) -> Tensor:
+    x = input  # torch's name for it
     if not norm.training:
         return forward(x)
     norm._check_input_dim(x)

@@ -159,10 +159,10 @@ def fit(
 
 
 def _saving(method: nn.Module, recipe: Recipe) -> ExitStack:
-    saving = ExitStack()
-    for network in method.backbones().values() if recipe.memory != "full" else ():
-        saving.enter_context(save_memory(network, recipe.memory))
-    return saving
+    with ExitStack() as saving:
+        for network in method.backbones().values() if recipe.memory != "full" else ():
+            saving.enter_context(save_memory(network, recipe.memory))
+        return saving.pop_all()
 
 
 def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, device, bar, world):

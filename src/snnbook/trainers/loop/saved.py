@@ -8,7 +8,7 @@ runs the block again on the way back: one forward pass more, for the memory of a
 ``torch.compile`` decides by itself what to keep, and compiled code goes none of these ways.
 """
 
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -45,8 +45,10 @@ def save_memory(network: nn.Module, way: str) -> ExitStack:
         What undoes it, by ``close()`` or at the end of a ``with``.
 
     Raises:
-        UserError: no such way, or nothing to recompute.
+        UserError: no such way, no module, or nothing to recompute.
     """
+    if not isinstance(network, nn.Module):
+        raise UserError(f"memory is saved in modules of torch, not in {type(network).__name__}")
     if way not in WAYS:
         raise UserError(f"memory is {way!r}; expected one of {', '.join(WAYS)}")
     instead = {}
@@ -94,8 +96,8 @@ _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _hooks_around = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)
 
 
-def _spiking(neuron, forward, *args):
-    spikes = forward(*args)
+def _spiking(neuron, forward, *args, **kwargs):
+    spikes = forward(*args, **kwargs)
     if not torch.compiler.is_compiling():
         _SPIKES[spikes.untyped_storage()] = spikes._version, spikes.dtype
     return spikes
@@ -173,29 +175,28 @@ class _Kept:
         return data
 
 
-def _recomputed(block, forward, *args):
+def _recomputed(block, forward, *args, **kwargs):
     if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
-        return forward(*args)
-    return checkpoint(
-        forward,
-        *args,
-        use_reentrant=False,
-        context_fn=lambda: (nullcontext(), _as_before(block, keep_composed(block), running(clock()))),
-    )
+        return forward(*args, **kwargs)
+    again = forward  # at the same T, with the same weights, as often as somebody asks
+    for context in (running(clock()), keep_composed(block), _statistics_rest(block)):
+        again = context(again)
+    runs = iter([forward])
+
+    def run(*args, **kwargs):
+        return next(runs, again)(*args, **kwargs)
+
+    return checkpoint(run, *args, use_reentrant=False, **kwargs)
 
 
 @contextmanager
-def _as_before(block: nn.Module, weights: AbstractContextManager, time: AbstractContextManager):
-    """Layers inside see the same batch a second time, in copies of what they count in.
-
-    It is with the same ``weights``, at the same ``time``.
-    """
+def _statistics_rest(block: nn.Module):
+    """Layers inside see the same batch once more and must not count it twice: they count in copies."""
     before = [(m._buffers, dict(m._buffers)) for m in block.modules()]
     try:
         for buffers, values in before:
             buffers.update({name: x if x is None else x.clone() for name, x in values.items()})
-        with weights, time:
-            yield
+        yield
     finally:
         for buffers, values in before:
             buffers.update(values)
