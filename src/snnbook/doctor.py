@@ -5,11 +5,12 @@ import platform
 import re
 import shutil
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from snnbook import __version__
+from snnbook import __version__, files
 
 # What each optional part is for, and the import names that show it is there.
 EXTRAS = {
@@ -45,11 +46,12 @@ def screen(data: Path | None = None) -> tuple[str, bool]:
 
 
 def _base() -> list[str]:
-    """Names of the packages the base install needs, from this package's own metadata."""
-    try:
+    """Names of the packages the base install needs, as the checkout says or this package's own metadata."""
+    project = files.root() / "pyproject.toml"
+    if project.is_file():  # perhaps never installed, or installed before it asked for more
+        lines = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    else:
         lines = requires("snnbook") or []
-    except PackageNotFoundError:  # run from a source folder that was never installed
-        return ["torch", "numpy", "scikit-learn"]  # enough to train on digits
     return [re.match(r"[\w.-]+", line)[0] for line in lines if "extra ==" not in line]
 
 
