@@ -5,7 +5,7 @@ The names here are the public ones, and they alone are stable; each is imported 
 
 from typing import TYPE_CHECKING
 
-from snnbook.lazy import lazy
+from snnbook import lazy
 
 __version__ = "0.1.0"
 
@@ -119,4 +119,4 @@ _PLACES = {
 }
 __all__ = list(_PLACES)
 if not TYPE_CHECKING:  # which would take any name for one of ours
-    __getattr__, __dir__ = lazy(__name__, _PLACES)
+    __getattr__, __dir__ = lazy.lazy(__name__, _PLACES)
