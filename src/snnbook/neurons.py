@@ -15,6 +15,7 @@ recurrence from a potential of zero, and folds the spikes again.  It holds no st
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -145,7 +146,7 @@ def _set(parameter: nn.Parameter, name: str, value: float, inverse: Callable[[Te
 class IF(LIF):
     """Integrate-and-fire: a :class:`LIF` that never leaks (decay 1)."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__(decay=1.0, **options)
 
 
@@ -158,7 +159,7 @@ class PLIF(LIF):
             current is charged whole, as by this book's other neurons.
     """
 
-    def __init__(self, decay: float = 0.5, **options):
+    def __init__(self, decay: float = 0.5, **options: Any) -> None:
         super().__init__(decay=decay, learn_decay=True, **options)
 
 
