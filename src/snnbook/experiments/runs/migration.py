@@ -1,8 +1,8 @@
 """Records of schema 1, which knew nothing of the runs a run needs, brought to today's.
 
 What a record says stays as it was, but for the names of settings.  It gains the runs whose weights went into it,
-as far as that can be shown: each has a record beside it, made earlier, with the settings that the tables ask for now.
-Where it cannot be shown the record is left alone, and the run has to be made again.
+as far as that can be shown: each has a record beside it, made earlier, with the settings that the tables ask for
+now.  Where it cannot be shown the record is left alone, and the run has to be made again.
 """
 
 import json
