@@ -112,7 +112,8 @@ class Clock:
 
 
 class _Now(threading.local):
-    clock: Clock | None = None
+    def __init__(self):  # in each thread anew; the compiler of torch 2.8 would read a class's default for all
+        self.clock: Clock | None = None
 
 
 _NOW = _Now()

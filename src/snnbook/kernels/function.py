@@ -75,7 +75,7 @@ class _Traced(torch.autograd.Function):
     def backward(ctx, gradient, *_):
         kept, *learned = ctx.saved_tensors
         decay = learned[0] if learned else ctx.number
-        found = ctx.bodies.backward(gradient, kept, ctx.dynamics, decay, bool(learned))
+        found = ctx.bodies.backward(gradient, kept, ctx.dynamics, decay, ctx.number is None)
         return found[0], found[1] if learned else None, None, None
 
 
