@@ -87,9 +87,9 @@ class Clock:
             self.begun = True
             return x.expand(self.time_steps, *x.shape)
         if rows != folded:
-            before = f", or {self.batch} images that stand still" if self.still else ""
+            before = f", or {self.batch} before the first neuron" if self.still else ""
             raise UserError(
-                f"a tensor has {rows} rows where T*B = {self.time_steps}*{self.batch}{before}, were expected; "
+                f"a tensor has {rows} rows; expected T*B = {self.time_steps}*{self.batch}{before}; "
                 "layers between neurons must keep the leading axis"
             )
         if self.still and not self.begun:
