@@ -155,6 +155,48 @@ def test_losses_on_the_test_set_are_numbers_too():
     one_line(lambda: run(Following(logits(0.0))), "a loss on the test set is not finite")
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [
+        None,
+        {},
+        torch.tensor(1.0),
+        {"ce": 1.0},
+        {"ce": torch.ones(2)},
+        {"ce": torch.ones(1)},
+        [torch.tensor(1.0)],
+    ],
+)
+def test_losses_are_numbers_by_name(terms):
+    class Wrong(Silent):
+        def forward(self, images, labels):
+            return terms
+
+    one_line(lambda: run(Wrong(logits(0.0))), "the method's forward gave", "expected losses by name")
+
+
+def test_evaluation_takes_methods_alone():
+    one_line(lambda: evaluate(nn.Linear(2, 2), DATA), "has no predict(images)")
+    one_line(lambda: evaluate(method(), DATA, {"epochs": 3}), "expected a Recipe")
+
+
+@pytest.mark.parametrize(
+    ("change", "seed"),
+    [({"learning_rate": 0.02}, 0), ({"epochs": 3}, 0), ({"augment": ("flip",)}, 0), ({}, 1)],
+)
+def test_a_checkpoint_belongs_to_its_seed_data_and_recipe(tmp_path, change, seed):
+    path = tmp_path / "checkpoint.pt"
+    half_trained(path)
+    recipe = replace(RECIPE, **change)
+    arguments = dict(recipe=recipe, seed=seed, checkpoint=path, progress=False)
+    one_line(lambda: fit(method(), DATA, **arguments), "belongs to another experiment (seed 0")
+    other = Dataset.from_tensors(*problem(seed=1))
+    one_line(
+        lambda: fit(method(), other, RECIPE, seed=0, checkpoint=path, progress=False), "another experiment"
+    )
+    assert fit(method(), DATA, RECIPE, seed=0, checkpoint=path, progress=False).epochs == 2
+
+
 def test_masks_may_be_infinite():
     masked = Silent(logits(0.0))
     masked.register_buffer("mask", torch.tensor([0.0, -float("inf")]))

@@ -47,7 +47,7 @@ __all__ = [
 AS_THEY_ARE: Statistics = ((0.0, 0.0), (1.0, 1.0))
 
 
-def load(config: DataConfig, root: Path | None = None) -> Dataset | StreamingDataset:
+def load(config: DataConfig, root: str | Path | None = None) -> Dataset | StreamingDataset:
     """The data set that ``config`` describes, on the CPU.
 
     Args:

@@ -6,27 +6,22 @@ from torch import nn
 from snnbook.checks import shown, whole
 from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
-from snnbook.trainers.loop.evaluation import predictions
+from snnbook.trainers.loop.evaluation import check_method, predictions
 from snnbook.trainers.loop.recipe import Recipe
 
 
 def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.device | str) -> torch.device:
     """The device, if all of them can be trained with."""
-    if not isinstance(method, nn.Module) or not callable(getattr(method, "predict", None)):
-        raise UserError(
-            f"method is a {type(method).__name__}, which has no predict(images); expected a method; "
-            "for a network of your own Direct(DirectConfig(), network) is one"
-        )
-    if not isinstance(recipe, Recipe):
-        raise UserError(f"recipe is {shown(recipe)}; expected a Recipe, as Recipe(epochs=10) makes it")
+    check_method(method, recipe)
     if recipe.memory != "full" and not callable(getattr(method, "backbones", None)):
         raise UserError(
             f"recipe.memory is {recipe.memory!r}, but the method has no backbones(); set it to 'full'"
         )
     whole(seed, "seed")
     parameters = [p for p in method.parameters() if p.requires_grad]
-    if not parameters or any(p.is_meta for p in parameters):
-        what = "is on the meta device" if parameters else "has no parameter that could learn"
+    meta = any(x.is_meta for x in (*method.parameters(), *method.buffers()))
+    if not parameters or meta:
+        what = "is on the meta device" if meta else "has no parameter that could learn"
         raise UserError(f"the method {what}; expected parameters that hold numbers and require a gradient")
     if recipe.channels_last and any(p.dim() == 5 for p in parameters):
         raise UserError(

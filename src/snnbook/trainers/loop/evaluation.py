@@ -1,11 +1,13 @@
 """The test: accuracy and losses on images that were not trained on."""
 
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from snnbook.checks import shown
 from snnbook.data import dataset_of, test_batches
 from snnbook.data.own import Loaded, Pair
 from snnbook.errors import UserError
@@ -32,6 +34,7 @@ def evaluate(
     Raises:
         UserError: predictions that are not finite, or no logits ``[B, classes]``.
     """
+    check_method(method, recipe)
     data = dataset_of(data).to(_device(method))
     method.eval()
     found: dict = {}
@@ -76,7 +79,18 @@ def test_losses(method: nn.Module, data: Loaded, recipe: Recipe, world: World = 
 test_losses.__test__ = False  # pytest takes any test_* it meets for a test
 
 
-def predictions(method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> dict:
+def check_method(method: nn.Module, recipe: Recipe) -> None:
+    """Raise a UserError unless ``method`` predicts and ``recipe`` is one."""
+    if not isinstance(method, nn.Module) or not callable(getattr(method, "predict", None)):
+        raise UserError(
+            f"method is a {type(method).__name__}, which has no predict(images); expected a method; "
+            "for a network of your own Direct(DirectConfig(), network) is one"
+        )
+    if not isinstance(recipe, Recipe):
+        raise UserError(f"recipe is {shown(recipe)}; expected a Recipe, as Recipe(epochs=10) makes it")
+
+
+def predictions(method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> dict[str, Tensor]:
     """Logits ``[B, classes]`` of each network."""
     with autocast(images.device, recipe):
         found = method.predict(laid_out(images, recipe))
@@ -105,7 +119,7 @@ def laid_out(images: Tensor, recipe: Recipe) -> Tensor:
     return folded.contiguous(memory_format=torch.channels_last).unflatten(0, images.shape[:-3])
 
 
-def autocast(device: torch.device, recipe: Recipe):
+def autocast(device: torch.device, recipe: Recipe) -> AbstractContextManager[Any]:
     if recipe.dtype is None:
         return nullcontext()
     return torch.autocast(device.type, recipe.dtype)

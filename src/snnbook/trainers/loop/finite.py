@@ -21,7 +21,9 @@ def first_damaged(module: nn.Module, values: Mapping[str, Tensor] | None = None)
         values = {**dict(module.named_parameters()), **buffers}
     masks = {name for name in buffers if name.rpartition(".")[2] not in STATISTICS}
     sound = {name: _sound(value, name in masks) for name, value in values.items() if _has_fractions(value)}
-    if not sound or torch.stack(list(sound.values())).all():  # one look at all, or a GPU would wait for each
+    flags = list(sound.values())
+    # One look at all, or a GPU would wait for each.
+    if not flags or torch.stack([flag.to(flags[0].device) for flag in flags]).all():
         return None
     return next(name for name, flag in sound.items() if not flag)
 

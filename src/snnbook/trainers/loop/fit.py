@@ -1,5 +1,6 @@
 """The one training loop.  It knows nothing of spikes: a method gives it losses and predictions."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from snnbook.checks import shown
 from snnbook.data import batches, dataset_of
 from snnbook.data.loaders import LoaderDataset
 from snnbook.data.own import Loaded, Pair
@@ -36,7 +38,7 @@ def fit(
     seed: int,
     device: torch.device | str = "cpu",
     checkpoint: str | Path | None = None,
-    identity: str = "",
+    identity: str | None = None,
     progress: bool = True,
     on_epoch: Callable[[History], None] | None = None,
     note: Callable[[int], dict[str, Any]] | None = None,
@@ -55,7 +57,7 @@ def fit(
         seed: of order and augmentation.  The caller seeds the weights before building ``method``.
         device: where to train.
         checkpoint: file to resume from and to write after each epoch; None keeps nothing.
-        identity: names the run; a checkpoint with another one is refused.
+        identity: names the run; a checkpoint with another one is refused.  None names it by seed, data and recipe.
         progress: show a bar with rate, losses and time left.
         on_epoch: called after each epoch with the history so far.
         note: called with the number of epochs done, in the first process; what it returns joins the epoch's notes.
@@ -74,6 +76,8 @@ def fit(
     scheduler = recipe.scheduler_for(optimizer)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     history = History()
+    if identity is None:
+        identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}"
     if state := world.decide(lambda: checkpoints.resume(checkpoint, identity)):
         try:
             method.load_state_dict(state["method"])
@@ -81,7 +85,7 @@ def fit(
             scheduler.load_state_dict(state["scheduler"])
             scaler.load_state_dict(state["scaler"])
             history = History(**state["history"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
                 f"checkpoint {checkpoint} does not fit the method ({one_line(error)[:150]}); "
                 "build it as it was, or delete the file to start again"
@@ -186,7 +190,7 @@ def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, 
         together = len(labels) if world.size == 1 else shared  # images of this step, in all processes
         images = laid_out(images, recipe)
         with autocast(device, recipe):
-            terms = learner(images, labels)
+            terms = _checked(learner(images, labels))
             if world.size > 1:
                 terms = _shares(terms, method, world, len(labels) / together)
             loss = sum(terms.values())
@@ -205,6 +209,21 @@ def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, 
     losses = world.mean({name: float(value) / steps for name, value in totals.items()})
     bar.update(len(data.train_labels) - images_seen)  # the part of a batch that was left out
     return losses, time.perf_counter() - start, images_seen
+
+
+def _checked(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Loss terms by name, each a number."""
+    named = isinstance(terms, dict) and terms
+    if not named or not all(isinstance(value, Tensor) and not value.dim() for value in terms.values()):
+        raise UserError(
+            f"the method's forward gave {shown(terms)}; expected losses by name, each a tensor of one number: "
+            "{'ce': cross_entropy(...)}"
+        )
+    return terms
+
+
+def _short(recipe: Recipe) -> str:
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
 
 
 def _shares(terms: dict, method: nn.Module, world: World, share: float) -> dict:

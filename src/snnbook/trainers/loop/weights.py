@@ -117,6 +117,8 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
         raise UserError(f"got {shown(module)}; expected a network, an nn.Module; weights are saved from one")
     state = module.state_dict()
     for name, value in state.items():
+        if name == "__metadata__":
+            raise UserError("weights are named '__metadata__', where the file keeps its notes; rename them")
         if not isinstance(value, Tensor):
             raise UserError(
                 f"state {name!r} is {shown(value)}; expected tensors alone; leave it out of the state"
