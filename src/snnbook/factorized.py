@@ -90,7 +90,7 @@ class SharedFactors(nn.Module):
 
     Removes the ``weight`` parameters of every pair of layers it ties and keeps :class:`Factors` in their place,
     so that a state dict holds no dead weights.  Reading ``layer.weight`` composes it, in full precision; a pass
-    through both networks inside :meth:`composed` composes each weight once.  A composed weight is there to be read:
+    through both networks inside :meth:`composed` composes each weight once.  A composed weight is only read:
     to change one, change its factors, or :meth:`release` the networks first.
 
     Args:
