@@ -90,8 +90,8 @@ class SharedFactors(nn.Module):
 
     Removes the ``weight`` parameters of every pair of layers it ties and keeps :class:`Factors` in their place,
     so that a state dict holds no dead weights.  Reading ``layer.weight`` composes it, in full precision; a pass
-    through both networks inside :meth:`composed` composes each weight once.  A composed weight is there to be read:
-    to change one, change its factors, or :meth:`release` the networks first.
+    through both networks inside :meth:`composed` composes each weight once.  A composed weight is there to be
+    read: to change one, change its factors, or :meth:`release` the networks first.
 
     Args:
         ann, snn: two networks with the same layers; the ANN's weights are the initial ones of both.
@@ -186,6 +186,11 @@ class _Tied(nn.Module):
         if type(self) is _tied_class(self.kind):  # a class made here, which pickle would not find by name
             return _new_tied, (self.kind,), self.__dict__
         return super().__reduce_ex__(protocol)
+
+
+def own_kind(layer: nn.Module) -> type[nn.Module]:
+    """The class of ``layer``, or if its weight is composed, the class that it has with a weight of its own."""
+    return layer.kind if isinstance(layer, _Tied) else type(layer)
 
 
 @lru_cache
