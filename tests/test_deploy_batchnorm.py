@@ -153,12 +153,21 @@ def check_method(method, images):
     return batchnorms_left(method)
 
 
-@pytest.mark.parametrize("factorize", ["thin", "none"])
-def test_composed_weights_stay_composed(factorize):
+def test_composed_weights_become_weights():
+    torch.manual_seed(0)
     images = torch.randn(2, 3, 16, 16).double()
-    ann = JointASNN(JointASNN.Config(factorize=factorize), CONFIG, 10).double().eval().ann.backbone
-    assert bool(batchnorms_left(ann)) == (factorize == "thin")
-    torch.testing.assert_close(fold_batchnorm(ann)(images), ann(images))
+    method = JointASNN(JointASNN.Config(), CONFIG, 10).double().eval()
+    for network in (method.ann, method.snn):
+        before = {name: x.clone() for name, x in method.state_dict().items()}
+        folded = fold_batchnorm(lived_in(network))
+        assert not norms(folded) and not batchnorms_left(network)
+        torch.testing.assert_close(folded(images), network(images))
+        assert all(p.requires_grad for p in folded.parameters())
+        assert before.keys() == method.state_dict().keys()
+    layer = method.ann.backbone.stem[0]
+    network = nn.Sequential(layer, nn.BatchNorm2d(4))
+    network.register_forward_hook(lambda m, i, o: o)
+    assert batchnorms_left(network)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])

@@ -188,6 +188,11 @@ class _Tied(nn.Module):
         return super().__reduce_ex__(protocol)
 
 
+def own_kind(layer: nn.Module) -> type[nn.Module]:
+    """The class of ``layer``, or if its weight is composed, the class that it has with a weight of its own."""
+    return layer.kind if isinstance(layer, _Tied) else type(layer)
+
+
 @lru_cache
 def _tied_class(kind: type[nn.Module]) -> type[nn.Module]:
     return type(f"Tied{kind.__name__}", (_Tied, kind), {"kind": kind})

@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnbook.deploy.dataflow import Dataflow
 from snnbook.errors import UserError, one_line
+from snnbook.factorized import own_kind
 
 # BatchNorms, and the layers whose channels are theirs.
 PAIRS = {
@@ -45,7 +46,7 @@ def fold_batchnorm(network: nn.Module) -> nn.Module:
 
     A BatchNorm is merged where it alone reads a convolution or linear layer, directly or through dropout and means
     over positions, each time that either is called.  :func:`batchnorms_left` names the others, which stay as they
-    are.  A layer that shared its weights has ones of its own in the copy.
+    are.  A layer that shared its weights, or composed them of factors, has ones of its own in the copy.
 
     Args:
         network: any module, such as a backbone or a :class:`SpikingNetwork`; it is left as it is.
@@ -119,7 +120,7 @@ def _layer_before(norm: _BatchNorm, flow: Dataflow, merged: dict, names: dict) -
     ways = [_way_back(node, flow, merged) for node in flow.calls[norm]]
     for source in (way[-1] for way in ways):
         layer = flow.layers.get(source)
-        if type(layer) not in PAIRS[type(norm)]:
+        if own_kind(layer) not in PAIRS[type(norm)]:
             what = "the input" if source in flow.inputs else str(source)
             what = what if layer is None else f"{names[layer]} ({type(layer).__name__})"
             raise _Left(f"reads {what}, which is none of {', '.join(c.__name__ for c in PAIRS[type(norm)])}")
@@ -162,11 +163,13 @@ def _hooked(module: nn.Module) -> bool:
 
 def _check(module: nn.Module, what: str, flow: Dataflow) -> None:
     """That ``module`` computes what torch's class does, from parameters that none but it reads."""
-    own, why = module._parameters, ""
+    own, kind, why = dict(module._parameters), own_kind(module), ""
+    if kind is not type(module):
+        own |= {"weight": None, **dict(module.factors.named_parameters())}
     if module in flow.hidden:
         why = flow.hidden[module]
-    elif type(module) not in {*PAIRS, *PAIRS[nn.SyncBatchNorm]}:
-        why = f"is a {type(module).__name__}, none of torch's own layers"
+    elif kind not in {*PAIRS, *PAIRS[nn.SyncBatchNorm]}:
+        why = f"is a {kind.__name__}, none of torch's own layers"
     elif "forward" in vars(module) or _hooked(module):
         why = "has hooks or a forward of its own"
     elif not {"weight", "bias"} <= own.keys() or flow.is_read(*own.values(), *module._buffers.values()):
@@ -202,8 +205,9 @@ def _merge(layer: nn.Module, norm: _BatchNorm) -> None:
     norm._buffers.clear()
 
 
-def _parameter(x: Tensor, like: nn.Parameter) -> nn.Parameter:
-    return nn.Parameter(x.to(like.dtype), requires_grad=like.requires_grad)
+def _parameter(x: Tensor, like: Tensor) -> nn.Parameter:
+    learns = like.requires_grad or not isinstance(like, nn.Parameter)  # composed here, without gradients
+    return nn.Parameter(x.to(like.dtype), requires_grad=learns)
 
 
 class Merged(nn.Identity):
