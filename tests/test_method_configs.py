@@ -15,7 +15,7 @@ from snnbook.backbones import NetworkConfig, build_ann
 from snnbook.checks import check_fields, check_number
 from snnbook.errors import UserError
 from snnbook.trainers import SASTC, Direct, Distillation, FeatureDistillation, JointASNN
-from snnbook.trainers.loop import checkpoint
+from snnbook.trainers.loop.weights import save_weights
 
 CONFIGS = [JointASNN.Config, Distillation.Config, FeatureDistillation.Config, SASTC.Config]
 NETWORK = NetworkConfig("resnet18", width=4, time_steps=2)
@@ -104,7 +104,7 @@ def teacher(path: Path, trained: bool = True, **changes) -> Path:
     method = Direct(Direct.Config("ann"), NetworkConfig(**{"name": "resnet18", "width": 4, **changes}), 10)
     if trained:
         method(IMAGES, LABELS)
-    checkpoint.save(path, method.state_dict())
+    save_weights(method, path)
     return path
 
 
@@ -112,14 +112,14 @@ def test_distillation_refuses_the_teachers_that_others_do(tmp_path):
     def taught(path, classes=10, **options):
         return lambda: Distillation(Distillation.Config(**options), NETWORK, classes, 3, path)
 
-    good = teacher(tmp_path / "good.pt")
-    one_line(taught(teacher(tmp_path / "fresh.pt", trained=False)), "was never trained")
+    good = teacher(tmp_path / "good.safetensors")
+    one_line(taught(teacher(tmp_path / "fresh.safetensors", trained=False)), "was never trained")
     one_line(taught(good, classes=7), "knows 10 classes")
-    one_line(taught(tmp_path / "none.pt"), "train that run first")
+    one_line(taught(tmp_path / "none.safetensors"), "train that run first")
     one_line(taught(good, teacher={"name": "resnet18", "width": 8}), "do not fit")
     one_line(taught(None), "the teacher is")
     one_line(taught(torch.nn.Identity()), "the teacher is")
-    wide = teacher(tmp_path / "wide.pt", width=8)
+    wide = teacher(tmp_path / "wide.safetensors", width=8)
     method = taught(wide, teacher={"name": "resnet18", "width": 8}, kld=0.5, temperature=2.0)()
     assert set(method(IMAGES, LABELS)) == {"ce", "kld"}
 

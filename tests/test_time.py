@@ -126,7 +126,7 @@ def test_measure_adds_what_the_section_asks_for(trained, data):
         (lambda: AnalysisConfig(time_steps=(0, 2)), "whole numbers of at least 1"),
         (lambda: AnalysisConfig(landscape=4), "odd number"),
         (lambda: AnalysisConfig(radius=0.0), "above 0"),
-        (lambda: SwitchConfig(at=-1), "0 or more"),
+        (lambda: SwitchConfig(at=-1), "at least 0"),
         (lambda: analysis.variance_beyond({1: 3.0, 2: 4.0}, 1), "a variance needs two"),
         (lambda: analysis.scalability(build_snn(NETWORK, 10, 1), None, ()), "at least 1"),
     ],

@@ -45,7 +45,8 @@ def images(value: object, what: str) -> Tensor:
         if not (low >= 0 and high <= 1):  # NaN is both
             values = "NaN" if low != low else f"values from {low:.6g} to {high:.6g}"
             raise UserError(
-                f"{what} hold {values}; expected bytes (uint8) or floats in [0, 1]; divide by 255, or clamp"
+                f"{what} hold {values}; expected bytes (uint8) or floats in [0, 1]; "
+                "divide by 255, clamp, or leave a Normalize out"
             )
     return found.unsqueeze(1) if found.dim() == 3 else found
 
