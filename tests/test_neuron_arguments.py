@@ -48,6 +48,11 @@ def test_senseless_decays_and_thresholds(value):
         one_line(lambda name=name: neurons.preset("tet", **{name: value}), name)
 
 
+def test_what_a_kind_of_neuron_is_cannot_be_set():
+    one_line(lambda: neurons.IF(decay=0.5), "never leaks")
+    one_line(lambda: neurons.PLIF(learn_decay=False), "always learns")
+
+
 @pytest.mark.parametrize("value", [x for x in SENSELESS if not isinstance(x, torch.Tensor)], ids=repr)
 @pytest.mark.parametrize("kind", surrogates.BUILT_IN)
 def test_senseless_surrogates(kind, value):

@@ -147,6 +147,8 @@ class IF(LIF):
     """Integrate-and-fire: a :class:`LIF` that never leaks (decay 1)."""
 
     def __init__(self, **options: Any) -> None:
+        if "decay" in options:
+            raise UserError("an IF neuron never leaks, so it takes no decay; LIF and PLIF do")
         super().__init__(decay=1.0, **options)
 
 
@@ -160,6 +162,8 @@ class PLIF(LIF):
     """
 
     def __init__(self, decay: float = 0.5, **options: Any) -> None:
+        if "learn_decay" in options:
+            raise UserError("a PLIF neuron always learns its decay, so it takes no learn_decay; LIF does")
         super().__init__(decay=decay, learn_decay=True, **options)
 
 
