@@ -177,6 +177,8 @@ class _Tied(nn.Module):
             del self.source
             self.__class__ = self.kind
         nn.Module.register_parameter(self, name, param)
+        if name == "weight":  # in its usual place, before the bias
+            self._parameters.update({key: self._parameters.pop(key) for key in [*self._parameters][:-1]})
 
     def _apply(self, fn, recurse=True):
         self.factors._apply(fn)
