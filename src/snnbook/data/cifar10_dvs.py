@@ -3,6 +3,7 @@
 SpikingJelly unpacks the archives and reads the recordings (the extra ``events``); frames are cut here.
 """
 
+import hashlib
 import shutil
 import sys
 import zipfile
@@ -38,8 +39,9 @@ def listing(
 
     Args:
         root: the data folder.  ``root/cifar10_dvs`` holds what SpikingJelly knows: ``events_np/<class>/*.npz``,
-            or ``download/<class>.zip``, which it unpacks.  Nothing is downloaded.  Frames go beside them, into
-            a folder named after the settings; of runs that start together one cuts, and the others wait.
+            or ``download/<class>.zip``, which it unpacks.  Nothing is downloaded, and no archive is touched.
+            Frames go beside them, into a folder named after the settings; of runs that start together one
+            cuts, and the others wait.
         size: side to which frames are resized, see :func:`cut`.
         frames, split_by, accumulate: as in :func:`snnbook.data.events.to_frames`.
 
@@ -56,6 +58,8 @@ def listing(
     made = f"frames_{frames}_{split_by}_{accumulate}_{size}"
     try:
         with files.hold(place / ".lock", "these recordings"):
+            if not (place / "events_np").exists():
+                _check_archives(place / "download", dict(row[::2] for row in reader.resource_url_md5()))
             _remove_unfinished(place / made)
             source = reader(
                 place,
@@ -105,7 +109,32 @@ def _reader() -> type:
     finally:
         if sys.modules.get("torchaudio") is empty:
             del sys.modules["torchaudio"]
-    return CIFAR10DVS
+
+    class Offline(CIFAR10DVS):
+        """SpikingJelly's class, which would delete an archive of another checksum and download it again."""
+
+        @classmethod
+        def _check_downloaded_files(cls, download_root: Path) -> None:
+            pass  # checked before it was asked
+
+    return Offline
+
+
+def _check_archives(folder: Path, sums: dict[str, str]) -> None:
+    """Refuse archives that are not those of the authors, by MD5; what is plainly torn is told at once."""
+    archives = [folder / f"{name}.zip" for name in CLASSES]
+    for whole in (zipfile.is_zipfile, lambda archive: _md5(archive) == sums.get(archive.name)):
+        for archive in archives:
+            if not whole(archive):
+                raise UserError(
+                    f"{archive} is not the archive of CIFAR10-DVS, or not all of it (another MD5 than "
+                    f"{sums.get(archive.name)}); fetch it again from figshare.com"
+                )
+
+
+def _md5(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "md5").hexdigest()
 
 
 def advice(root: Path) -> str:
