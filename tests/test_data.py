@@ -116,7 +116,7 @@ def test_moving_keeps_the_rest(digits):
 def test_default_root(monkeypatch, tmp_path):
     monkeypatch.setenv("SNNBOOK_DATA", str(tmp_path / "mine"))
     assert data.default_root() == tmp_path / "mine"
-    one_line(lambda: data.load(DataConfig("cifar10", download=False)), tmp_path / "mine")
+    one_line(lambda: data.load(DataConfig("cifar10")), tmp_path / "mine")
     monkeypatch.delenv("SNNBOOK_DATA")
     assert data.default_root().name == "data"
 

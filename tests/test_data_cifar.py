@@ -54,10 +54,10 @@ def archive(tmp_path, monkeypatch):
 
 def test_cifar_downloads_once_and_equals_its_tree(archive, tmp_path):
     root = tmp_path / "data"
-    loaded = data.load(DataConfig("cifar10"), root)
+    loaded = data.load(DataConfig("cifar10", download=True), root)
     assert loaded.shape == (3, 32, 32) and loaded.train_labels.bincount().tolist() == [5] * 10
     archive.unlink()
-    assert data.load(DataConfig("cifar10"), root).fingerprint == loaded.fingerprint
+    assert data.load(DataConfig("cifar10", download=True), root).fingerprint == loaded.fingerprint
 
     # As a tree of images, written in the order the archive holds them.
     counts = {}
@@ -69,27 +69,34 @@ def test_cifar_downloads_once_and_equals_its_tree(archive, tmp_path):
             counts[folder] = counts.get(folder, 0) + 1
             Image.fromarray(pixels).save(folder / f"{counts[folder]:05d}.png")
     for place in (tmp_path / "other", tmp_path / "other" / "cifar10"):
-        assert data.load(DataConfig("cifar10"), place).fingerprint == loaded.fingerprint
+        assert data.load(DataConfig("cifar10", download=True), place).fingerprint == loaded.fingerprint
 
 
 def test_cifar_offline(archive, tmp_path):
     archive.unlink()
-    one_line(
-        lambda: data.load(DataConfig("cifar10"), tmp_path / "data"), "cannot download cifar10", "--data DIR"
-    )
+    config = DataConfig("cifar10", download=True)
+    one_line(lambda: data.load(config, tmp_path / "data"), "cannot download cifar10", "--data DIR")
 
 
 def test_cifar_not_allowed_to_download(archive, tmp_path):
-    one_line(lambda: data.load(DataConfig("cifar10", download=False), tmp_path / "data"), "no cifar10 in")
-    assert not (tmp_path / "data" / "cifar-10-batches-py").exists()
+    ask = "--set data.download=true"
+    one_line(lambda: data.load(DataConfig("cifar10"), tmp_path / "data"), "not there", "170 MB", ask)
+    assert not (tmp_path / "data").exists()
+    data.load(DataConfig("cifar10", download=True), tmp_path / "data")
+    torn = tmp_path / "data" / "cifar-10-batches-py" / "data_batch_1"
+    torn.write_bytes(b"torn")
+    one_line(lambda: data.load(DataConfig("cifar10"), tmp_path / "data"), "damaged", ask)
+    assert torn.read_bytes() == b"torn"
 
 
 def test_cifar_wrong_checksum(archive, tmp_path):
     archive.write_bytes(archive.read_bytes()[:-10])
-    one_line(lambda: data.load(DataConfig("cifar10"), tmp_path / "data"), "wrong checksum")
+    one_line(lambda: data.load(DataConfig("cifar10", download=True), tmp_path / "data"), "wrong checksum")
 
 
 def test_cifar_damaged_file_is_replaced(archive, tmp_path):
-    loaded = data.load(DataConfig("cifar10"), tmp_path / "data")
+    loaded = data.load(DataConfig("cifar10", download=True), tmp_path / "data")
     (tmp_path / "data" / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"torn")
-    assert data.load(DataConfig("cifar10"), tmp_path / "data").fingerprint == loaded.fingerprint
+    assert (
+        data.load(DataConfig("cifar10", download=True), tmp_path / "data").fingerprint == loaded.fingerprint
+    )

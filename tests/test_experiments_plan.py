@@ -77,10 +77,11 @@ def test_a_plan_says_what_it_takes_from_recorded_costs(here):
     assert "time: about 2.5 h, 2 at a time, judged by records made on abacus" in text
     assert "4 runs counted as the profile's median" in text
     assert "disk: about 20 MB" in text
-    assert "downloads: none" in text
+    assert "missing: no data" in text
     assert "GPU time" not in text
     text = matrix(here, "lab", data=here).text()
-    assert f"downloads: cifar10 (170 MB) to {here}" in text
+    assert f"missing: cifar10, 170 MB, in {here}; to download it: snnbook run demo/" in text
+    assert "--set data.download=true" in text
     assert "GPU time: unknown" in text
     assert "no GPU here: everything runs on the CPU" in text
 

@@ -117,7 +117,7 @@ def _device() -> list[str]:
 
 def _data(chosen: Path | None) -> list[str]:
     from snnbook.data import cifar10_dvs, imagenet, room, stream
-    from snnbook.data.location import PLACES, default_root, found
+    from snnbook.data.location import PLACES, default_root, found, megabytes
 
     folder = (chosen or default_root()).absolute()
     lines = [
@@ -126,7 +126,8 @@ def _data(chosen: Path | None) -> list[str]:
     ]
     for name in PLACES:
         there = found(name, folder)
-        lines.append(f"{name}: " + (f"found {there}" if there else "not there; downloaded when first used"))
+        ask = f"{megabytes(name)} are downloaded by a run with --set data.download=true"
+        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {ask}"))
     for name, place in imagenet.FOLDERS.items():
         there = (folder / place / "train").is_dir()
         lines.append(

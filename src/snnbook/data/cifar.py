@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from snnbook import files
-from snnbook.data import folder
+from snnbook.data import folder, location
 from snnbook.data.dataset import Images
 from snnbook.errors import UserError
 
@@ -26,7 +26,7 @@ def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, .
     """Class names, training and test images ``[N, 3, size, size]``, grouped by class.
 
     Looks for a tree of images in ``root`` and ``root/<name>``, then for torchvision's files in ``root``, and
-    downloads those (170 MB, checksums verified) if allowed.
+    downloads those (170 MB, checksums verified) if asked.
 
     Raises:
         UserError: the data is not there and cannot be had, or is not this data set.
@@ -46,8 +46,10 @@ def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, .
         train = source(root, train=True)
     except RuntimeError:  # torchvision's word for files that are missing or damaged
         if not download:
+            state = "damaged or incomplete" if (root / source.base_folder).is_dir() else "not there"
             raise UserError(
-                f"no {name} in {root}; allow its download, or name a folder that has it with --data DIR"
+                f"no {name} in {root}: {state}; name a folder that has it with --data DIR, "
+                f"or have its {location.megabytes(name)} downloaded with --set data.download=true"
             ) from None
         _download(name, root)
         train = source(root, train=True)

@@ -57,7 +57,7 @@ class DataConfig:
         test_fraction: share of the digits held out for the test, stratified, if ``train_per_class`` is None.
         test_limit: keep at most so many test images, stratified; None keeps all.
         split_seed: draws the images that are kept.  The split belongs to the data, not to a run's seed.
-        download: fetch CIFAR if it is not there.
+        download: fetch CIFAR if it is not there, or damaged; nothing else is ever downloaded.
 
     Raises:
         UserError: an unknown name, or a number out of range.
@@ -75,7 +75,7 @@ class DataConfig:
     test_fraction: float = 0.2
     test_limit: int | None = None
     split_seed: int = 0
-    download: bool = True
+    download: bool = False
 
     def __post_init__(self) -> None:
         check_fields(

@@ -71,7 +71,7 @@ class Matrix:
         return f"{line} >> {shlex.quote(str(self.log(step)))} 2>&1"
 
     def text(self) -> str:
-        """The plan: runs by table, what waits, hours, disk, downloads."""
+        """The plan: runs by table, what waits, hours, disk, data that have to be fetched first."""
         done = sum(task.done for task in self.tasks)
         waiting = len(self.tasks) - done - len(self.todo)
         counts = f"{done} done, {len(self.todo)} to do" + (f", {waiting} waiting" if waiting else "")
@@ -119,20 +119,31 @@ class Matrix:
         lines.append(
             f"disk: {disk} in {self.work}, {shutil.disk_usage(_existing(self.work)).free / 1e9:.0f} GB free"
         )
-        lines.append(f"downloads: {', '.join(self._downloads()) or 'none'}")
-        return lines
+        return lines + self._missing()
 
-    def _downloads(self) -> list[str]:
-        from snnbook.data.location import (
-            PLACES,
-            default_root,
-            found,
-        )  # brings torch, which the rest does not need
+    def _missing(self) -> list[str]:
+        """A line for each data set that is not there, with the run that fetches it: no other does, unasked."""
+        from snnbook.data import location  # brings torch, which the rest does not need
 
-        folder = self.data or default_root().absolute()
-        names = dict.fromkeys(run.data_name for step in self.steps for run in step.runs)
-        missing = [name for name in names if name in PLACES and found(name, folder) is None]
-        return [f"{name} ({PLACES[name][1] / 1e6:.0f} MB) to {folder}" for name in missing]
+        folder = self.data or location.default_root().absolute()
+        first = {run.data_name: run.id for step in reversed(self.steps) for run in reversed(step.runs)}
+        option = ["--data", str(folder)] if self.data else []
+        lines = []
+        for name, run in sorted(first.items()):
+            if name in location.PLACES and location.found(name, folder) is None:
+                ask = [
+                    "snnbook",
+                    "run",
+                    run,
+                    "--profile",
+                    self.profile,
+                    *option,
+                    "--set",
+                    "data.download=true",
+                ]
+                size = location.megabytes(name)
+                lines.append(f"missing: {name}, {size}, in {folder}; to download it: {shlex.join(ask)}")
+        return lines or ["missing: no data"]
 
 
 def prepare(

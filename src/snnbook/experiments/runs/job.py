@@ -213,6 +213,5 @@ def digest(content: Any) -> str:
 
 
 def _mark(overrides: Sequence[str]) -> str:
-    if not overrides:
-        return ""
-    return "+" + digest(merging.plain(merging.override_sections(overrides)))[:8]
+    changed = merging.plain(merging.override_sections(overrides))
+    return f"+{digest(changed)[:8]}" if changed else ""

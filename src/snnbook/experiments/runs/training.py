@@ -36,7 +36,9 @@ class Context:
 
     def load(self, wanted) -> Dataset:
         if wanted not in self.loaded:
-            self.world.decide(lambda: self._load(wanted))  # and download, which only one process should
+            self.world.decide(
+                lambda: self._load(wanted)
+            )  # and download, if asked, as only one process should
             self._load(wanted)
             self.say(self.loaded[wanted].summary())
         return self.loaded[wanted]

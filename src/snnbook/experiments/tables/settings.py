@@ -19,6 +19,10 @@ class Barred(UserError):
     """A row that cannot be run in a profile."""
 
 
+# Settings that say how data get here, and can change no number: no part of what a run is, nor of its record.
+ASIDE = {"data": ("download",)}
+
+
 @dataclass(frozen=True)
 class Settings:
     """A row's sections as the dataclasses of their packages; ``name`` is the method's."""
@@ -31,9 +35,20 @@ class Settings:
     analysis: Any
 
     def as_dict(self) -> dict[str, dict]:
+        """What the run's numbers depend on, for records and identities."""
         sections = {key: asdict(getattr(self, key)) for key in SECTIONS}
         sections["method"] = {"name": self.name, **sections["method"]}
-        return sections
+        return counted(sections)
+
+
+def counted(sections: dict[str, dict]) -> dict[str, dict]:
+    """``sections`` without those settings that are :data:`ASIDE`."""
+    found = {}
+    for name, section in sections.items():
+        left = {key: value for key, value in section.items() if key not in ASIDE.get(name, ())}
+        if left or not section:
+            found[name] = left
+    return found
 
 
 def merged(
@@ -111,8 +126,9 @@ def _classes(method: str) -> dict[str, type]:
 def changes(before: dict[str, dict], now: dict[str, dict]) -> list[tuple[str, Any, Any]]:
     """Settings in which the ``config`` of two records differ: ``section.key``, its value before, its value now.
 
-    A setting that the library gained between the two counts at its default.
+    A setting that the library gained between the two counts at its default; one that is :data:`ASIDE` never.
     """
+    before, now = counted(before), counted(now)
     methods = [sections["method"]["name"] for sections in (before, now)]
     if methods[0] != methods[1]:
         return [("method.name", *methods)]
@@ -148,8 +164,11 @@ def override_sections(overrides: Iterable[str]) -> Sections:
 
 
 def plain(sections: Sections) -> dict[str, dict]:
-    """Sections without the places they were written at, ready for JSON."""
-    return {name: {key: item.plain() for key, item in section.items()} for name, section in sections.items()}
+    """What counts of sections, without the places they were written at, ready for JSON."""
+    return {
+        name: {key: item.plain() for key, item in section.items()}
+        for name, section in counted(sections).items()
+    }
 
 
 def _merge(*layers: Sections) -> Sections:

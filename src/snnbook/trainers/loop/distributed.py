@@ -18,7 +18,7 @@ from snnbook.trainers.loop import processes
 T = TypeVar("T")
 
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
-# The first process downloads, tests and measures while the others wait.  One that died is torchrun's to notice.
+# The first process reads data, tests and measures while the others wait.  One that died is torchrun's to notice.
 PATIENCE = timedelta(days=7)
 
 
