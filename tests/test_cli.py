@@ -176,7 +176,8 @@ def test_an_interrupted_run_ends_at_once_and_keeps_its_epochs(here, number, bare
 
 
 def test_doctor_tells_what_is_there_on_one_screen(here, capsys, monkeypatch):
-    (here / "data/cifar10/train").mkdir(parents=True)
+    for name in range(10):
+        (here / f"data/cifar10/train/{name}").mkdir(parents=True)
     monkeypatch.setenv("SNNBOOK_WORKERS", "3")
     code, out, _ = call(capsys, "doctor", "--data", "data")
     assert code == 0

@@ -128,13 +128,12 @@ def _data(chosen: Path | None) -> list[str]:
         there = found(name, folder)
         ask = f"{megabytes(name)} are downloaded by a run with --set data.download=true"
         lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {ask}"))
-    for name, place in imagenet.FOLDERS.items():
-        there = (folder / place / "train").is_dir()
-        lines.append(
-            f"{name}: " + (f"found {place}" if there else f"not there; {imagenet.advice(name, folder)}")
-        )
-    there = (folder / cifar10_dvs.FOLDER).is_dir()
-    state = f"found {cifar10_dvs.FOLDER}" if there else f"not there; {cifar10_dvs.advice(folder)}"
+    for name in imagenet.FOLDERS:
+        there = imagenet.found(name, folder)
+        state = f"found {there}" if there else f"not there; {imagenet.advice(name, folder)}"
+        lines.append(f"{name}: {state}")
+    there = cifar10_dvs.found(folder)
+    state = f"found {there}" if there else f"not there; {cifar10_dvs.advice(folder)}"
     lines.append(f"cifar10_dvs: {state}")
     at_hand = f"{room.show(room.at_hand())} of memory at hand"
     lines.append(

@@ -12,8 +12,6 @@ from snnbook.data import folder, location
 from snnbook.data.dataset import Images
 from snnbook.errors import UserError
 
-COUNTS = {"cifar10": 10, "cifar100": 100}
-
 
 def _source(name: str) -> type:
     """Torchvision's class for the data set."""
@@ -25,23 +23,20 @@ def _source(name: str) -> type:
 def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, ...], Images, Images]:
     """Class names, training and test images ``[N, 3, size, size]``, grouped by class.
 
-    Looks for a tree of images in ``root`` and ``root/<name>``, then for torchvision's files in ``root``, and
+    Looks for a tree of images in ``root/<name>`` and ``root``, then for torchvision's files in ``root``, and
     downloads those (170 MB, checksums verified) if asked.
 
     Raises:
         UserError: the data is not there and cannot be had, or is not this data set.
     """
-    count = COUNTS[name]
-    for place in (root, root / name):
-        if (place / "train").is_dir():
-            classes, train, test = folder.load(place, size)
-            if len(classes) != count:
-                raise UserError(
-                    f"{place} has {len(classes)} classes, {name} has {count}; "
-                    "for your own images set data name to 'folder'"
-                )
-            return classes, train, test
     source = _source(name)
+    if root.absolute().name == source.base_folder:
+        root = root.absolute().parent
+    place = location.found(name, root)
+    if place is not None and place.endswith("train"):
+        return folder.load((root / place).parent, size)
+    if place is None:
+        _check_no_other(name, root)
     try:
         train = source(root, train=True)
     except RuntimeError:  # torchvision's word for files that are missing or damaged
@@ -54,6 +49,17 @@ def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, .
         _download(name, root)
         train = source(root, train=True)
     return tuple(train.classes), _grouped(train, size), _grouped(source(root, train=False), size)
+
+
+def _check_no_other(name: str, root: Path) -> None:
+    """Refuse a tree of images that is another data set, before a download is thought of."""
+    for place in (root / name, root):
+        if (place / "train").is_dir():
+            raise UserError(
+                f"{place} has {len(location.classes(place / 'train'))} classes, {name} has "
+                f"{location.PLACES[name][1]}; name another folder with --data DIR, or, for your own images, "
+                "set data name to 'folder'"
+            )
 
 
 def _download(name: str, root: Path) -> None:

@@ -38,17 +38,17 @@ def listing(
     Recordings 0 to 899 of each class train and 900 to 999 test, as in the public code of Deng et al. (2022).
 
     Args:
-        root: the data folder.  ``root/cifar10_dvs`` holds what SpikingJelly knows: ``events_np/<class>/*.npz``,
-            or ``download/<class>.zip``, which it unpacks.  Nothing is downloaded, and no archive is touched.
-            Frames go beside them, into a folder named after the settings; of runs that start together one
-            cuts, and the others wait.
+        root: the data folder.  ``root/cifar10_dvs``, or ``root`` itself, holds what SpikingJelly knows:
+            ``events_np/<class>/*.npz``, or ``download/<class>.zip``, which it unpacks.  Nothing is downloaded, and
+            no archive is touched.  Frames go beside them, into a folder named after the settings; of runs that
+            start together one cuts, and the others wait.
         size: side to which frames are resized, see :func:`cut`.
         frames, split_by, accumulate: as in :func:`snnbook.data.events.to_frames`.
 
     Raises:
         UserError: SpikingJelly is not installed, the recordings are not there, or are damaged.
     """
-    place = root / FOLDER
+    place = _place(root)
     archives = all((place / "download" / f"{name}.zip").is_file() for name in CLASSES)
     if not ((place / "events_np").is_dir() or archives):
         raise UserError(
@@ -86,6 +86,19 @@ def listing(
     return CLASSES, *(
         collect(Path(source.root), {name: sorted(half[name]) for name in CLASSES}) for half in halves.values()
     )
+
+
+def found(root: Path) -> str | None:
+    """Where below ``root`` it lies, "." for ``root`` itself; None if it is not there."""
+    place = _place(root)
+    return str(place.relative_to(root)) if place.is_dir() else None
+
+
+def _place(root: Path) -> Path:
+    """The folder of its name in ``root``, or ``root`` if that is it."""
+    inside = root / FOLDER
+    given = (root / "events_np").is_dir() or (root / "download" / f"{CLASSES[0]}.zip").is_file()
+    return root if given and not inside.exists() else inside
 
 
 def _reader() -> type:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from snnbook.data import folder
+from snnbook.data import folder, location
 from snnbook.data.dataset import Files, Statistics
 from snnbook.errors import UserError
 
@@ -21,12 +21,13 @@ def listing(name: str, root: Path) -> tuple[tuple[str, ...], Files, Files]:
 
     ``imagenet`` lies in ``root/imagenet/{train,val}/<class>/*.JPEG``, where torchvision unpacks it.
     ``tiny_imagenet`` lies in ``root/tiny-imagenet-200``: ``train/<class>/images/*.JPEG`` and, all classes
-    together, ``val/images/*.JPEG`` with the class of each in ``val/val_annotations.txt``.
+    together, ``val/images/*.JPEG`` with the class of each in ``val/val_annotations.txt``; or sorted,
+    ``val/<class>/*.JPEG`` or ``val/<class>/images/*.JPEG``.  ``root`` may also be that folder itself.
 
     Raises:
         UserError: the data is not there, or is not this data set.
     """
-    place = root / FOLDERS[name]
+    place = _place(name, root)
     if not (place / "train").is_dir():
         raise UserError(f"no {name} in {place}; {advice(name, root)}, or name its folder with --data DIR")
     classes, train, test = (_tiny if name == "tiny_imagenet" else _large)(place)
@@ -57,34 +58,51 @@ def _large(place: Path) -> tuple[tuple[str, ...], Files, Files]:
     return folder.listing(place, "val")
 
 
+def found(name: str, root: Path) -> str | None:
+    """Where below ``root`` it lies, "." for ``root`` itself; None if it is not there."""
+    place = _place(name, root)
+    return str(place.relative_to(root)) if (place / "train").is_dir() else None
+
+
+def _place(name: str, root: Path) -> Path:
+    """The folder of its name in ``root``, or ``root`` if it has as many classes."""
+    inside = root / FOLDERS[name]
+    given = not inside.exists() and len(location.classes(root / "train")) == CLASSES[name]
+    return root if given else inside
+
+
 def _tiny(place: Path) -> tuple[tuple[str, ...], Files, Files]:
-    names = sorted(path.name for path in (place / "train").iterdir() if path.is_dir())
-    train = {name: _in_images(place / "train", name) for name in names}
+    names = location.classes(place / "train")
+    train = {name: _of_class(place / "train", name) for name in names}
+    sorted_ones = set(names) & set(location.classes(place / "val"))
+    test = {name: _of_class(place / "val", name) for name in names} if sorted_ones else _noted(place, names)
+    for half, classes in (("train", train), ("val", test)):
+        for name, files in classes.items():
+            if not files:
+                raise UserError(f"{place / half} has no images of class {name!r}; unpack the archive again")
+    return tuple(names), folder.collect(place / "train", train), folder.collect(place / "val", test)
+
+
+def _noted(place: Path, names: list[str]) -> dict[str, list[str]]:
+    """Validation files of each class as ``val_annotations.txt`` tells."""
     notes = place / "val" / "val_annotations.txt"
-    test = {name: [] for name in names}
+    found: dict[str, list[str]] = {name: [] for name in names}
     try:
-        lines = notes.read_text().splitlines()
+        lines = notes.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise UserError(f"cannot read {notes} ({error.strerror}); unpack the archive again") from None
     for number, line in enumerate(lines, 1):
         file, _, rest = line.partition("\t")  # a file's name, its class, and a box that nothing here needs
         name = rest.partition("\t")[0]
-        if name not in test:
+        if name not in found:
             raise UserError(
-                f"{notes}, line {number}: no training images of class {name!r}; unpack the archive again"
+                f"{notes}, line {number}: no training images of class {name[:40]!r}; unpack the archive again"
             )
-        test[name].append(f"images/{file}")
-    found = {
-        half: {name: sorted(files) for name, files in classes.items()}
-        for half, classes in (("train", train), ("val", test))
-    }
-    for half, classes in found.items():
-        for name, files in classes.items():
-            if not files:
-                raise UserError(f"{place / half} has no images of class {name!r}; unpack the archive again")
-    return tuple(names), *(folder.collect(place / half, classes) for half, classes in found.items())
+        found[name].append(f"images/{file}")
+    return {name: sorted(files) for name, files in found.items()}
 
 
-def _in_images(half: Path, name: str) -> list[str]:
-    inside = half / name / "images"
-    return [f"{name}/images/{file}" for file in folder.images_in(inside)] if inside.is_dir() else []
+def _of_class(half: Path, name: str) -> list[str]:
+    """Files of a class, in ``<class>/images`` or, without it, in ``<class>``."""
+    inside = f"{name}/images" if (half / name / "images").is_dir() else name
+    return [f"{inside}/{file}" for file in folder.images_in(half / inside)] if (half / name).is_dir() else []

@@ -14,18 +14,34 @@ def default_root() -> Path:
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
 
 
-# By data set: where it is looked for in the data folder, and the size of the archive that is downloaded if asked.
+# By data set: where it is looked for in the data folder, its classes, and the size of the archive
+# that is downloaded if asked.
 PLACES = {
-    "cifar10": (("cifar10/train", "train", "cifar-10-batches-py"), 170_498_071),
-    "cifar100": (("cifar100/train", "train", "cifar-100-python"), 169_001_437),
+    "cifar10": (("cifar10/train", "train", "cifar-10-batches-py"), 10, 170_498_071),
+    "cifar100": (("cifar100/train", "train", "cifar-100-python"), 100, 169_001_437),
 }
 
 
 def megabytes(name: str) -> str:
     """What the archive of ``name``, one of :data:`PLACES`, takes."""
-    return f"{PLACES[name][1] / 1e6:.0f} MB"
+    return f"{PLACES[name][2] / 1e6:.0f} MB"
 
 
 def found(name: str, root: Path) -> str | None:
-    """Where below ``root`` the data set ``name``, one of :data:`PLACES`, lies; None if it is not there."""
-    return next((place for place in PLACES[name][0] if (root / place).exists()), None)
+    """Where below ``root`` the data set ``name``, one of :data:`PLACES`, lies; None if it is not there.
+
+    A tree of images with another number of classes is another data set.
+    """
+    places, count, _ = PLACES[name]
+    return next((place for place in places if _is(root / place, count)), None)
+
+
+def classes(half: Path) -> list[str]:
+    """Names of the class folders in ``half``, sorted; none where there is no such folder."""
+    if not half.is_dir():
+        return []
+    return sorted(path.name for path in half.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _is(place: Path, count: int) -> bool:
+    return len(classes(place)) == count if place.name == "train" else place.is_dir()

@@ -114,7 +114,8 @@ def _there(until: str | None, data: Path | None) -> bool:
         return False
     from snnbook.data.location import default_root  # brings torch, which takes its time
 
-    return ((data or default_root()) / until).exists()
+    folder = (data or default_root()).absolute()
+    return (folder / until).exists() or (folder.name == until and folder.is_dir())  # given by its own name
 
 
 def steps(tasks: Sequence[Task], profile: str, slots: int = 1) -> list[Step]:
