@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 from snnbook.data import room
@@ -15,6 +15,16 @@ from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff"}
+# What turns a photograph upright, by the number in its EXIF tag "Orientation".
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 BAR_FROM = 5000  # below this many files, reading is over before a progress bar helps
 
 
@@ -82,7 +92,9 @@ def read(train: Files, test: Files, size: int, share: float = 1.0) -> tuple[Imag
 
 
 def decode(file: str | Path, transform: Callable[[Image.Image], Image.Image]) -> np.ndarray:
-    """What ``transform`` makes of the image in ``file``, uint8 ``[H, W, 3]``.
+    """What ``transform`` makes of the image in ``file``, uint8 ``[H, W, 3]``, as a viewer shows it.
+
+    A photograph is turned as its EXIF orientation says; what is transparent lies on white.
 
     Raises:
         UserError: no readable image of 8 bits a channel.
@@ -91,10 +103,29 @@ def decode(file: str | Path, transform: Callable[[Image.Image], Image.Image]) ->
         with Image.open(file) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-            return np.asarray(transform(image.convert("RGB")))
+            return np.asarray(transform(_opaque(_upright(image))))
     except Exception as error:  # Pillow's decoders raise whatever broke them
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{file} is not a readable 8-bit image ({reason}); replace or delete it") from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # some formats tell only now
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # a torn tag spoils no pixel
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """In RGB, on white where it is transparent: its colour there is what nobody saw."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    ground = Image.new("RGB", image.size, "white")
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground
 
 
 def images_in(folder: Path) -> list[str]:
