@@ -171,9 +171,9 @@ def test_fingerprint_knows_names_lengths_labels_and_size(tree, tmp_path):
 
 
 def test_held_images_have_to_fit(tree, monkeypatch):
-    monkeypatch.setattr(room, "at_hand", lambda: 1000)
+    monkeypatch.setattr(room, "at_hand", lambda: 10_000)
     needed = f"{36 * 3 * 12 * 12:,} bytes"
-    one_line(lambda: data.load(HELD, tree), needed, "1,000 bytes are at hand", "data.stream: true")
+    one_line(lambda: data.load(HELD, tree), needed, "10,000 bytes are at hand", "data.stream: true")
     summary = data.load(READ, tree).summary()
     for part in ("21 training and 15 test images", f"read from {tree} by 0 workers", "0.0 MiB if held"):
         assert part in summary
@@ -181,14 +181,14 @@ def test_held_images_have_to_fit(tree, monkeypatch):
 
 def test_memory_at_hand_is_within_the_containers(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(room, "CGROUP", tmp_path / "max")
+    monkeypatch.setattr(room, "CGROUPS", tmp_path)
     machine = room.at_hand()
     assert machine > 2**20
     (tmp_path / "meminfo").write_text("MemTotal:  9 kB\nMemAvailable:       5 kB\n")
     assert room.at_hand() == 5 * 1024
-    (tmp_path / "max").write_text("max\n")
+    (tmp_path / "memory.max").write_text("max\n")
     assert room.at_hand() == 5 * 1024
-    (tmp_path / "max").write_text("77\n")
+    (tmp_path / "memory.max").write_text("77\n")
     assert room.at_hand() == 77
 
 

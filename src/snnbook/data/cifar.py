@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from snnbook import files
-from snnbook.data import folder, location
+from snnbook.data import folder, location, room
 from snnbook.data.dataset import Images
 from snnbook.errors import UserError
 
@@ -48,7 +48,10 @@ def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, .
             ) from None
         _download(name, root)
         train = source(root, train=True)
-    return tuple(train.classes), _grouped(train, size), _grouped(source(root, train=False), size)
+    test = source(root, train=False)
+    needed = (len(train.targets) + len(test.targets)) * 3 * size * size
+    room.check(needed, room.at_hand(), f"{name} of {size} pixels a side", advice="choose a smaller data.size")
+    return tuple(train.classes), _grouped(train, size), _grouped(test, size)
 
 
 def _check_no_other(name: str, root: Path) -> None:

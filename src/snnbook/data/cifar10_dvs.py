@@ -54,6 +54,8 @@ def listing(
         raise UserError(
             f"no CIFAR10-DVS in {place}; {advice(root)}, or name another data folder with --data DIR"
         )
+    one = f"a recording in {frames} frames of {size} pixels a side"
+    room.check(16 * frames * size * size, room.at_hand(), one, advice="choose fewer frames or smaller ones")
     reader = _reader()
     made = f"frames_{frames}_{split_by}_{accumulate}_{size}"
     try:

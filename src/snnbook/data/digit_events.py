@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from snnbook.data import events
+from snnbook.data import events, room
 from snnbook.data.dataset import Images
 from snnbook.errors import UserError
 
@@ -51,8 +51,8 @@ def view(digits: np.ndarray, path: np.ndarray) -> np.ndarray:
     Returns:
         ``[K, N, H, W]``, where the frame has room for the farthest shift.
     """
-    room = np.ceil(path.max(0)).astype(int) + 1
-    ink = np.pad(digits / 255, ((0, 0), (0, room[0]), (0, room[1])))
+    margin = np.ceil(path.max(0)).astype(int) + 1
+    ink = np.pad(digits / 255, ((0, 0), (0, margin[0]), (0, margin[1])))
     seen = np.empty((len(path), *ink.shape))
     for moment, shift in zip(seen, path, strict=True):
         whole = np.floor(shift).astype(int)
@@ -98,6 +98,10 @@ def reach(size: int) -> int:
 
 def to_frames(digits: Images, size: int, frames: int, split_by: str, accumulate: str) -> Images:
     """Frames of ``digits``, uint8 ``[N, T, 2, size, size]``, cut by :func:`snnbook.data.events.to_frames`."""
+    needed = (
+        (2 * frames * len(digits.labels) + 8 * len(times()) * min(CHUNK, len(digits.labels))) * size * size
+    )
+    room.check(needed, room.at_hand(), "digit_events", advice="keep fewer digits, or smaller or fewer frames")
     cut = [
         events.as_bytes(events.to_frames(one, frames, size, split_by, accumulate))
         for one in record(digits.images, reach(size))

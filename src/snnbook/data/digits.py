@@ -4,8 +4,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from snnbook.data import room
 from snnbook.data.dataset import Images
 from snnbook.data.folder import fit
+
+COUNT = 1797
+SMALLER = "choose a smaller data.size"
 
 
 def load(size: int) -> tuple[tuple[str, ...], Images]:
@@ -15,6 +19,7 @@ def load(size: int) -> tuple[tuple[str, ...], Images]:
     """
     from sklearn.datasets import load_digits  # takes seconds to import, and other data do not need it
 
+    room.check(COUNT * size * size, room.at_hand(), f"digits of {size} pixels a side", advice=SMALLER)
     source = load_digits()
     pixels = np.rint(source.images * (255 / 16)).astype(np.uint8)
     images = np.stack([np.asarray(fit(Image.fromarray(scan), size)) for scan in pixels])

@@ -8,10 +8,12 @@ left), y (row, from the top), polarity; in order of time.
 
 import numpy as np
 
+from snnbook.data import room
 from snnbook.errors import UserError
 
 SPLITS = ("number", "time")
 ACCUMULATIONS = ("count", "binary")
+LARGE = 2**24  # cells of frames, from which on it is asked whether they fit
 
 
 def record(
@@ -85,8 +87,11 @@ def to_frames(
         step = np.arange(len(events)) // (len(events) // frames)
     else:
         step = (t - t[0]) * frames // (t[-1] - t[0] + 1)
-    place = ((step * 2 + polarity) * size + y) * size + x
     cells = frames * 2 * size * size
+    if cells > LARGE:
+        advice = "choose fewer frames or a smaller sensor"
+        room.check(16 * cells, room.at_hand(), f"a recording in {frames} frames", advice=advice)
+    place = ((step * 2 + polarity) * size + y) * size + x
     counts = np.bincount(place[step < frames], minlength=cells).reshape(frames, 2, size, size)
     return counts if accumulate == "count" else (counts > 0).astype(counts.dtype)
 

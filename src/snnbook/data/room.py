@@ -1,21 +1,35 @@
-"""Does a data set fit?  Asked before memory is filled, since the system kills a process that fills it."""
+"""Does it fit?  Asked before memory is filled, since the system kills a process that fills it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from snnbook.errors import UserError
 
 MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup/memory.max")
+MINE = Path("/proc/self/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
+# Of both versions: the file of the limit, that of what is in use, and what of it caches give back.
+V2 = ("memory.max", "memory.current", "inactive_file")
+V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def at_hand() -> int:
-    """Bytes of main memory that can be had, within the limit of a container."""
-    return min([_of_machine(), *_of_container()])
+    """Bytes of main memory that can be had: of the machine, and below the limits of the container this runs in."""
+    return min([_of_machine(), *_of_containers()])
 
 
-def check(needed: int, available: int, name: str, whose: str = "") -> None:
-    """Refuse a data set that would not fit.
+FEWER = "keep fewer images or smaller ones, or read them from disk with data.stream: true (image folders)"
+
+
+def check(needed: int, available: int, name: str, whose: str = "", advice: str = FEWER) -> None:
+    """Refuse what would not fit.
+
+    Args:
+        needed, available: bytes; whatever else is needed counts as nothing.
+        name: of what needs them.
+        whose: the memory is, if it is not the main one.
+        advice: what to do.
 
     Raises:
         UserError: ``needed`` bytes are more than ``available``.
@@ -23,7 +37,7 @@ def check(needed: int, available: int, name: str, whose: str = "") -> None:
     if needed > available:
         raise UserError(
             f"{name} takes {needed:,} bytes of memory, {available:,} bytes{whose and ' ' + whose} are at hand; "
-            "keep fewer images, or read them from disk with data.stream: true (image folders)"
+            f"{advice}"
         )
 
 
@@ -39,6 +53,38 @@ def _of_machine() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _of_container() -> list[int]:
-    limit = CGROUP.read_text().strip() if CGROUP.is_file() else "max"
-    return [] if limit == "max" else [int(limit)]
+def _of_containers() -> Iterator[int]:
+    """What is left below each limit, this process's own group's and those of the groups around it."""
+    for base, (limit, used, given_back) in ((CGROUPS, V2), (CGROUPS / "memory", V1)):
+        for folder in {base, *_around(base)}:
+            most = _number(folder / limit)
+            if most is not None:
+                yield max(0, most - max(0, (_number(folder / used) or 0) - _cached(folder, given_back)))
+
+
+def _around(base: Path) -> Iterator[Path]:
+    """The group this process is in, and those around it, as far as they can be seen from here."""
+    try:
+        lines = MINE.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        controllers, _, group = line.partition(":")[2].partition(":")
+        if controllers in ("", "memory"):
+            inner = base / group.strip("/")
+            yield from (place for place in (inner, *inner.parents) if place.is_relative_to(base))
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # not there, or "max"
+        return None
+
+
+def _cached(folder: Path, name: str) -> int:
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.split()[:1] == [name])
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -139,6 +139,8 @@ def assemble(
     """
     order = np.random.RandomState(0).permutation(len(train.labels))  # its stream is frozen by promise
     sample = torch.from_numpy(order[:SAMPLE]).sort().values
+    held = (1 if pixels else len(sample)) * 3 * size * size
+    room.check(held, room.at_hand(), f"{name} of {size} pixels a side", advice="choose a smaller data.size")
     mean, std = pixels or statistics(folder.read_files(train.take(sample), size, share).images)
     digest = hashlib.sha256(repr((classes, size, share)).encode())
     for files in (train, test):

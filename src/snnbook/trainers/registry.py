@@ -7,7 +7,8 @@ from torch import nn
 
 from snnbook.backbones import NetworkConfig
 from snnbook.baselines.snntorch_resnet import SnnTorchResNet
-from snnbook.data import Dataset
+from snnbook.checks import shown
+from snnbook.data import Dataset, room
 from snnbook.errors import UserError
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
@@ -43,7 +44,7 @@ def build_method(
 
     Raises:
         UserError: the method needs weights and got none, or the other way round; event frames of another number
-            than the network's time steps.
+            than the network's time steps; more time steps than any memory could hold.
     """
     method = METHODS[name]
     expected = getattr(method, "needs", ())
@@ -57,4 +58,7 @@ def build_method(
             f"{data.name} has {data.frames} frames and network.time_steps is {network.time_steps}; "
             "in event data time is in the data: set data.frames and network.time_steps to the same number"
         )
+    least = 4 * network.time_steps * len(data.classes)  # what one image's logits take; all else is more
+    what = f"one image in network.time_steps = {shown(network.time_steps)}"
+    room.check(least, room.at_hand(), what, advice="choose fewer time steps")
     return method(config, network, len(data.classes), data.channels, *needs)
