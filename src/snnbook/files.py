@@ -62,28 +62,60 @@ def place(path: str | os.PathLike[str], what: str) -> Path:
     return found
 
 
+@contextmanager
+def told(path: Path, advice: str = "choose a folder you may write to, on a disk with room") -> Iterator[None]:
+    """What the system says of writing ``path``, in one line.
+
+    Raises:
+        UserError: the body raised an :class:`OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"cannot write {str(path)[-200:]}: {reason}; {advice}") from None
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that a reader sees the old file or the new one, never a part.
 
+    A link stays, and the file that it stands for is written.
+
     Raises:
-        UserError: the folder cannot be created or written.
+        UserError: a folder, a pipe or a device is there; the folder cannot be written, the disk is full.
     """
-    path = Path(path)
-    try:
+    with told(path):
+        path = Path(os.path.realpath(place(path, "results")))
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; choose a folder you may write to") from None
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)  # mkstemp makes private files; records are meant to be read
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def read_text(path: Path, what: str) -> str:
+    """The UTF-8 text of the ordinary file at ``path``, which holds ``what``.
+
+    Raises:
+        UserError: nothing is there, or a folder, a pipe or a device; it may not be read, or is no text.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes private files; records are meant to be read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        return place(path, what).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"cannot read {path} ({reason}); expected a file of {what}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"cannot read {path} (byte {error.start} is no UTF-8); expected a file of {what}"
+        ) from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -62,12 +62,17 @@ def read(group: str, device_type: str = "cpu", results: Path | None = None) -> d
     """The record that :func:`main` wrote: ``measurements`` by title, ``environment``, ``rounds``.
 
     Raises:
-        UserError: it was not measured there.
+        UserError: it was not measured there, or the record is damaged.
     """
     path = (results or files.results()) / "bench" / device_type / f"{group}.json"
     if not path.is_file():
         raise UserError(f"no record {path}; measure it there: snnbook bench {group} --device {device_type}")
-    return json.loads(path.read_text())
+    try:
+        return json.loads(files.read_text(path, "a measurement"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}); restore it from git, or measure again"
+        ) from None
 
 
 def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict[str, dict]:

@@ -55,9 +55,10 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
     if not matrix.steps:
         return []
     _check_installed(matrix.executor)
-    for step in matrix.steps:
-        matrix.log(step).parent.mkdir(parents=True, exist_ok=True)
-        matrix.log(step).unlink(missing_ok=True)
+    for log in map(matrix.log, matrix.steps):
+        with files.told(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.unlink(missing_ok=True)
     messages = matrix.work / matrix.profile / "snakemake.log"
     with _own_folder(matrix.work / "reproduce") as folder:
         code = _schedule(matrix, folder, messages, on_record)
@@ -70,8 +71,7 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
 @contextmanager
 def _own_folder(place: Path) -> Iterator[Path]:
     """A folder in ``place`` for the body; folders whose calls were killed are removed."""
-    place.mkdir(parents=True, exist_ok=True)
-    with hold(place / ".lock"):
+    with files.told(place), hold(place / ".lock"):
         for folder in place.glob("*:*"):
             if not owner.alive(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -135,7 +135,7 @@ def _schedule(matrix: Matrix, folder: Path, messages: Path, on_record: Callable[
     if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
         command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
     environment = dict(os.environ) if matrix.executor else {**os.environ, owner.VARIABLE: owner.name()}
-    with open(messages, "w") as log:
+    with files.told(messages), open(files.place(messages, "messages"), "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(
             list(map(str, command)),

@@ -121,11 +121,13 @@ class Run:
             )
 
     def check_folders(self) -> None:
-        """Find out now, not after the training, that a folder cannot be written.
+        """Find out now, not after the training, what cannot be written.
 
         Raises:
-            UserError: it cannot.
+            UserError: a folder cannot be written, or something else than a file is where one will be written.
         """
+        for path in (self.record_path, self.checkpoint, self.weights, self.weights.with_suffix(".id")):
+            files.place(path, "results")
         for place in (self.record_path.parent, self.folder):
             probe = place / f".write-{os.getpid()}"
             files.write_text(probe, "")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import Run, resolve
@@ -50,8 +51,8 @@ def migrate(results: Path, overrides: Mapping[str, Sequence[str]] | None = None)
 
 def _schema(path: Path) -> int | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get("schema")
-    except (OSError, ValueError, AttributeError):
+        return json.loads(files.read_text(path, "a run's record")).get("schema")
+    except (UserError, ValueError, AttributeError, RecursionError):
         return None
 
 

@@ -1,15 +1,20 @@
 """The experiment notebook, executed headless by papermill in this very Python."""
 
+import json
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from snnbook import files
-from snnbook.errors import UserError
+from snnbook.errors import UserError, one_line
 from snnbook.experiments.runs.job import Run
 
 NAME = "run.ipynb"
+LONGEST = 100  # bytes of a socket's name; Linux takes 107, macOS 103
 
 
 class NotebookFailed(Exception):
@@ -20,14 +25,15 @@ def execute(run: Run, *, data: Path | None, device: str, progress: bool) -> Path
     """Execute ``notebooks/experiments/run.ipynb`` for ``run``; the copy with its outputs lies in ``run.folder``.
 
     The notebook calls :func:`snnbook.experiments.run`, which alone decides what is done.  Progress of the
-    kernel is written to this process's standard error as it comes.
+    kernel is written to this process's standard error as it comes.  The copy is written at the end, whole, after
+    a cell that failed, too.
 
     Returns:
         Where the executed copy is.
 
     Raises:
-        UserError: papermill is not installed, or the run itself refused its input.
-        NotebookFailed: a cell failed in another way.
+        UserError: papermill is not installed, the run itself refused its input, or a file cannot be written.
+        NotebookFailed: a cell failed in another way, or the kernel died.
     """
     missing = [name for name in ("papermill", "ipykernel") if find_spec(name) is None]
     if missing:
@@ -36,9 +42,10 @@ def execute(run: Run, *, data: Path | None, device: str, progress: bool) -> Path
             "use --bare to run without it, or install it: make setup, or pip install -e '.[run]'"
         )
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     run.check_folders()
-    output = run.folder / NAME
+    output = files.place(run.folder / NAME, "a notebook")
     parameters = {
         "run_id": run.row,
         "seed": run.seed,
@@ -51,24 +58,71 @@ def execute(run: Run, *, data: Path | None, device: str, progress: bool) -> Path
         "work": str(run.work),
         "progress": progress,
     }
-    with tempfile.TemporaryDirectory(prefix="snnbook-") as sockets:
+    with _short_folder() as folder:
+        growing = folder / NAME
         try:
             papermill.execute_notebook(
-                files.notebooks() / "experiments" / NAME,
-                output,
+                _literal(files.notebooks() / "experiments" / NAME),
+                _literal(growing),
                 parameters,
                 kernel_name="python3",
                 progress_bar=False,
                 stderr_file=sys.stderr,
-                kernel_manager_class=_manager(Path(sockets)),
+                kernel_manager_class=_manager(folder),
                 shutdown_kernel="immediate",  # every file is whole at any moment; nothing is left to tidy up
             )
         except papermill.PapermillExecutionError as error:
+            kept = _keep(growing, output)
             if error.ename == "UserError":
                 raise UserError(error.evalue) from None
             reason = f"{error.ename}: {error.evalue}".splitlines()[0]
-            raise NotebookFailed(f"cell {error.cell_index} of {output} failed ({reason})") from None
+            raise NotebookFailed(f"cell {error.cell_index} of {kept} failed ({reason})") from None
+        except (DeadKernelError, RuntimeError) as error:  # the latter, if it dies before it has spoken
+            if _interrupted(error):
+                raise
+            kept = _keep(growing, output)
+            raise NotebookFailed(f"the kernel of {kept} died ({one_line(error)[:100]})") from None
+        except OSError as error:
+            raise UserError(
+                f"cannot execute the notebook in {folder}: {error.strerror or one_line(error)[:100]}; "
+                "set TMPDIR to a folder with room, or use --bare"
+            ) from None
+        return _keep(growing, output)
+
+
+def _keep(growing: Path, output: Path) -> Path:
+    """Put the notebook that papermill wrote where it belongs; what it was killed at writing stays away."""
+    try:
+        content = json.loads(growing.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return output
+    content["metadata"].get("papermill", {})["output_path"] = str(output)
+    files.write_text(output, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return output
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+def _literal(path: Path) -> str:
+    """``path`` for papermill, which fills in what is in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+@contextmanager
+def _short_folder() -> Iterator[Path]:
+    """A temporary folder whose name leaves room for a socket's, which a system cuts at some hundred bytes."""
+    for place in (None, "/tmp"):
+        with files.told(Path(place or tempfile.gettempdir()), "set TMPDIR to a folder you may write to"):
+            made = tempfile.TemporaryDirectory(prefix="snnbook-", dir=place, ignore_cleanup_errors=True)
+        with made as name:
+            if len(os.fsencode(name)) + len("/kernel.json-ipc-5") < LONGEST:
+                yield Path(name)
+                return
+    raise UserError("the name of TMPDIR is too long for the sockets of a kernel; choose a shorter, or --bare")
 
 
 def _manager(sockets: Path):

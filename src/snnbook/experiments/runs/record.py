@@ -163,13 +163,14 @@ def unsealed(path: Path) -> dict:
     """What the file at ``path`` holds besides its checksum, which is right.
 
     Raises:
-        UserError: it is damaged.
+        UserError: it cannot be read, or is damaged.
     """
     advice = "restore it from git, or delete it and run again"
+    text = files.read_text(path, "a run's record")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
         intact = content.pop("checksum") == _checksum(content)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"record {path} is damaged ({type(error).__name__}); {advice}") from None
     if not intact:
         raise UserError(f"record {path} is damaged (its checksum does not match); {advice}")

@@ -79,5 +79,6 @@ def finish(
         context = Context(own, data, progress, world)
         # One process looks: a record may appear while others still start.
         if world.decide(lambda: standing(asked)) is None or weights:
+            world.decide(asked.check_folders)  # before what it needs is trained
             train(asked, context)
         return world.decide(lambda: standing(asked))

@@ -189,7 +189,7 @@ def _check_made_of(fingerprint: str, made: Record | None) -> None:
 
 def _done(run: Run, name: str) -> bool:
     mark = run.weights.with_suffix(".id")
-    there = run.weights.is_file() and mark.is_file() and mark.read_text() == name
+    there = run.weights.is_file() and mark.is_file() and mark.read_bytes() == name.encode()
     return there and run.record_path.is_file()
 
 
