@@ -159,10 +159,10 @@ def claims(arguments: argparse.Namespace) -> None:
 def receipt(arguments: argparse.Namespace) -> None:
     """A reader's runs beside the book's."""
     from snnbook import files
-    from snnbook.experiments.evidence.receipt import receipt as compare
+    from snnbook.experiments.evidence import receipt as receipts
 
-    page = compare(arguments.results, arguments.runs, arguments.profile).markdown()
-    path = arguments.output or arguments.results / "receipt.md"
+    path = receipts.place(arguments.output or arguments.results / "receipt.md")
+    page = receipts.receipt(arguments.results, arguments.runs, arguments.profile).markdown()
     files.write_text(path, page)
     print(page)
     print(f"written to {_short(path)}")

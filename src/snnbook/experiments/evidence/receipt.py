@@ -26,6 +26,7 @@ AS_SEEDS = "as far apart as seeds are"
 FURTHER = "further apart than seeds are"
 ALONE = "nothing to compare with"
 COPIED = "a copy of the book's record"
+TITLE = "# Reproduction receipt"
 VERSIONS = ("python", "torch", "platform", "device", "threads", "kernel", "precision")
 
 
@@ -127,7 +128,7 @@ class Receipt:
         profiles = ", ".join(dict.fromkeys(each.profile for each in self.comparisons))
         counted = Counter(each.word for each in self.comparisons)
         parts = [
-            "# Reproduction receipt",
+            TITLE,
             f"Made by `snnbook receipt`, version {__version__}; {profiles} profile. Test accuracy of the last "
             "epoch in percent, mean ± standard deviation over n seeds. *In std*: the difference in standard "
             "deviations of the book's seeds. *By seed*: the largest distance between two runs of one seed.",
@@ -168,6 +169,21 @@ class Receipt:
             if found:
                 lines.append(f"`{each.run}`: {'; '.join(found)}")
         return list(dict.fromkeys(lines)) or ["All as the book's."]
+
+
+def place(path: Path) -> Path:
+    """``path`` if a receipt may be written there: over nothing but an older one.
+
+    Raises:
+        UserError: a folder, a pipe, a link, a record or any other file is there.
+    """
+    path = files.place(path, "a receipt")
+    if path.is_symlink():
+        raise UserError(f"{path} is a link; expected the name of a file of its own; choose another --output")
+    there = files.read_text(path, "a receipt") if path.exists() else ""
+    if there and not there.startswith(TITLE):
+        raise UserError(f"{path} holds something else than a receipt; choose another --output")
+    return path
 
 
 def receipt(
