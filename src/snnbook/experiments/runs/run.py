@@ -1,6 +1,7 @@
 """The one entry: compute, resume after any kill, do nothing when the record stands."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from snnbook.experiments.runs.job import BUNDLED, Run, resolve
@@ -78,7 +79,7 @@ def finish(
     with join(pick_device(device)) as (world, own):
         context = Context(own, data, progress, world)
         # One process looks: a record may appear while others still start.
-        if world.decide(lambda: standing(asked)) is None or weights:
+        if weights or not world.decide(lambda: standing(asked) is not None):
             world.decide(asked.check_folders)  # before what it needs is trained
             train(asked, context)
-        return world.decide(lambda: standing(asked))
+        return Record(**world.decide(lambda: asdict(standing(asked))))

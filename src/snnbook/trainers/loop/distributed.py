@@ -1,6 +1,8 @@
 """Several processes that train one method: each on its share of every batch, one of them speaking for all."""
 
+import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from snnbook.errors import UserError
+from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import processes
 
 T = TypeVar("T")
@@ -44,35 +46,56 @@ class World:
         return self.rank, self.size
 
     def decide(self, function: Callable[[], T]) -> T:
-        """What ``function()`` returns in the first process, which alone calls it.
+        """What ``function()`` returns in the first process, which alone calls it; see :func:`_packed`.
 
         Raises:
             UserError: in all processes, if it does.
         """
         if self.size == 1:
             return function()
-        outcome = [None, None]
+        value, refused = None, None
         if self.rank == 0:
             try:
-                outcome[0] = function()
+                value = function()
             except UserError as error:
-                outcome[1] = str(error)
-        dist.broadcast_object_list(outcome)
-        if outcome[1] is not None:
-            raise UserError(outcome[1])
-        return outcome[0]
+                refused = str(error)
+        content = _packed([value, refused]) if self.rank == 0 else torch.empty(0, dtype=torch.uint8)
+        length = torch.tensor(len(content), device=self._carrier)
+        dist.broadcast(length, 0)
+        content = content.to(self._carrier) if self.rank == 0 else self._empty(int(length))
+        dist.broadcast(content, 0)
+        if self.rank:
+            value, refused = _unpacked(content)
+        if refused is not None:
+            raise UserError(refused)
+        return value
 
     def gather(self, value: T) -> list[T]:
-        """``value`` of each process, in order."""
+        """``value`` of each process, in order; see :func:`_packed`."""
         if self.size == 1:
             return [value]
-        values = [None] * self.size
-        dist.all_gather_object(values, value)
-        return values
+        content = _packed(value).to(self._carrier)
+        lengths = [torch.zeros(1, dtype=torch.int64, device=self._carrier) for _ in range(self.size)]
+        dist.all_gather(lengths, torch.tensor([len(content)], device=self._carrier))
+        longest = max(map(int, lengths))
+        found = [self._empty(longest) for _ in range(self.size)]
+        dist.all_gather(found, torch.cat([content, self._empty(longest - len(content))]))
+        return [_unpacked(one[: int(length)]) for one, length in zip(found, lengths, strict=True)]
+
+    @property
+    def _carrier(self) -> torch.device:
+        """Where tensors have to be to be sent."""
+        return torch.device("cuda" if self.backend == "nccl" else "cpu")
+
+    def _empty(self, length: int) -> torch.Tensor:
+        return torch.zeros(length, dtype=torch.uint8, device=self._carrier)
 
     def total(self, numbers: dict[str, float]) -> dict[str, float]:
-        """Sums by name; a process may lack a name."""
-        found = self.gather(numbers)
+        """Sums by name, a text or a tuple of texts; a process may lack a name."""
+        if self.size == 1:
+            return dict(numbers)
+        rows = self.gather([[name, value] for name, value in numbers.items()])
+        found = [{tuple(k) if isinstance(k, list) else k: value for k, value in row} for row in rows]
         return {name: sum(x.get(name, 0) for x in found) for name in {k: None for x in found for k in x}}
 
     def mean(self, values: T) -> T:
@@ -117,6 +140,25 @@ class World:
 ALONE = World()
 
 
+def _packed(value: Any) -> torch.Tensor:
+    """``value`` as bytes of JSON: what a process is sent by another can be wrong, but it cannot run.
+
+    Raises:
+        UserError: something else than texts, numbers, truth values, None, and lists and dictionaries of them.
+    """
+    try:
+        return torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"processes cannot send each other this ({one_line(error)[:100]}); expected numbers, texts, and lists "
+            "and dictionaries of them"
+        ) from None
+
+
+def _unpacked(content: torch.Tensor) -> Any:
+    return json.loads(content.cpu().numpy().tobytes())
+
+
 def _mean(values: list) -> Any:
     first = values[0]
     if isinstance(first, dict):
@@ -144,12 +186,22 @@ def join(device: torch.device) -> Iterator[tuple[World, torch.device]]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = BACKENDS[device.type]
+    if processes.local_size() == size:
+        _stay_on_this_machine()
     met = dist.is_initialized()  # processes can meet once
     if not met:
         dist.init_process_group(backend, timeout=PATIENCE)
     yield World(dist.get_rank(), dist.get_world_size(), dist.get_backend()), device
     if not met:
         dist.destroy_process_group()  # not after an error, when others may be gone
+
+
+def _stay_on_this_machine() -> None:
+    """Let processes of one node listen where no other machine can reach them, unless somebody chose a place."""
+    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    if loopback:
+        for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+            os.environ.setdefault(name, loopback)
 
 
 def _own(device: torch.device) -> torch.device:

@@ -78,7 +78,7 @@ def fit(
     history = History()
     if identity is None:
         identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}"
-    if state := world.decide(lambda: checkpoints.resume(checkpoint, identity)):
+    if state := _resumed(checkpoint, identity, world):
         try:
             method.load_state_dict(state["method"])
             optimizer.load_state_dict(state["optimizer"])
@@ -160,6 +160,23 @@ def fit(
                 on_epoch(history)
     method.eval()
     return history
+
+
+def _resumed(checkpoint: str | Path | None, identity: str, world: World) -> dict[str, Any] | None:
+    """The training state to go on from, which each process reads itself, once the first has found it sound."""
+    found: list[dict[str, Any] | None] = []
+
+    def look() -> bool:
+        found.append(checkpoints.resume(checkpoint, identity))
+        return found[0] is not None
+
+    there = world.decide(look)
+    state = found[0] if found else checkpoints.resume(checkpoint, identity) if there else None
+    if len(set(world.gather(state is None))) > 1:
+        raise UserError(
+            f"processes do not see the same checkpoint {checkpoint}; expected a folder that all of them share"
+        )
+    return state
 
 
 def _saving(method: nn.Module, recipe: Recipe) -> ExitStack:
