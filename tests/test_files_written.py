@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from bad_input import one_line
-from snnbook import bench, files
+from snnbook import bench, data, files
+from snnbook.data import DataConfig
+from snnbook.errors import UserError
 from snnbook.experiments.runs import migration, record
 from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.runs.run import run
 from snnbook.experiments.runs.standing import standing
+from test_data_imagenet import imitate
 from test_experiments_identity import TABLE
 
 FAULTS = [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EIO, errno.EDQUOT]
@@ -59,6 +62,30 @@ def test_what_is_no_file_is_neither_read_nor_replaced(tmp_path, what):
     assert migration._schema(path) is None
     assert not path.is_file() and os.listdir(path.parent) == [path.name]
     one_line(lambda: bench.read("seed0", results=tmp_path), "no record")
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "line\nbreak", "/".join(["folder" * 20] * 20)])
+def test_a_path_of_any_kind_makes_one_short_line(tmp_path, name):
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path / "file" / name, tmp_path / name):
+        for call in (files.write_text, files.read_text):
+            try:
+                call(path / "a", "a table")
+            except UserError as error:
+                assert len(str(error)) < 400 and len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["a folder", "no ordinary file"])
+def test_data_that_are_no_files_are_not_waited_for(tree, tmp_path, monkeypatch, what):
+    image = tree / "train" / "ant" / "0.png"
+    in_the_way(image, what)
+    monkeypatch.setenv("SNNBOOK_WORKERS", "0")
+    for stream in (False, True):
+        one_line(lambda stream=stream: data.load(DataConfig("folder", 6, stream=stream), tree), image, what)
+    imitate(tmp_path / "data", monkeypatch)
+    notes = tmp_path / "data" / "tiny-imagenet-200" / "val" / "val_annotations.txt"
+    in_the_way(notes, what)
+    one_line(lambda: data.load(DataConfig("tiny_imagenet", 64), tmp_path / "data"), notes, what)
 
 
 def test_a_link_stays_and_its_file_is_written(tmp_path):

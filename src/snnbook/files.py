@@ -53,13 +53,17 @@ def place(path: str | os.PathLike[str], what: str) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         return found
     except OSError as error:
-        raise UserError(
-            f"cannot reach {repr(str(found))[:200]} ({error.strerror}); choose another file"
-        ) from None
+        raise UserError(f"cannot reach {shown(found)} ({error.strerror}); choose another file") from None
     if not stat.S_ISREG(mode):
         found_kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
-        raise UserError(f"{found} is {found_kind}; expected the name of a file of {what}")
+        raise UserError(f"{shown(found)} is {found_kind}; expected the name of a file of {what}")
     return found
+
+
+def shown(path: Path) -> str:
+    """``path`` for a message: in one line, and the end of one that is long."""
+    text = " ".join(str(path).splitlines())
+    return text if len(text) <= 200 else f"...{text[-200:]}"
 
 
 @contextmanager
@@ -73,7 +77,7 @@ def told(path: Path, advice: str = "choose a folder you may write to, on a disk 
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"cannot write {str(path)[-200:]}: {reason}; {advice}") from None
+        raise UserError(f"cannot write {shown(path)}: {reason}; {advice}") from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -111,10 +115,10 @@ def read_text(path: Path, what: str) -> str:
         return place(path, what).read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"cannot read {path} ({reason}); expected a file of {what}") from None
+        raise UserError(f"cannot read {shown(path)} ({reason}); expected a file of {what}") from None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"cannot read {path} (byte {error.start} is no UTF-8); expected a file of {what}"
+            f"cannot read {shown(path)} (byte {error.start} is no UTF-8); expected a file of {what}"
         ) from None
 
 

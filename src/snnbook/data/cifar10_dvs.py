@@ -185,19 +185,19 @@ def cut(
     return (255 * small).round().clamp(0, 255).byte().numpy()
 
 
-def _read(files: Files, shape: tuple[int, ...]) -> Images:
-    count = len(files.labels)
+def _read(half: Files, shape: tuple[int, ...]) -> Images:
+    count = len(half.labels)
     frames = torch.empty(count, *shape, dtype=torch.uint8)
     with ThreadPoolExecutor(8) as pool:  # unpacking happens outside the interpreter's lock
-        loaded = pool.map(lambda i: _load(files.path(i), shape), range(count))
+        loaded = pool.map(lambda i: _load(half.path(i), shape), range(count))
         for i, one in enumerate(tqdm(loaded, "reading frames", count, disable=count <= BAR_FROM)):
             frames[i] = torch.from_numpy(one)
-    return Images(frames, files.labels)
+    return Images(frames, half.labels)
 
 
 def _load(file: str, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        with np.load(file) as content:
+        with np.load(files.place(file, "frames")) as content:
             found = content["frames"]
         if found.shape != shape or found.dtype != np.uint8:
             raise ValueError(f"{found.dtype} of shape {list(found.shape)}")

@@ -10,6 +10,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
+from snnbook import files
 from snnbook.data import room
 from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
@@ -100,7 +101,7 @@ def decode(file: str | Path, transform: Callable[[Image.Image], Image.Image]) ->
         UserError: no readable image of 8 bits a channel.
     """
     try:
-        with Image.open(file) as image:
+        with Image.open(files.place(file, "an image")) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
             return np.asarray(transform(_opaque(_upright(image))))
@@ -154,17 +155,17 @@ def _classes(half: Path) -> dict[str, list[str]]:
     return classes
 
 
-def read_files(files: Files, size: int, share: float = 1.0) -> Images:
+def read_files(half: Files, size: int, share: float = 1.0) -> Images:
     """As :func:`read`, of one half, whether it fits or not."""
-    count = len(files.labels)
+    count = len(half.labels)
     images = torch.empty(count, 3, size, size, dtype=torch.uint8)
     pixels = images.permute(0, 2, 3, 1).numpy()
     # Pillow decodes outside the interpreter's lock, so threads help.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         decoded = pool.map(
-            lambda i: decode(files.path(i), lambda image: fit(image, size, share)), range(count)
+            lambda i: decode(half.path(i), lambda image: fit(image, size, share)), range(count)
         )
-        bar = tqdm(decoded, f"reading {files.folder.name} images", count, disable=count <= BAR_FROM)
+        bar = tqdm(decoded, f"reading {half.folder.name} images", count, disable=count <= BAR_FROM)
         for i, image in enumerate(bar):
             pixels[i] = image
-    return Images(images, files.labels)
+    return Images(images, half.labels)

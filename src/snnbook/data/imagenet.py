@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from snnbook import files
 from snnbook.data import folder, location
 from snnbook.data.dataset import Files, Statistics
 from snnbook.errors import UserError
@@ -77,8 +78,8 @@ def _tiny(place: Path) -> tuple[tuple[str, ...], Files, Files]:
     sorted_ones = set(names) & set(location.classes(place / "val"))
     test = {name: _of_class(place / "val", name) for name in names} if sorted_ones else _noted(place, names)
     for half, classes in (("train", train), ("val", test)):
-        for name, files in classes.items():
-            if not files:
+        for name, images in classes.items():
+            if not images:
                 raise UserError(f"{place / half} has no images of class {name!r}; unpack the archive again")
     return tuple(names), folder.collect(place / "train", train), folder.collect(place / "val", test)
 
@@ -88,7 +89,7 @@ def _noted(place: Path, names: list[str]) -> dict[str, list[str]]:
     notes = place / "val" / "val_annotations.txt"
     found: dict[str, list[str]] = {name: [] for name in names}
     try:
-        lines = notes.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = files.place(notes, "notes").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise UserError(f"cannot read {notes} ({error.strerror}); unpack the archive again") from None
     for number, line in enumerate(lines, 1):
@@ -99,7 +100,7 @@ def _noted(place: Path, names: list[str]) -> dict[str, list[str]]:
                 f"{notes}, line {number}: no training images of class {name[:40]!r}; unpack the archive again"
             )
         found[name].append(f"images/{file}")
-    return {name: sorted(files) for name, files in found.items()}
+    return {name: sorted(images) for name, images in found.items()}
 
 
 def _of_class(half: Path, name: str) -> list[str]:
