@@ -13,6 +13,7 @@ from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig
 from snnbook.errors import UserError
 from snnbook.experiments.tables import config
+from snnbook.experiments.tables import settings as merging
 from snnbook.experiments.tables.config import Setting
 from snnbook.experiments.tables.settings import override_sections
 from snnbook.experiments.tables.tables import PaperNumbers
@@ -231,5 +232,21 @@ def test_any_value_of_a_setting_is_taken_or_refused_in_one_line(cls, data):
     section = data.draw(st.dictionaries(names, VALUES.map(placed), max_size=2))
     try:
         config.fill(cls, section, "section")
+    except UserError as error:
+        assert len(str(error)) < 400 and "\n" not in str(error)
+
+
+@given(
+    key=st.sampled_from(["method.name", "method.teacher", "network.options", "network.neuron_options"])
+    | st.text(max_size=9),
+    text=st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=9).map("".join),
+)
+@example("method.name", "[direct]")
+@example("network.neuron_options", "{1: 2, surrogate: [a]}")
+@settings(deadline=None, max_examples=150)
+def test_any_change_on_the_command_line_is_taken_or_refused_in_one_line(key, text):
+    try:
+        base = override_sections(["method.name=direct"])
+        merging.settings(merging._merge(base, override_sections([f"{key}={text}"])), "here")
     except UserError as error:
         assert len(str(error)) < 400 and "\n" not in str(error)
