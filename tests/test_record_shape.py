@@ -166,6 +166,7 @@ def test_a_moment_that_the_paper_has_not(results, moment):
 def test_moments_of_the_paper(results):
     for moment, value in (("1", 50), ("2", 60)):
         assert paired.in_paper(paired.parse(f"demo/a:measure.snn.scalability.moments.{moment}")) == value
-    claim = "claims:\n- {id: c, paper: tet, says: s, source: t, test: 'demo/a:measure.snn.scalability.moments.0 > 0'}\n"
+    claim = "claims:\n- {id: c, paper: tet, says: s, source: t, "
+    claim += "test: 'demo/a:measure.snn.scalability.moments.0 > 0'}\n"
     (results.parent / "tables/ledgers/claims.yaml").write_text(claim)
     assert any("moments 1 to 2" in line for line in check(results).problems)
