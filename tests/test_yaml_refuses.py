@@ -24,6 +24,9 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
 )
 REFUSED = [
+    '"\\UFFFFFFFF"',
+    '"\\ud800"',
+    '"\\U00110000"',
     "\0",
     "\x1b[31m",
     "\ud800",

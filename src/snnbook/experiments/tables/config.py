@@ -131,7 +131,7 @@ def parse(text: str, place: str, lines: bool = False) -> Setting:
             loader.dispose()
     except (RecursionError, MemoryError):
         raise UserError(f"{place}: nested too deep; expected at most {DEEPEST} levels") from None
-    except (yaml.YAMLError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable"
         raise UserError(
@@ -143,6 +143,8 @@ def parse(text: str, place: str, lines: bool = False) -> Setting:
 def _scalar(node: yaml.ScalarNode, where: str) -> str | int | float | bool | None:
     kind, text = node.tag.removeprefix(_TAG), node.value
     if kind == "str":
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise UserError(f"{where}: {shown(text)} has half a character, which no file can hold")
         return text
     if kind == "null" and _NOTHING.fullmatch(text):
         return None
