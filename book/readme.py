@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from snnbook import files
+from snnbook.errors import UserError
 from snnbook.experiments import report
 from snnbook.experiments.evidence.report import NOT_RUN
 
@@ -34,9 +35,17 @@ def table(name: str, profile: str) -> str:
 
 
 def updated(text: str) -> str:
-    """README's ``text`` with the tables between its two marks as they should be now."""
+    """README's ``text`` with the tables between its two marks as they should be now.
+
+    Raises:
+        UserError: the marks are not there once each, one after the other.
+    """
     before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
+    _, end, after = rest.partition(END)
+    if not end or text.count(START) != 1 or text.count(END) != 1:
+        raise UserError(
+            f"README.md: expected the line {START!r} once and below it, once, {END!r}; put them back"
+        )
     return f"{before}{START}\n\n{tables()}\n\n{END}{after}"
 
 
@@ -46,7 +55,11 @@ def main() -> int:
     check = parser.parse_args().check
     path = files.root() / "README.md"
     old = path.read_text(encoding="utf-8")
-    new = updated(old)
+    try:
+        new = updated(old)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     if new != old and check:
         print(
             "README.md: its result tables are old; run: python book/readme.py",

@@ -87,13 +87,13 @@ def stand_in(run, seed, profile="quick", seconds=1000.0):
         profile=profile,
         asked=resolve(run, seed, profile).asked,
         config={"method": {"name": "direct"}, "recipe": {"epochs": 1}},
-        data={"train": 50, "test": 50},
+        data={"name": "digits", "fingerprint": "f", "train": 50, "test": 50, "standard_error_at_90": 1.0},
         metrics={"snn": {"last": 50.0 + seed, "best": 60.0, "best_epoch": 1}},
-        curve={"accuracy": {"snn": [50.0 + seed]}},
+        curve={"loss": {}, "accuracy": {"snn": [50.0 + seed]}, "tested": [1]},
         measure={},
-        cost={"seconds": seconds, "parameters": 10**6},
-        environment={"device": "abacus", "device_type": "cpu"},
-        code={},
+        cost={"seconds": seconds, "seconds_per_epoch": 1.0, "parameters": 10**6},
+        environment={"device": "abacus", "device_type": "cpu", "threads": 1},
+        code={"version": "0", "commit": None, "tree": "0"},
         created="now",
     )
 

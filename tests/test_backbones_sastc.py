@@ -217,8 +217,8 @@ def test_pyramid_widens_by_the_paper_widths():
     [
         (partial(WideResNet, depth=27), "depth 27 does not exist; expected 6n \\+ 4"),
         (partial(WideResNet, depth=4), "depth 4 does not exist"),
-        (partial(WideResNet, depth="28"), "depth 28 does not exist"),
-        (partial(WideResNet, widen_factor=1), "widen_factor is 1; expected a whole number of at least 2"),
+        (partial(WideResNet, depth="28"), "depth is .28.; expected a whole number"),
+        (partial(WideResNet, widen_factor=1), "widen_factor is 1; expected a whole number from 2"),
         (partial(WideResNet, widen_factor=2.0), "widen_factor is 2.0"),
         (partial(PyramidNet, depth=18), "depth 18 does not exist; expected 6n \\+ 2"),
         (partial(PyramidNet, depth=2), "depth 2 does not exist"),

@@ -107,8 +107,8 @@ def test_weights_of_another_resnet_are_refused(network, message):
     ("make", "message"),
     [
         (lambda: NetworkConfig("resnet18", options={"stm": 128}), "has no option 'stm'"),
-        (lambda: build_backbone("vggsnn", 10, pool="max"), "expected 'average' or 'stride'"),
-        (lambda: build_backbone("sew_resnet34", 10, connect="or"), "expected 'add', 'and' or 'iand'"),
+        (lambda: build_backbone("vggsnn", 10, pool="max"), "expected one of average, stride"),
+        (lambda: build_backbone("sew_resnet34", 10, connect="or"), "expected one of add, and, iand"),
         (lambda: NetworkConfig(neuron_options={"threshhold": 1}), "a neuron has no setting 'threshhold'"),
         (lambda: neurons.preset("tet", surrogate={"name": "sigmod"}), "no surrogate 'sigmod'"),
         (

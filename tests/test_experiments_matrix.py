@@ -168,7 +168,10 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
     again = ["run", "demo/snn", "--seed", "-1", "1", "--weights", "--bare", *places]
     with pytest.raises(SystemExit, match="1"):  # for the first seed, which does not stop the second
         cli.main([*again, "--device", "cpu"])
-    assert "snnbook: demo/snn, seed -1: seed is -1; expected 0 or more\n" in capfd.readouterr().err
+    assert (
+        "snnbook: demo/snn, seed -1: seed is -1; expected a whole number of at least 0\n"
+        in capfd.readouterr().err
+    )
     assert weights.is_file()
     assert records(here) == before
 

@@ -29,7 +29,7 @@ def mine(tmp_path, results):
 
 def own(last=90.0, **changes):
     """A record that somebody made: it took a time of its own."""
-    return made(last=last, cost={"seconds": 7.25, "seconds_per_epoch": 2.0}, **changes)
+    return made(last=last, cost={"seconds": 7.25, "seconds_per_epoch": 2.0, "parameters": 10}, **changes)
 
 
 def compared(mine, results, **options):

@@ -200,9 +200,9 @@ class Sample:
         {},
         optional={
             "number": st.floats(allow_nan=False, allow_infinity=False),
-            "count": st.integers(),
+            "count": st.integers(-(2**63) + 1, 2**63 - 1),
             "words": st.lists(st.sampled_from(["crop", "flip", "no"])),
-            "limit": st.none() | st.integers(),
+            "limit": st.none() | st.integers(-(2**63) + 1, 2**63 - 1),
         },
     )
 )

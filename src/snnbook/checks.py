@@ -1,6 +1,7 @@
 """Numbers and settings in range, or one line that says what was expected."""
 
 import operator
+import os
 import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
@@ -40,6 +41,25 @@ def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> in
     if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
         return int(value)
     raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
+
+
+def environment(name: str, default: float | None = None, least: float = 0) -> float:
+    """The number that an environment variable holds: an ``int`` if it is whole.
+
+    Raises:
+        UserError: it is no number of at least ``least``; or is not set, and there is no ``default``.
+    """
+    text = os.environ.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        number = float(text or "") if not (text or "").isdecimal() else int(text or "")
+        if number >= least:
+            return number
+    except ValueError:
+        pass
+    said = "not set" if text is None else shown(text)
+    raise UserError(f"the environment variable {name} is {said}; expected a number of at least {least:g}")
 
 
 def check_number(

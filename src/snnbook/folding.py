@@ -12,10 +12,10 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from numbers import Integral
 
 from torch import Tensor, nn
 
+from snnbook.checks import whole
 from snnbook.errors import UserError, one_line
 
 
@@ -57,10 +57,7 @@ def check_time_steps(time_steps: int) -> int:
     Raises:
         UserError: it is not.
     """
-    whole = isinstance(time_steps, Integral) and not isinstance(time_steps, bool)
-    if not whole or time_steps < 1:
-        raise UserError(f"time_steps is {time_steps!r}; expected a whole number of at least 1")
-    return int(time_steps)
+    return whole(time_steps, "time_steps", 1)
 
 
 class Clock:

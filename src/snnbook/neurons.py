@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook import kernels, surrogates
+from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.folding import check_time_steps, fold, unfold_current
 from snnbook.kernels import Dynamics
@@ -192,5 +193,8 @@ def preset(name: str, **changes) -> LIF:
         if key not in known:
             raise UserError(f"a neuron has no setting {key!r}; expected one of {', '.join(known)}")
     if isinstance(changes.get("surrogate"), dict):
-        changes["surrogate"] = surrogates.named(**changes["surrogate"])
+        written = changes["surrogate"]
+        if not all(isinstance(key, str) for key in written):
+            raise UserError(f"surrogate is {shown(written)}; expected for instance {{name: sigmoid, k: 10}}")
+        changes["surrogate"] = surrogates.named(**written)
     return LIF(**{**PRESETS[name], **changes})

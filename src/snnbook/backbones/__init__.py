@@ -5,11 +5,15 @@ A backbone is an ordinary module that never mentions time; its parts have the sa
 """
 
 import inspect
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
+from math import inf
 
+import torch
 from torch import nn
 
 from snnbook import neurons
@@ -22,7 +26,7 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
-from snnbook.checks import check_fields, check_number
+from snnbook.checks import check_fields, shown
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, check_time_steps
 
@@ -78,6 +82,9 @@ __all__ = [
 ]
 
 
+MOST_STEPS = 10_000
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Which network to build (the section ``network`` of an experiment).
@@ -101,26 +108,61 @@ class NetworkConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "time_steps", check_time_steps(self.time_steps))
-        check_fields(self, "network")
-        if self.width is not None:
-            check_number("network.width", self.width, 1, meaning="channels of the first convolution")
+        check_fields(self, "network", at_most={"time_steps": MOST_STEPS})
         _check_options(self.name, self.options)
+        if self.width is not None or self.options:
+            _rehearse(self.name, self.width, self.options)
+        for key in self.neuron_options:
+            if key == "time_steps" or not isinstance(key, str):
+                raise UserError(
+                    f"network.neuron_options has {shown(key)}; expected settings of a neuron, the time "
+                    "steps as network.time_steps"
+                )
         neurons.preset(self.neuron, **self.neuron_options)
 
 
 def _check_options(name: str, options: dict) -> None:
     parameters = inspect.signature(_lookup(name)).parameters
-    common = ("num_classes", "in_channels", "activation", "width", "options")
+    common = ("num_classes", "in_channels", "activation", "width", "options", "block")
     known = [key for key in parameters if key not in common]
     for key in options:
         if key not in known:
-            raise UserError(f"network {name} has no option {key!r}; it has {', '.join(known) or 'none'}")
+            raise UserError(f"network {name} has no option {shown(key)}; it has {', '.join(known) or 'none'}")
+
+
+def _rehearse(name: str, width: int | None, options: dict) -> None:
+    """Build the network without its memory, and refuse one whose weights this machine could not hold."""
+    try:
+        parameters = _parameters(name, width, json.dumps(options))
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"network.options is {shown(options)} ({error}); expected what JSON can write"
+        ) from None
+    if 8 * parameters > memory:  # 4 bytes each, and their gradients
+        raise UserError(
+            f"network {name} with width {width} and options {shown(options)} has {parameters:.1e} parameters, "
+            f"more than this machine's {memory / 2**30:.0f} GiB can train; expected a smaller network"
+        )
+
+
+@lru_cache(maxsize=256)
+def _parameters(name: str, width: int | None, options: str) -> float:
+    """How many a network has; without end if torch cannot count them."""
+    try:
+        with torch.device("meta"):
+            network = build_backbone(name, 10, 3, nn.ReLU, width, **json.loads(options))
+    except (RuntimeError, OverflowError):
+        return inf
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _lookup(name: str) -> Callable[..., nn.Module]:
-    if name not in BACKBONES:
-        near = get_close_matches(name, BACKBONES, n=1) or list(BACKBONES)
-        raise UserError(f"no network named {name!r}; did you mean {near[0]}? known: {', '.join(BACKBONES)}")
+    if not isinstance(name, str) or name not in BACKBONES:
+        near = get_close_matches(str(name), BACKBONES, n=1) or list(BACKBONES)
+        raise UserError(
+            f"no network named {shown(name)}; did you mean {near[0]}? known: {', '.join(BACKBONES)}"
+        )
     return BACKBONES[name]
 
 

@@ -1,6 +1,10 @@
 """What all backbones have in common."""
 
+from typing import Any
+
 from torch import Tensor, nn
+
+from snnbook.backbones.options import check_options
 
 
 class Backbone(nn.Module):
@@ -9,7 +13,17 @@ class Backbone(nn.Module):
     A subclass sets ``stem`` (first convolution and BatchNorm), ``encode`` (the activation after it), ``stages``
     (a module list), ``channels`` (what each stage puts out), ``reductions`` (how many times larger its map is
     than the last one's), ``pool`` (to ``[N, features]``) and ``head`` (the classifier).
+
+    Args:
+        options: a subclass's own settings, checked here.
+
+    Raises:
+        UserError: one of another type or out of range.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        check_options(options)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Outputs of the first activation and of each stage, ``[N, C, H, W]`` each."""

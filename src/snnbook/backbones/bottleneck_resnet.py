@@ -41,7 +41,7 @@ class BottleneckResNet(Backbone):
     reductions = (4, 2, 1)
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64):
-        super().__init__()
+        super().__init__(num_classes=num_classes, in_channels=in_channels, width=width)
         self.channels = (8 * width, 16 * width, 32 * width)
         a, b, c = self.channels
         self.stem = conv_bn(in_channels, width)

@@ -23,7 +23,7 @@ class ConvNet(Backbone):
     reductions = (2, 1)
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16):
-        super().__init__()
+        super().__init__(num_classes=num_classes, in_channels=in_channels, width=width)
         self.channels = (2 * width, 4 * width)
         self.stem = conv_bn(in_channels, width)
         self.encode = activation()

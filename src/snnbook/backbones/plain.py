@@ -3,7 +3,6 @@
 from torch import nn
 
 from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
-from snnbook.errors import UserError
 
 
 class SNN5(Backbone):
@@ -25,7 +24,7 @@ class SNN5(Backbone):
     reductions = (8, 4, 2, 1)
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16):
-        super().__init__()
+        super().__init__(num_classes=num_classes, in_channels=in_channels, width=width)
         self.channels = tuple(width * m for m in (4, 8, 16, 32))
         self.stem = conv_bn(in_channels, width, bias=True)
         self.encode = activation()
@@ -75,9 +74,7 @@ class VGGSNN(Backbone):
     reductions = (8, 4, 2, 1)
 
     def __init__(self, num_classes, in_channels=2, activation=nn.ReLU, width=64, pool="average"):
-        super().__init__()
-        if pool not in ("average", "stride"):
-            raise UserError(f"pool is {pool!r}; expected 'average' or 'stride'")
+        super().__init__(num_classes=num_classes, in_channels=in_channels, width=width, pool=pool)
         self.channels = tuple(width * m for m in (2, 4, 8, 8))
         self.stem = conv_bn(in_channels, width, bias=True)
         self.encode = activation()
@@ -106,7 +103,7 @@ class StridedVGG(Backbone):
     reductions = (8, 4, 2, 1)
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64):
-        super().__init__()
+        super().__init__(num_classes=num_classes, in_channels=in_channels, width=width)
         self.channels = tuple(width * m for m in (2, 4, 8, 8))
         self.stem = conv_bn(in_channels, width, bias=True)
         self.encode = activation()

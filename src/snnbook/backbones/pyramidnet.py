@@ -53,13 +53,13 @@ class PyramidNet(Backbone):
     reductions = (4, 2, 1)
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16, depth=20, alpha=200):
-        super().__init__()
-        if not isinstance(depth, int) or depth < 8 or (depth - 2) % 6:
+        super().__init__(
+            num_classes=num_classes, in_channels=in_channels, width=width, depth=depth, alpha=alpha
+        )
+        if depth < 8 or (depth - 2) % 6:
             raise UserError(
                 f"a PyramidNet of depth {depth} does not exist; expected 6n + 2, such as 20, 38 or 110"
             )
-        if alpha < 0:
-            raise UserError(f"alpha is {alpha}; expected a number of at least 0 (the paper has 200)")
         count = (depth - 2) // 6
         growth = alpha * width / 16
         widths = [round(width + growth * i / (3 * count)) for i in range(3 * count + 1)]

@@ -10,7 +10,7 @@ from math import prod
 from torch import Tensor, nn
 
 from snnbook.backbones.backbone import Backbone, conv_bn, init_convolutions
-from snnbook.errors import UserError
+from snnbook.backbones.options import check_options
 
 
 class BasicBlock(nn.Module):
@@ -39,8 +39,7 @@ class SEWBlock(BasicBlock):
 
     def __init__(self, in_channels, channels, stride, activation, connect="add"):
         super().__init__(in_channels, channels, stride, activation)
-        if connect not in ("add", "and", "iand"):
-            raise UserError(f"connect is {connect!r}; expected 'add', 'and' or 'iand'")
+        check_options({"connect": connect})
         self.connect = connect
         if not isinstance(self.shortcut, nn.Identity):
             self.shortcut.append(activation())
@@ -80,6 +79,9 @@ class ResNet(Backbone):
         init: ``"fan_out"`` (Kaiming normal) or ``"torch"`` (what torch draws by itself, as TET's code).
 
     Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``.
+
+    Raises:
+        UserError: a setting of another type, out of range or of no known name.
     """
 
     def __init__(
@@ -97,7 +99,18 @@ class ResNet(Backbone):
         hidden_head=False,
         init="fan_out",
     ):
-        super().__init__()
+        super().__init__(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            width=width,
+            stem=stem,
+            blocks=blocks,
+            multipliers=multipliers,
+            strides=strides,
+            large_images=large_images,
+            hidden_head=hidden_head,
+            init=init,
+        )
         stem = width if stem is None else stem
         self.channels = tuple(width * m for m in multipliers)
         self.reductions = tuple(prod(strides[i + 1 :]) for i in range(len(strides)))

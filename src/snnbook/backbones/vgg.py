@@ -42,7 +42,7 @@ class VGG(Backbone):
     """
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=64, depth=16):
-        super().__init__()
+        super().__init__(num_classes=num_classes, in_channels=in_channels, width=width, depth=depth)
         if depth not in STAGES:
             raise UserError(f"no VGG of depth {depth}; expected {', '.join(map(str, STAGES))}")
         plan = STAGES[depth]

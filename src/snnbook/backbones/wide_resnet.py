@@ -52,7 +52,7 @@ class WideResNet(Backbone):
         activation: factory of activation modules.
         width: channels of the stem; the stages have k, 2k and 4k times as many.
         depth: 6n + 4 for n blocks a stage.
-        widen_factor: k, at least 2.
+        widen_factor: k, at least 2 (at 1 the first shortcut would bypass the first activation).
 
     Shape: ``[N, in_channels, H, W]`` to ``[N, num_classes]``; H and W multiples of 4.
 
@@ -63,15 +63,16 @@ class WideResNet(Backbone):
     reductions = (4, 2, 1)
 
     def __init__(self, num_classes, in_channels=3, activation=nn.ReLU, width=16, depth=28, widen_factor=4):
-        super().__init__()
-        if not isinstance(depth, int) or depth < 10 or (depth - 4) % 6:
+        super().__init__(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            width=width,
+            depth=depth,
+            widen_factor=widen_factor,
+        )
+        if depth < 10 or (depth - 4) % 6:
             raise UserError(
                 f"a Wide ResNet of depth {depth} does not exist; expected 6n + 4, such as 16, 28 or 40"
-            )
-        if isinstance(widen_factor, bool) or not isinstance(widen_factor, int) or widen_factor < 2:
-            raise UserError(
-                f"widen_factor is {widen_factor!r}; expected a whole number of at least 2 "
-                "(at 1 the first shortcut would bypass the first activation)"
             )
         self.channels = tuple(width * widen_factor * m for m in (1, 2, 4))
         self.stem = conv_bn(in_channels, width)

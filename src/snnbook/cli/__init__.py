@@ -1,19 +1,22 @@
 """The command line, from its arguments to its exit code."""
 
 import logging
-import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
 
+from snnbook.cli import output
 from snnbook.cli.arguments import parser
 from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command; returns the exit code.
+
+    Whatever happens is told in a line: bad input with code 2, all else with code 1 and the place of the traceback.
+    """
     stopped = []
 
     def stop(number, _frame):
@@ -24,33 +27,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # Both signals unwind, so that a notebook's kernel is ended with us.
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
     try:
-        parsed = parser().parse_args(arguments)
-        parsed.command(parsed)
-    except UserError as error:
-        if processes.rank():
-            _let_the_first_speak()
-        print(f"snnbook: {one_line(error)}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output closed it, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt):  # an interrupt may come out as the error of what it interrupted
-        if not stopped:
-            raise
+        code = _answered(arguments, debug, stopped)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if stopped:
-        if not processes.rank():
-            print(
-                "\nsnnbook: interrupted; the same command goes on from the last finished epoch",
-                file=sys.stderr,
-            )
-        return 128 + stopped[0]
+    if not stopped:
+        return code
+    if processes.first():
+        output.say("\nsnnbook: interrupted; the same command goes on from the last finished epoch")
+    return 128 + stopped[0]
+
+
+def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) -> int:
+    try:
+        output.prepare()
+        try:
+            parsed = parser().parse_args(arguments)
+            parsed.command(parsed)
+        except SystemExit:  # its code is the answer, unless nobody could read the rest
+            output.flush()
+            raise
+        output.flush()
+    except UserError as error:
+        _let_the_first_speak()
+        output.say(f"snnbook: {one_line(error)}")
+        return 2
+    except BrokenPipeError:  # the reader of our output closed it, as head does
+        output.discard()
+    except (
+        Exception,
+        KeyboardInterrupt,
+    ) as error:  # an interrupt may come out as the error of what it interrupted
+        if stopped:
+            return 0
+        if debug:
+            raise
+        _let_the_first_speak()
+        output.say(f"snnbook: {output.unforeseen(error)}")
+        output.discard()
+        return 1
     return 0
 
 
 def _let_the_first_speak() -> None:
-    """Give ``torchrun`` the time to end this process, which it does if the first one, too, refused its input."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    time.sleep(30)
+    """Give ``torchrun`` the time to end this process, which it does if the first one, too, had to end."""
+    if not processes.first():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        time.sleep(30)

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 from snnbook import __version__
 from snnbook.cli import commands as does
+from snnbook.errors import clipped
 
 PROFILES = ("quick", "lab-narrow", "lab", "paper")
 RECIPES = ("paper", "official")
@@ -31,6 +32,7 @@ EXAMPLES = dedent("""\
 
     A run that was interrupted or killed goes on where it was when the same command is given again.
     Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 and 143 interrupted.
+    --debug shows the traceback of what failed.
     Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of your own tables.
     """)
 
@@ -46,10 +48,15 @@ RUN = dedent("""\
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as everything here does."""
+    """Says what is wrong in one line, as everything here does; the option ``--debug`` may stand anywhere."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(**options)
+        text = "of an error that is snnbook's own, show the whole traceback"
+        self.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
 
     def error(self, message: str):
-        print(f"snnbook: {message}; see {self.prog} --help", file=sys.stderr)
+        print(f"snnbook: {clipped(message, 340)}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -115,7 +122,7 @@ def parser() -> Parser:
         const="recipe.compile=true",
         help=text,
     )
-    running.add_argument("--quiet", action="store_true", help="no progress bar")
+    running.add_argument("--quiet", action="store_true", help="no progress bar and no summary; errors alone")
     running.set_defaults(command=does.run)
 
     reproducing = commands.add_parser(

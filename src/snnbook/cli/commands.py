@@ -68,11 +68,12 @@ def _run(a: argparse.Namespace, run_id: str, seed: int) -> None:
     stood = asked.record_path.is_file()
     if not (stood or a.bare or processes.launched()):
         executed = notebook.execute(asked, data=a.data, device=a.device, progress=not a.quiet)
-        print(f"notebook: {_short(executed)}")
+        if not a.quiet:
+            print(f"notebook: {_short(executed)}")
         made = record.read(asked.record_path)  # it alone proves that the run is done
     else:
         made = finish(asked, data=a.data, device=a.device, progress=not a.quiet, weights=a.weights)
-    if processes.rank():
+    if processes.rank() or a.quiet:
         return
     for name, metrics in made.metrics.items():
         best = f"best {metrics['best']:.2f} % after epoch {metrics['best_epoch']}"

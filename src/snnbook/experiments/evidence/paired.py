@@ -23,6 +23,7 @@ from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.tables import PaperNumbers
 
 CONFIDENCE = 0.95
+MOMENTS = "measure.snn.scalability.moments."
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def parse(text: str) -> tuple[Term, ...]:
     """The terms of an expression.
 
     Raises:
-        UserError: it is no such expression, or names a run that no table has.
+        UserError: it is no such expression, or names a run that no table has, or a moment that its paper has not.
     """
     first, *rest = re.split(r"\s([+-])\s", " ".join(text.split()))
     terms = []
@@ -92,6 +93,7 @@ def parse(text: str) -> tuple[Term, ...]:
         factor, run, key = found.groups()
         tables.find(run.partition("+")[0])
         terms.append(Term(float(f"{sign}{factor or 1}"), run, key))
+        _printed(terms[-1])
     return tuple(terms)
 
 
@@ -142,7 +144,12 @@ def _printed(term: Term) -> float | None:
         return printed.seconds_per_epoch
     if term.key == "measure.snn.mismatch.score":
         return printed.stm
-    start, _, step = term.key.rpartition(".")
-    if start == "measure.snn.scalability.moments" and printed.moments:
-        return printed.moments[int(step) - 1]
+    if term.key.startswith(MOMENTS) and printed.moments:
+        step = term.key.removeprefix(MOMENTS)
+        known = {str(number): value for number, value in enumerate(printed.moments, 1)}
+        if step not in known:
+            raise UserError(
+                f"{term.run}:{term.key}: the paper prints moments 1 to {len(known)}; expected one of them"
+            )
+        return known[step]
     return None

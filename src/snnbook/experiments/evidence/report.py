@@ -178,15 +178,14 @@ def report(
     content = tables.load(table)
     mode = "" if recipe == "paper" else f"+{recipe}"
 
-    def made(run: str) -> list[Record]:
-        owner, row = tables.find(run)
+    def made(owner: tables.Table, row: tables.Row) -> list[Record]:
         return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds, results)
 
     lines = []
     for row in content.rows:
         owner, trained = tables.find(f"{table}/{row.id}")
-        ours = made(f"{table}/{row.id}")
-        theirs = made(row.baseline) if row.baseline else []
+        ours = made(owner, trained)
+        theirs = made(*tables.linked(row, row.baseline)) if row.baseline else []
         for network in _networks(row.paper, ours, trained):
             key = f"{network}.{which}"
             lines.append(

@@ -112,14 +112,9 @@ def _schedule(matrix: Matrix, folder: Path, messages: Path, on_record: Callable[
         "--directory",
         folder,
     ]
-    command += [
-        "--config",
-        f"plan={folder / 'plan.json'}",
-        "--keep-going",
-        "--nolock",
-        "--scheduler",
-        "greedy",
-    ]
+    # Snakemake reads the value as YAML, here and again in the jobs it submits; hexadecimal digits it leaves alone.
+    command += ["--config", f"plan=x{os.fsencode(folder / 'plan.json').hex()}"]
+    command += ["--keep-going", "--nolock", "--scheduler", "greedy"]
     command += ["--profile", "none"]  # what a reader has set up for other workflows
     if matrix.executor:
         command += ["--workflow-profile", workflow / "profiles" / matrix.executor]

@@ -91,4 +91,4 @@ def _seconds(made: Record) -> float:
 
 
 def _tests(made: Record) -> int:
-    return max(len(values) for values in made.curve["accuracy"].values())
+    return max((len(values) for values in made.curve["accuracy"].values()), default=1)

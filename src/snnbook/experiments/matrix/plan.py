@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
-from snnbook.experiments.runs.job import Run, check_table, resolve
+from snnbook.experiments.runs.job import DEEPEST, Run, check_table, resolve
 from snnbook.experiments.runs.standing import standing
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
@@ -97,14 +97,18 @@ def _task(
     return Task(name, seed, run, standing(run) is not None)
 
 
-def _waits(run: str, profile: str, data: Path | None) -> str | None:
+def _waits(run: str, profile: str, data: Path | None, above: tuple[str, ...] = ()) -> str | None:
     table, row = tables.find(run)
+    name = f"{table.id}/{row.id}"
+    if name in above or len(above) > DEEPEST:
+        return None  # resolving it says what is wrong
     if profile not in table.profiles:
         return f"table {table.id} has no {profile} profile"
     if profile in row.waits and not _there(row.until, data):
         return row.waits[profile]
     for need in filter(None, (*row.needs, row.inherits)):
-        if reason := _waits(need, profile, data):
+        tables.linked(row, need)
+        if reason := _waits(need, profile, data, (*above, name)):
             return f"needs {need}, which waits: {reason}"
     return None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from snnbook import files
+from snnbook.checks import whole
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import settings as merging
@@ -23,6 +24,7 @@ from snnbook.experiments.tables.tables import Sections, Table
 
 # Data sets that no folder holds: `snnbook.data.dataset` names them too, but brings torch; a test compares the two.
 BUNDLED = ("digits", "digit_events")
+DEEPEST = 16  # runs in a chain of needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,28 +151,37 @@ def resolve(
         UserError: no such run, profile, mode, section, or a negative seed; a run that needs itself, or one that
             cannot be run in this profile.
     """
-    if seed < 0:
-        raise UserError(f"seed is {seed}; expected 0 or more")
+    seed = whole(seed, "seed")
     places = (
         Path(results or record.folder()).absolute(),
         Path(work or record.folder().parent / "runs").absolute(),
     )
-    return _resolve(run_id, seed, profile, recipe, tuple(overrides), places, ())
+    return _resolve(run_id, seed, profile, recipe, tuple(overrides), places, (), {})
 
 
-def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str, ...]) -> Run:
+def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str, ...], made: dict) -> Run:
+    """``above`` are the runs that need it, ``made`` those that are resolved already."""
     table, row = tables.find(run_id)
     name = f"{table.id}/{row.id}"
     if name in above:
-        raise UserError(f"{' needs '.join([*above, name])}: a run cannot need itself; remove one 'needs'")
+        raise UserError(
+            f"{row.where}: {' needs '.join([*above, name])}: a run cannot need itself; remove one 'needs'"
+        )
+    if len(above) == DEEPEST:
+        raise UserError(
+            f"{row.where}: {above[0]} needs runs that need runs, more than {DEEPEST}; expected fewer"
+        )
     sections = merging.merged(table, row, profile, recipe, overrides)
 
     def parent(other: str, dropped: tuple[str, ...]) -> Run:
-        modes = tables.find(other)
+        modes = tables.linked(row, other)
         mode = recipe if recipe in ("paper", *modes[0].recipes, *modes[1].recipes) else "paper"
         kept = tuple(text for text in overrides if not text.strip().startswith(dropped))
+        key = (other, mode, kept)
         try:
-            return _resolve(other, seed, profile, mode, kept, places, (*above, name))
+            if key not in made:
+                made[key] = _resolve(other, seed, profile, mode, kept, places, (*above, name), made)
+            return made[key]
         except merging.Barred as error:
             raise merging.Barred(f"{row.where}: {error}; let this row wait too") from None
 
@@ -199,9 +210,9 @@ def check_table(table: Table) -> None:
     """
     for row in table.rows:
         if row.baseline:
-            tables.find(row.baseline)
+            tables.linked(row, row.baseline)
         if row.same:
-            tables.find(row.same)
+            tables.linked(row, row.same)
             continue
         for profile in table.profiles:
             for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):

@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from snnbook import files
 from snnbook.errors import UserError
+from snnbook.experiments.runs import shape
 from snnbook.experiments.tables import config, tables
 
 SCHEMA = 2
@@ -94,7 +95,11 @@ class Record:
 
 def _follow(content: Any, key: str) -> Any:
     for part in key.split("."):
-        if isinstance(content, list) and re.fullmatch(r"-?\d+", part) and abs(int(part)) <= len(content):
+        if (
+            isinstance(content, list)
+            and re.fullmatch(r"-?[0-9]{1,9}", part)
+            and abs(int(part)) <= len(content)
+        ):
             content = content[int(part)] if int(part) < len(content) else None
         elif isinstance(content, dict) and part in content:
             content = content[part]
@@ -148,13 +153,13 @@ def read(path: Path) -> Record:
         UserError: it is damaged, or of another schema.
     """
     content = unsealed(path)
-    if content.get("schema") == OLD:
+    if content["schema"] == OLD:
         raise UserError(
             f"record {path} has schema {OLD}; 'snnbook check --migrate --results DIR' brings a folder up to date"
         )
-    if content.get("schema") != SCHEMA or set(content) != {item.name for item in fields(Record)}:
+    if content["schema"] != SCHEMA:
         raise UserError(
-            f"record {path} has schema {content.get('schema')}; expected {SCHEMA}; delete it and run again"
+            f"record {path} has schema {content['schema']}; expected {SCHEMA}; delete it and run again"
         )
     return Record(**content)
 
@@ -163,18 +168,31 @@ def unsealed(path: Path) -> dict:
     """What the file at ``path`` holds besides its checksum, which is right.
 
     Raises:
-        UserError: it cannot be read, or is damaged.
+        UserError: it cannot be read, is damaged, or holds what no record does; the message names the part.
     """
     advice = "restore it from git, or delete it and run again"
-    text = files.read_text(path, "a run's record")
     try:
-        content = json.loads(text)
+        text = files.place(path, "a record").read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read record {path} ({error.strerror}); see to it that you may") from None
+    try:
+        content = json.loads(text.decode("utf-8"), parse_constant=_refuse)
         intact = content.pop("checksum") == _checksum(content)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"record {path} is damaged ({type(error).__name__}); {advice}") from None
     if not intact:
         raise UserError(f"record {path} is damaged (its checksum does not match); {advice}")
+    schema = content.get("schema")
+    try:
+        if schema in (OLD, SCHEMA) or not isinstance(schema, int):
+            shape.check(content, missing=shape.OLDER if schema == OLD else ())
+    except UserError as error:
+        raise UserError(f"record {path}: {error}; {advice}") from None
     return content
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def checksum(record: Record) -> str:

@@ -64,6 +64,7 @@ def finish(
     weights: bool = False,
 ) -> Record:
     """As :func:`run`, of a run that is resolved already."""
+    processes.check()
     if not (processes.launched() or weights):
         found = standing(asked)
         if found is not None:

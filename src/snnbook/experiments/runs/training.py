@@ -16,7 +16,7 @@ from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.experiments.runs import making, record
 from snnbook.experiments.runs.job import Run, digest
-from snnbook.experiments.runs.lock import PATIENCE, hold
+from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Origin, Record
 from snnbook.experiments.runs.standing import standing
 from snnbook.trainers import build_method
@@ -81,7 +81,7 @@ def identity(run: Run, fingerprint: str, parents: tuple[Trained, ...]) -> str:
     return f"{run.profile}/{run.id}/seed{run.seed}/{digest(content)[:12]}"
 
 
-def train(run: Run, context: Context, patience: float = PATIENCE) -> Trained:
+def train(run: Run, context: Context, patience: float | None = None) -> Trained:
     """Leave weights and record of ``run`` on disk; a record that stands is not touched.
 
     Raises:

@@ -5,11 +5,14 @@ import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from snnbook import files
+from snnbook.checks import shown
 from snnbook.errors import UserError
 
 T = TypeVar("T")
@@ -37,17 +40,26 @@ class Setting:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without two traps of its version 1.1: ``no`` is a word, and ``1e-3`` a number."""
+    """YAML without the traps of its version 1.1.
+
+    ``no`` is a word, ``1e-3`` a number; ``010`` and ``1:30``, octal and base sixty there, are words, too, which a
+    setting that expects a number refuses.
+    """
 
 
-_NUMBER = re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+)$")
-_REPLACED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+.0123456789"))
+_WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+)", re.ASCII)
+_NOTHING = re.compile(r"~|null|Null|NULL|")
+_TAG = "tag:yaml.org,2002:"
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver(f"{_TAG}null", re.compile(rf"^(?:{_NOTHING.pattern})$"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"^(true|false)$"), list("tf"))
+_Loader.add_implicit_resolver(f"{_TAG}int", re.compile(rf"^(?:{_WHOLE.pattern})$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}float", re.compile(rf"^(?:{_NUMBER.pattern})$"), list("-+.0123456789"))
+
+# What no table comes near; a text beyond is a mistake or a trap (an anchor within itself, aliases of aliases).
+LONGEST, DEEPEST, MOST = 1_000_000, 40, 20_000
+FEW = 4  # names in a message
 
 
 def read(path: Path) -> Setting:
@@ -57,51 +69,110 @@ def read(path: Path) -> Setting:
         UserError: the file is missing, is no YAML, or writes a key twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path} ({error}); expected a table in YAML") from None
+        with open(files.place(path, "a table in YAML"), "rb") as file:
+            text = file.read(LONGEST + 1).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"cannot read {path} (byte {error.start} is no UTF-8); expected a table in YAML, saved as UTF-8"
+        ) from None
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); expected a table in YAML") from None
     return parse(text, f"{path.parent.name}/{path.name}", lines=True)
 
 
 def parse(text: str, place: str, lines: bool = False) -> Setting:
-    """``text`` as YAML; ``place`` says where it comes from, ``lines`` whether its line numbers help."""
+    """``text`` as YAML; ``place`` says where it comes from, ``lines`` whether its line numbers help.
 
-    def setting(node: yaml.Node, mark: yaml.Mark) -> Setting:
-        where = f"{place}, line {mark.line + 1}" if lines else place
-        if isinstance(node, yaml.SequenceNode):
-            return Setting([setting(item, item.start_mark) for item in node.value], where)
-        if not isinstance(node, yaml.MappingNode):
-            return Setting(loader.construct_object(node), where)
+    Of YAML's types there are texts, numbers in decimal, truth values, nothing, lists and mappings whose keys are
+    texts; there are no tags, merge keys or numbers that are not finite.
+
+    Raises:
+        UserError: anything else.
+    """
+    count = 0
+
+    def at(mark: yaml.Mark) -> str:
+        return f"{place}, line {mark.line + 1}" if lines else place
+
+    def setting(node: yaml.Node, mark: yaml.Mark, depth: int = 0) -> Setting:
+        nonlocal count
+        count += 1
+        where = at(mark)
+        if depth > DEEPEST or count > MOST:
+            raise UserError(
+                f"{where}: more than {DEEPEST} levels or {MOST:,} values, or an anchor within itself; write less"
+            )
+        if isinstance(node, yaml.ScalarNode):
+            return Setting(_scalar(node, where), where)
+        plain = "seq" if isinstance(node, yaml.SequenceNode) else "map"
+        if node.tag != _TAG + plain:
+            raise UserError(
+                f"{where}: the tag {_short(node.tag)} is not read here; write the value without it"
+            )
+        if plain == "seq":
+            return Setting([setting(item, item.start_mark, depth + 1) for item in node.value], where)
         content = {}
         for key, value in node.value:
+            place_of_key = f"{place}, line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                raise UserError(f"{place_of_key}: a key is a list, a mapping or '<<'; expected a name")
             if key.value in content:
-                raise UserError(
-                    f"{place}, line {key.start_mark.line + 1}: {key.value!r} is written twice; keep one"
-                )
-            content[key.value] = setting(value, key.start_mark)
+                raise UserError(f"{place_of_key}: {shown(key.value)} is written twice; keep one")
+            content[key.value] = setting(value, key.start_mark, depth + 1)
         return Setting(content, where)
 
-    loader = _Loader(text)
+    if len(text) > LONGEST:
+        raise UserError(f"{place}: more than {LONGEST:,} characters; expected a table or a setting")
     try:
-        node = loader.get_single_node()
-        return setting(node, node.start_mark) if node is not None else Setting(None, place)
-    except yaml.YAMLError as error:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except (RecursionError, MemoryError):
+        raise UserError(f"{place}: nested too deep; expected at most {DEEPEST} levels") from None
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark and lines else ""
-        problem = getattr(error, "problem", None) or "not readable"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable"
         raise UserError(
-            f"{place}{line}: this is not YAML ({problem}); check indentation and quotes"
+            f"{at(mark) if mark else place}: this is not YAML ({problem}); check indentation and quotes"
         ) from None
-    finally:
-        loader.dispose()
+    return setting(node, node.start_mark) if node is not None else Setting(None, place)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``did you mean X? known: ...``, for the end of a message."""
+def _scalar(node: yaml.ScalarNode, where: str) -> str | int | float | bool | None:
+    kind, text = node.tag.removeprefix(_TAG), node.value
+    if kind == "str":
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise UserError(f"{where}: {shown(text)} has half a character, which no file can hold")
+        return text
+    if kind == "null" and _NOTHING.fullmatch(text):
+        return None
+    if kind == "bool" and text in ("true", "false"):
+        return text == "true"
+    if kind == "int" and _WHOLE.fullmatch(text):
+        if len(text) <= 20 and abs(int(text)) < 2**63:
+            return int(text)
+        raise UserError(f"{where}: {shown(text)} is too large; expected a whole number below 2**63")
+    if kind == "float" and (_NUMBER.fullmatch(text) or _WHOLE.fullmatch(text)):
+        if len(text) < 400 and isfinite(float(text)):
+            return float(text)
+        raise UserError(f"{where}: {shown(text)} is too large or too long; expected a finite number")
+    raise UserError(f"{where}: the tag {_short(node.tag)} is not read here; write the value without it")
+
+
+def _short(tag: object) -> str:
+    return shown(str(tag).replace(_TAG, "!!"))
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few."""
     known = [str(item) for item in known]
-    near = get_close_matches(str(name), known, n=1, cutoff=0.5)
+    near = get_close_matches(str(name)[:200], known, n=FEW, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}known: {', '.join(known) or 'none'}"
+    first = list(dict.fromkeys([*near, *known]))[:FEW] if len(", ".join(known)) > 160 else known
+    more = f", and {len(known) - len(first)} more, see 'snnbook list'" if len(first) < len(known) else ""
+    return f"{hint}known: {', '.join(shown(item)[1:-1] for item in first) or 'none'}{more}"
 
 
 def mapping(setting: Setting, what: str, known: Iterable[str] | None = None) -> dict[str, Setting]:
@@ -113,10 +184,10 @@ def mapping(setting: Setting, what: str, known: Iterable[str] | None = None) -> 
     if setting.value is None:
         return {}
     if not isinstance(setting.value, dict):
-        raise UserError(f"{setting.where}: {what} is {setting.plain()!r}; expected 'key: value' lines")
+        raise UserError(f"{setting.where}: {what} is {shown(setting.plain())}; expected 'key: value' lines")
     for key, item in setting.value.items():
         if known is not None and key not in known:
-            raise UserError(f"{item.where}: unknown key {key!r} in {what}; {nearest(key, known)}")
+            raise UserError(f"{item.where}: unknown key {shown(key)} in {what}; {nearest(key, known)}")
     return setting.value
 
 
@@ -132,7 +203,9 @@ def fill(cls: type[T], section: Mapping[str, Setting], what: str) -> T:
     values = {}
     for key, item in section.items():
         if key not in known:
-            raise UserError(f"{item.where}: unknown key {key!r} in section {what}; {nearest(key, known)}")
+            raise UserError(
+                f"{item.where}: unknown key {shown(key)} in section {what}; {nearest(key, known)}"
+            )
         values[key] = convert(item, hints[key], f"{what}.{key}")
     for item in fields(cls):
         required = item.default is MISSING and item.default_factory is MISSING
@@ -156,9 +229,9 @@ def convert(setting: Setting, expected: Any, what: str) -> Any:
     """
     try:
         return _convert(setting.plain(), expected)
-    except TypeError:
+    except (TypeError, OverflowError):  # a whole number too large for a float
         name = getattr(expected, "__name__", str(expected)) if not get_args(expected) else str(expected)
-        raise UserError(f"{setting.where}: {what} is {setting.plain()!r}; expected {name}") from None
+        raise UserError(f"{setting.where}: {what} is {shown(setting.plain())}; expected {name}") from None
 
 
 def _convert(value: Any, expected: Any) -> Any:

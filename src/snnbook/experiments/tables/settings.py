@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from typing import Any
 
-from snnbook.errors import UserError
+from snnbook.checks import shown
+from snnbook.errors import UserError, clipped
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.tables import SECTIONS, Row, Sections, Table
 
@@ -71,10 +72,12 @@ def merged(
         raise Barred(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
     modes = ["paper", *table.recipes, *row.recipes]
     if recipe not in modes:
-        raise UserError(f"{table.id}/{row.id} has no recipe mode {recipe!r}; {config.nearest(recipe, modes)}")
+        raise UserError(
+            f"{table.id}/{row.id} has no recipe mode {shown(recipe)}; {config.nearest(recipe, modes)}"
+        )
     if profile not in table.profiles:
         raise Barred(
-            f"table {table.id} has no profile {profile!r}; {config.nearest(profile, table.profiles)}"
+            f"table {table.id} has no profile {shown(profile)}; {config.nearest(profile, table.profiles)}"
         )
     return _merge(
         table.base,
@@ -103,8 +106,10 @@ def settings(sections: Sections, where: str) -> Settings:
     name = method.pop("name", None)
     if name is None:
         raise UserError(f"{where} has no method.name; expected one of {', '.join(METHODS)}")
-    if name.value not in METHODS:
-        raise UserError(f"{name.where}: no method {name.value!r}; {config.nearest(name.value, METHODS)}")
+    if not isinstance(name.value, str) or name.value not in METHODS:
+        raise UserError(
+            f"{name.where}: no method {shown(name.plain())}; {config.nearest(name.value, METHODS)}"
+        )
     written = {**sections, "method": method}
     filled = {key: config.fill(cls, written.get(key, {}), key) for key, cls in _classes(name.value).items()}
     return Settings(name=name.value, **filled)
@@ -153,13 +158,14 @@ def override_sections(overrides: Iterable[str]) -> Sections:
     """``section.key=value`` of the command line as sections; the value is read as YAML."""
     sections: Sections = {}
     for text in overrides:
+        place = f"--set {clipped(text, 120)}"
         name, equals, value = text.partition("=")
         section, dot, key = name.strip().partition(".")
         if not (equals and dot and key):
-            raise UserError(f"--set {text}: expected section.key=value, for instance recipe.epochs=3")
+            raise UserError(f"{place}: expected section.key=value, for instance recipe.epochs=3")
         if section not in SECTIONS:
-            raise UserError(f"--set {text}: unknown section {section!r}; {config.nearest(section, SECTIONS)}")
-        sections.setdefault(section, {})[key] = config.parse(value, f"--set {text}")
+            raise UserError(f"{place}: unknown section {shown(section)}; {config.nearest(section, SECTIONS)}")
+        sections.setdefault(section, {})[key] = config.parse(value, place)
     return sections
 
 

@@ -1,12 +1,15 @@
 """The tables of the papers, one YAML file each: what a row trains, and what the paper got."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from snnbook import files
+from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.config import Setting
@@ -15,6 +18,9 @@ PROFILES = ("quick", "lab-narrow", "lab", "paper")
 NARROW = ("quick", "lab-narrow")  # other networks than the papers', and less data or other data
 RECIPES = ("paper", "official")
 SECTIONS = ("data", "network", "method", "recipe", "analysis")
+
+# An id becomes the name of a folder, with what marks another recipe mode and changed settings behind it.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Sections = dict[str, dict[str, Setting]]
 
@@ -92,7 +98,7 @@ class Table:
             if row.id == name:
                 return row
         raise UserError(
-            f"no row {name!r} in table {self.id}; {config.nearest(name, [r.id for r in self.rows])}"
+            f"no row {shown(name)} in table {self.id}; {config.nearest(name, [r.id for r in self.rows])}"
         )
 
 
@@ -104,7 +110,7 @@ def folder() -> Path:
 
 def names() -> list[str]:
     """The tables there are."""
-    return sorted(path.stem for path in folder().glob("*.yaml"))
+    return sorted(path.stem for path in folder().glob("*.yaml") if not path.name.startswith("."))
 
 
 def load(name: str) -> Table:
@@ -114,9 +120,13 @@ def load(name: str) -> Table:
         UserError: no such table, or its file has an unknown key, a mistyped value or a row twice.
     """
     if name not in names():
-        raise UserError(f"no table {name!r} in {folder()}; {config.nearest(name, names())}")
+        raise UserError(f"no table {shown(name)} in {folder()}; {config.nearest(name, names())}")
     path = folder() / f"{name}.yaml"
-    return _load(name, path, path.stat().st_mtime_ns)
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); expected a table in YAML") from None
+    return _load(name, path, changed)
 
 
 @lru_cache(maxsize=64)  # a report asks for one table many times, and parsing takes a while
@@ -126,7 +136,7 @@ def _load(name: str, path: Path, _changed: int) -> Table:
     keys = config.mapping(content, "the table", known)
     rows = [_row(item) for item in _list(_required(keys, "rows", content))]
     table = Table(
-        id=_text(keys, "id", content),
+        id=_id(keys, content),
         paper=_text(keys, "paper", content),
         title=_text(keys, "title", content),
         source=_text(keys, "source", content),
@@ -139,9 +149,11 @@ def _load(name: str, path: Path, _changed: int) -> Table:
     if table.id != name:
         raise UserError(f"{keys['id'].where}: id is {table.id!r}; expected {name!r}, the file's name")
     if not table.seeds or min(table.seeds) < 0:
-        raise UserError(f"{keys['seeds'].where}: seeds is {list(table.seeds)}; expected numbers from 0 up")
+        raise UserError(
+            f"{keys['seeds'].where}: seeds is {shown(list(table.seeds))}; expected numbers from 0 up"
+        )
     for index, row in enumerate(rows):
-        if row.id in [other.id for other in rows[:index]]:
+        if row.id.lower() in [other.id.lower() for other in rows[:index]]:
             raise UserError(f"{row.where}: row {row.id!r} is there twice; give one another id")
     return table
 
@@ -150,22 +162,52 @@ def find(run_id: str) -> tuple[Table, Row]:
     """Table and row of a run ``<table>/<row>``; of a row that is the same as another's, that one's.
 
     Raises:
-        UserError: there is none; the message names the nearest.
+        UserError: there is none (the message names the nearest), or rows are the same as each other in a circle.
     """
-    name, _, row = run_id.partition("/")
+    table, row = _find(run_id)
+    passed = [f"{table.id}/{row.id}"]
+    while row.same is not None:
+        before = row
+        table, row = _follow(before.same, before.where)
+        if f"{table.id}/{row.id}" in passed:
+            raise UserError(
+                f"{before.where}: 'same' leads from {passed[0]} round to {table.id}/{row.id}; remove one"
+            )
+        passed.append(f"{table.id}/{row.id}")
+    return table, row
+
+
+def linked(row: Row, link: str) -> tuple[Table, Row]:
+    """Table and row that ``row`` names as what it needs, inherits from or is compared with.
+
+    Raises:
+        UserError: as :func:`find`, with the place of ``row``.
+    """
+    _follow(link, row.where)
+    return find(link)
+
+
+def _follow(link: str, where: str) -> tuple[Table, Row]:
+    try:
+        return _find(link)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _find(run_id: str) -> tuple[Table, Row]:
+    name, _, row = str(run_id).partition("/")
     if name not in names() or not row:
         runs = [f"{table}/{row.id}" for table in names() for row in load(table).rows]
-        raise UserError(f"no experiment {run_id!r}; {config.nearest(run_id, runs)}")
+        raise UserError(f"no experiment {shown(run_id)}; {config.nearest(run_id, runs)}")
     table = load(name)
-    found = table.row(row)
-    return (table, found) if found.same is None else find(found.same)
+    return table, table.row(row)
 
 
 def _row(setting: Setting) -> Row:
     shown = ("id", "label", "paper", "baseline", "note")
     trained = ("profiles", "recipes", "needs", "inherits", "waits", "until", *SECTIONS)
     keys = config.mapping(setting, "a row", (*shown, "same", *trained))
-    row_id = _text(keys, "id", setting)
+    row_id = _id(keys, setting)
     empty = Setting(None, setting.where)
     extra = [key for key in trained if key in keys]
     if "same" in keys and extra:
@@ -179,12 +221,12 @@ def _row(setting: Setting) -> Row:
         profiles=_variants(keys.get("profiles"), f"profiles of row {row_id!r}", PROFILES),
         recipes=_variants(keys.get("recipes"), f"recipes of row {row_id!r}", RECIPES),
         paper=config.fill(PaperNumbers, config.mapping(keys.get("paper", empty), "paper"), "paper"),
-        needs=config.convert(keys.get("needs", Setting([], setting.where)), tuple[str, ...], "needs"),
-        inherits=config.convert(keys.get("inherits", empty), str | None, "inherits"),
-        same=config.convert(keys.get("same", empty), str | None, "same"),
+        needs=_links(keys.get("needs", Setting([], setting.where)), tuple[str, ...], "needs"),
+        inherits=_links(keys.get("inherits", empty), str | None, "inherits"),
+        same=_links(keys.get("same", empty), str | None, "same"),
         waits=_waits(keys.get("waits", empty)),
         until=config.convert(keys.get("until", empty), str | None, "until"),
-        baseline=config.convert(keys.get("baseline", empty), str | None, "baseline"),
+        baseline=_links(keys.get("baseline", empty), str | None, "baseline"),
         note=_text(keys, "note", setting) if "note" in keys else "",
         where=setting.where,
     )
@@ -220,6 +262,26 @@ def _required(keys: dict[str, Setting], key: str, owner: Setting) -> Setting:
 
 def _text(keys: dict[str, Setting], key: str, owner: Setting) -> str:
     return config.convert(_required(keys, key, owner), str, key)
+
+
+def _id(keys: dict[str, Setting], owner: Setting) -> str:
+    """A text that can be the name of a folder wherever the library runs."""
+    text = _text(keys, "id", owner)
+    if NAME.fullmatch(text):
+        return text
+    raise UserError(
+        f"{keys['id'].where}: id is {shown(text)}; expected a name of at most 100 letters (a to z), digits, "
+        "'-', '_' and '.', beginning with a letter or digit"
+    )
+
+
+def _links(setting: Setting, expected: Any, what: str) -> Any:
+    """``setting`` as ``expected``, each text ``<table>/<row>``."""
+    found = config.convert(setting, expected, what)
+    for link in (found,) if isinstance(found, str) else found or ():
+        if not all(map(NAME.fullmatch, link.split("/"))) or link.count("/") != 1:
+            raise UserError(f"{setting.where}: {what} is {shown(link)}; expected <table>/<row>")
+    return found
 
 
 def _list(setting: Setting) -> list[Setting]:

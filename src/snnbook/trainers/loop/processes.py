@@ -1,6 +1,12 @@
-"""Which of the processes that ``torchrun`` started this one is.  Nothing here needs torch."""
+"""Which of the processes that ``torchrun`` started this one is.  Nothing here needs torch.
+
+Raises:
+    UserError: a variable that ``torchrun`` sets for its processes is missing or no number.
+"""
 
 import os
+
+from snnbook.checks import environment, whole
 
 
 def launched() -> bool:
@@ -10,14 +16,35 @@ def launched() -> bool:
 
 def rank() -> int:
     """This process's number over all nodes; 0, who writes and speaks, without ``torchrun``."""
-    return int(os.environ["RANK"]) if launched() else 0
+    return _number("RANK", 0)
+
+
+def first() -> bool:
+    """Whether this process is the one who speaks, also where :func:`rank` is refused."""
+    return os.environ.get("RANK", "0").strip() in ("", "0") or not launched()
+
+
+def size() -> int:
+    """How many processes run, over all nodes."""
+    return _number("WORLD_SIZE", 1)
 
 
 def local_rank() -> int:
     """This process's number on its node, which is the number of its GPU."""
-    return int(os.environ["LOCAL_RANK"]) if launched() else 0
+    return _number("LOCAL_RANK", 0)
 
 
 def local_size() -> int:
     """How many processes run on this node."""
-    return int(os.environ["LOCAL_WORLD_SIZE"]) if launched() else 1
+    return _number("LOCAL_WORLD_SIZE", 1)
+
+
+def check() -> None:
+    """Find out before anything begins that all of them can be told."""
+    for ask in (rank, size, local_rank, local_size):
+        ask()
+
+
+def _number(name: str, alone: int) -> int:
+    """What ``torchrun`` says, at least what is true of a process ``alone``."""
+    return whole(environment(name, least=alone), name, alone) if launched() else alone
