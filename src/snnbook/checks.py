@@ -12,6 +12,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from snnbook.errors import UserError
 
+LARGEST = 2**63 - 1  # that torch counts to
+MOST_SEED = 2**32 - 1  # so that seeds made of it and an epoch fit, too
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 NAMES = {
     bool: ("true or false", "truth values"),
@@ -32,7 +34,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+def whole(value: object, name: str, least: int = 0, most: int = LARGEST) -> int:
     """``value`` if it is a whole number in these bounds.
 
     Raises:
@@ -40,7 +42,8 @@ def whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> in
     """
     if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
         return int(value)
-    raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
+    limit = "" if most == LARGEST else f", at most {most}"
+    raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}{limit}")
 
 
 def environment(name: str, default: float | None = None, least: float = 0) -> float:

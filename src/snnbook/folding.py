@@ -11,7 +11,7 @@ while it runs.  Each thread has its own, and nothing is left behind.
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ContextDecorator, contextmanager, nullcontext
 
 from torch import Tensor, nn
 
@@ -70,24 +70,27 @@ class Clock:
         begun: a first neuron has repeated that.
     """
 
-    def __init__(self, time_steps: int, batch: int, still: bool):
-        self.time_steps, self.batch, self.still, self.begun = time_steps, batch, still, False
+    def __init__(self, time_steps: int, batch: int, still: bool, begun: bool = False):
+        self.time_steps, self.batch, self.still, self.begun = time_steps, batch, still, begun
 
     def unfold(self, x: Tensor) -> Tensor:
         """``[T*B, ...]``, or what stands still, ``[B, ...]``, to ``[T, B, ...]``; a view.
+
+        Once time has begun, nothing can stand still any more: B rows may as well be time steps that a layer took
+        for images, having looked up B before.
 
         Raises:
             UserError: another leading axis, or time where it has not begun.
         """
         rows, folded = _rows(x), self.time_steps * self.batch
-        if self.still and rows == self.batch:
+        if self.still and rows == self.batch and (not self.begun or rows == folded):
             self.begun = True
             return x.expand(self.time_steps, *x.shape)
         if rows != folded:
-            before = f", or {self.batch} before the first neuron" if self.still else ""
+            branch = "; where branches meet static images, name the layer before they part: encode=name"
             raise UserError(
-                f"a tensor has {rows} rows; expected T*B = {self.time_steps}*{self.batch}{before}; "
-                "layers between neurons must keep the leading axis"
+                f"a tensor has {rows} rows; expected T*B = {self.time_steps}*{self.batch}; layers behind the "
+                f"first neuron must keep the leading axis{branch if self.still else ''}"
             )
         if self.still and not self.begun:
             raise UserError(
@@ -97,9 +100,10 @@ class Clock:
         return x.unflatten(0, (self.time_steps, self.batch))
 
     def unfold_all(self, outputs):
-        """``outputs``, a tensor or lists, tuples and dictionaries of them, each unfolded."""
+        """``outputs``, a tensor or lists, tuples and dictionaries of them, each unfolded; some may stand still."""
         if isinstance(outputs, Tensor):
-            return self.unfold(outputs)
+            still = self.still and _rows(outputs) == self.batch
+            return outputs.expand(self.time_steps, *outputs.shape) if still else self.unfold(outputs)
         if isinstance(outputs, list | tuple):
             made = getattr(type(outputs), "_make", type(outputs))  # named tuples, too
             return made([self.unfold_all(x) for x in outputs])
@@ -131,12 +135,26 @@ def running(clock: Clock | None) -> Iterator[None]:
         _NOW.clock = before
 
 
+class AtThisTime(ContextDecorator):
+    """A context in which it is again the time it was when this was made; may be entered more than once."""
+
+    def __init__(self):
+        now = clock()
+        self.then = None if now is None else (now.time_steps, now.batch, now.still, now.begun)
+
+    def __enter__(self) -> None:
+        self.before, _NOW.clock = _NOW.clock, None if self.then is None else Clock(*self.then)
+
+    def __exit__(self, *error) -> None:
+        _NOW.clock = self.before
+
+
 def checkpoint_contexts():
     """``context_fn`` of :func:`torch.utils.checkpoint.checkpoint`, which runs layers again in the backward pass.
 
     By then the network's call is over; the clock of the first time must be set once more.
     """
-    return nullcontext(), running(clock())
+    return nullcontext(), AtThisTime()
 
 
 def unfold_current(current: Tensor, time_steps: int | None) -> Tensor:
@@ -209,6 +227,10 @@ class SpikingNetwork(nn.Module):
 
     def __init__(self, backbone: nn.Module, time_steps: int, encode: str | None = None):
         super().__init__()
+        if not isinstance(backbone, nn.Module):
+            raise UserError(
+                f"a network is {type(backbone).__name__}; expected an nn.Module with neurons inside"
+            )
         if any(isinstance(m, SpikingNetwork) for m in backbone.modules()):
             raise UserError(
                 "a SpikingNetwork was given to a SpikingNetwork; T is said once: give its backbone"
@@ -239,6 +261,10 @@ class SpikingNetwork(nn.Module):
         Returns:
             What ``function`` returns (a tensor, or lists, tuples and dictionaries), ``[T, B, ...]`` each.
         """
+        if not isinstance(images, Tensor):
+            raise UserError(
+                f"images are {type(images).__name__}; expected a tensor [B, C, H, W] or [T, B, C, H, W]"
+            )
         frames = images.dim() == 5
         if images.dim() not in (4, 5):
             raise UserError(
@@ -265,7 +291,14 @@ class SpikingNetwork(nn.Module):
         return clock.unfold_all(outputs)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.run(self.backbone, images)
+        return self.run(self._outputs, images)
+
+    def _outputs(self, images: Tensor):
+        """What the backbone puts out; where time has begun, it has to be there."""
+        outputs, now = self.backbone(images), clock()
+        if now.begun and isinstance(outputs, Tensor):
+            now.unfold(outputs)
+        return outputs
 
     def features(self, images: Tensor) -> list[Tensor]:
         """What the first neuron and each stage put out, ``[T, B, C, H, W]`` each."""
@@ -277,7 +310,7 @@ class SpikingNetwork(nn.Module):
 def _met_before_time(error: RuntimeError, clock: Clock) -> bool:
     """A branch around the first neuron came back: torch names both of the leading axes that do not match."""
     sizes = {str(clock.batch), str(clock.time_steps * clock.batch)}
-    return clock.begun and "must match" in str(error) and sizes <= set(re.findall(r"\d+", str(error)))
+    return clock.begun and sizes <= set(re.findall(r"\d+", str(error)))
 
 
 def _layer(backbone: nn.Module, name: str | None) -> nn.Module | None:
@@ -292,8 +325,16 @@ def _layer(backbone: nn.Module, name: str | None) -> nn.Module | None:
 
 
 def _repeat(layer: nn.Module, inputs: tuple) -> tuple | None:
-    """Before a layer that is no neuron: static images, if nothing has repeated them yet, once for each step."""
+    """Before a layer that is no neuron: static images, once for each step."""
     now = clock()
-    if now is None or not now.still or len(inputs[0]) != now.batch:
+    if now is None or not now.still:
         return None
-    return fold(now.unfold(inputs[0])), *inputs[1:]
+    if not inputs or not isinstance(inputs[0], Tensor):
+        raise UserError(
+            f"the layer {type(layer).__name__} before which images are repeated was not given a tensor first; "
+            "name another one: SpikingNetwork(..., encode=name)"
+        )
+    if len(inputs[0]) != now.batch:
+        return None
+    now.begun = True
+    return fold(inputs[0].expand(now.time_steps, *inputs[0].shape)), *inputs[1:]

@@ -99,6 +99,11 @@ class LIF(nn.Module):
         current = unfold_current(current, self.time_steps)
         return fold(kernels.lif(current, self.dynamics, self.decay))
 
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        if name in ("decay", "threshold"):  # torch comes here before the property is asked
+            raise UserError(f"{name} is a parameter; expected a number; learn_{name}=True trains it")
+        super().register_parameter(name, param)
+
     @property
     def decay(self) -> Tensor | float:
         return self._decay if self.w is None else torch.sigmoid(self.w)
@@ -106,6 +111,8 @@ class LIF(nn.Module):
     @decay.setter
     def decay(self, value: float) -> None:
         value = number("decay", value, most=1)
+        if isinstance(self, IF) and value != 1:
+            raise UserError(f"decay is {value:g}, but an IF neuron never leaks; take a LIF")
         if value == 1 and self.w is not None:
             raise UserError("a learned decay cannot be 1; expected a number in (0, 1); IF never leaks")
         if value == 1 and self.scale_input:

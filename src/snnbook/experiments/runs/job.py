@@ -24,6 +24,8 @@ from snnbook.experiments.tables.tables import Sections, Table
 
 # Data sets that no folder holds: `snnbook.data.dataset` names them too, but brings torch; a test compares the two.
 BUNDLED = ("digits", "digit_events")
+# Changes of the command line that do not reach the runs a run needs.
+OWN = ("method.", "analysis.")
 DEEPEST = 16  # runs in a chain of needs
 
 
@@ -194,8 +196,8 @@ def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str,
         recipe=recipe,
         overrides=overrides,
         sections=sections,
-        needs=tuple(parent(need, ("method.",)) for need in row.needs),
-        inherits=parent(row.inherits, ("method.", "network.time_steps")) if row.inherits else None,
+        needs=tuple(parent(need, OWN) for need in row.needs),
+        inherits=parent(row.inherits, (*OWN, "network.time_steps")) if row.inherits else None,
         where=row.where,
         results=places[0],
         work=places[1],

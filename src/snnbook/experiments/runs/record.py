@@ -150,7 +150,7 @@ def read(path: Path) -> Record:
     """The record at ``path``.
 
     Raises:
-        UserError: it is damaged, or of another schema.
+        UserError: it is damaged, of another schema, or that of another run, seed or profile than its place says.
     """
     content = unsealed(path)
     if content["schema"] == OLD:
@@ -161,6 +161,9 @@ def read(path: Path) -> Record:
         raise UserError(
             f"record {path} has schema {content['schema']}; expected {SCHEMA}; delete it and run again"
         )
+    named = f"{content['profile']}/{content['run']}/seed{content['seed']}.json"
+    if not Path(path).absolute().as_posix().endswith(f"/{named}"):  # a copy would count for another run
+        raise UserError(f"record {path} says that it is {named}; move it there")
     return Record(**content)
 
 

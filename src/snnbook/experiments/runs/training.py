@@ -81,7 +81,7 @@ def identity(run: Run, fingerprint: str, parents: tuple[Trained, ...]) -> str:
     return f"{run.profile}/{run.id}/seed{run.seed}/{digest(content)[:12]}"
 
 
-def train(run: Run, context: Context, patience: float | None = None) -> Trained:
+def train(run: Run, context: Context, patience: float | None = None) -> None:
     """Leave weights and record of ``run`` on disk; a record that stands is not touched.
 
     Raises:
@@ -103,7 +103,6 @@ def train(run: Run, context: Context, patience: float | None = None) -> Trained:
             _check_same(name, world)
             context.say(f"{run.id}, seed {run.seed}, {run.profile} profile, {_where(context)}")
             _train(run, context, data, parents, name)
-    return Trained(run, run.weights, weights_digest(run.weights), data.fingerprint, parents)
 
 
 def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ...], name: str) -> None:
@@ -158,8 +157,8 @@ def trained(run: Run, context: Context) -> Trained:
     parents = tuple(trained(parent, context) for parent in run.parents)
     if not context.world.decide(lambda: _done(run, identity(run, fingerprint, parents))):
         context.say(f"training {run.id} first, which is needed here")
-        return train(run, context, patience=float("inf"))
-    return Trained(run, run.weights, weights_digest(run.weights), fingerprint, parents)
+        train(run, context, patience=float("inf"))
+    return _left(run, fingerprint, parents)
 
 
 def check_data(run: Run, made: Record, root: Path | None) -> None:
@@ -185,6 +184,21 @@ def _check_made_of(fingerprint: str, made: Record | None) -> None:
             f"the record of {made.run}, seed {made.seed}, was made of other data (fingerprint "
             f"{made.data['fingerprint']}, here {fingerprint}); choose another --results, or those data"
         )
+
+
+def _left(run: Run, fingerprint: str, parents: tuple[Trained, ...]) -> Trained:
+    """A run that is done, if the weights on disk are those its record tells of.
+
+    Raises:
+        UserError: they are others: whatever started from them would not be what the two records say.
+    """
+    found, told = weights_digest(run.weights), record.read(run.record_path).weights
+    if told not in (None, found):
+        raise UserError(
+            f"the weights of {run.id}, seed {run.seed}, in {run.folder} ({found[:12]}) are not those its record "
+            f"tells of ({told[:12]}), which were made elsewhere; choose another --results to make both anew"
+        )
+    return Trained(run, run.weights, found, fingerprint, parents)
 
 
 def _done(run: Run, name: str) -> bool:

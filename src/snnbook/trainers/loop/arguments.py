@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from snnbook.checks import shown, whole
+from snnbook.checks import MOST_SEED, shown, whole
 from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop.evaluation import check_method, predictions
@@ -17,7 +17,7 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
         raise UserError(
             f"recipe.memory is {recipe.memory!r}, but the method has no backbones(); set it to 'full'"
         )
-    whole(seed, "seed")
+    whole(seed, "seed", most=MOST_SEED)
     parameters = [p for p in method.parameters() if p.requires_grad]
     meta = any(x.is_meta for x in (*method.parameters(), *method.buffers()))
     if not parameters or meta:

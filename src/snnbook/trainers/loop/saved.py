@@ -20,7 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from snnbook.backbones.backbone import Backbone
 from snnbook.errors import UserError
 from snnbook.factorized import keep_composed
-from snnbook.folding import clock, running
+from snnbook.folding import AtThisTime
 from snnbook.neurons import LIF
 from snnbook.trainers.loop.instead import Instead
 
@@ -179,7 +179,7 @@ def _recomputed(block, forward, *args, **kwargs):
     if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
         return forward(*args, **kwargs)
     again = forward  # at the same T, with the same weights, as often as somebody asks
-    for context in (running(clock()), keep_composed(block), _statistics_rest(block)):
+    for context in (AtThisTime(), keep_composed(block), _statistics_rest(block)):
         again = context(again)
     runs = iter([forward])
 
