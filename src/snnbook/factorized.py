@@ -201,6 +201,24 @@ class _Tied(nn.Module):
         return super().__reduce_ex__(protocol)
 
 
+def without_factors(module: nn.Module) -> dict[str, nn.Module]:
+    """The layers of ``module``, by name, whose weights are composed of factors that are not in it."""
+    inside, layers = set(module.modules()), module.named_modules()
+    return {name: m for name, m in layers if isinstance(m, _Tied) and m.factors not in inside}
+
+
+def check_has_its_factors(module: nn.Module) -> None:
+    """Raise a UserError if ``module`` is a part of a pair, without the factors that compose its weights.
+
+    It computes as ever, but what it learns and what is saved of it are its own parameters alone.
+    """
+    if outside := without_factors(module):
+        raise UserError(
+            f"the weight of layer {next(iter(outside))!r} is composed of factors that are no part of this "
+            f"{type(module).__name__}; take the whole method, or release() it first: method.factors.release()"
+        )
+
+
 def own_kind(layer: nn.Module) -> type[nn.Module]:
     """The class of ``layer``, or if its weight is composed, the class that it has with a weight of its own."""
     return layer.kind if isinstance(layer, _Tied) else type(layer)
