@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 from functools import partial
 
 import pytest
@@ -162,7 +163,7 @@ def test_an_error_inside_leaves_nothing_held():
     method = joint()
     with pytest.raises(RuntimeError):
         method(IMAGES[:, :2], LABELS)
-    assert all(f.held is None for f in method.factors.layers.values())
+    assert all(f.held.weights is None for f in method.factors.layers.values())
 
 
 def test_weights_are_those_of_a_released_network_under_autocast_too():
@@ -298,3 +299,23 @@ def test_what_cannot_be_factorized_is_refused():
         torch.full((2, 2), torch.nan),
     ):
         one_line(lambda weight=weight: Factors(weight), "expected")
+
+
+def test_each_thread_holds_its_own():
+    method, inside, done = joint().eval(), threading.Event(), threading.Event()
+
+    def other():
+        with torch.no_grad(), method.composed():
+            inside.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=other)
+    with method.composed():
+        thread.start()
+        inside.wait(10)  # from here on the other thread holds weights without gradients
+        outputs = method.snn_outputs(IMAGES)[0][-1]
+    outputs.sum().backward()
+    done.set()
+    thread.join()
+    assert all(f.u.grad is not None for f in method.factors.layers.values())
+    assert_up_to_date(edit(method))

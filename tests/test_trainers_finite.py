@@ -11,6 +11,7 @@ from torch import nn
 from bad_input import one_line
 from own_data import RECIPE, method, problem
 from snnbook.data import Dataset
+from snnbook.neurons import PLIF
 from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.evaluation import evaluate
 from snnbook.trainers.loop.finite import first_damaged
@@ -195,6 +196,23 @@ def test_a_checkpoint_belongs_to_its_seed_data_and_recipe(tmp_path, change, seed
         lambda: fit(method(), other, RECIPE, seed=0, checkpoint=path, progress=False), "another experiment"
     )
     assert fit(method(), DATA, RECIPE, seed=0, checkpoint=path, progress=False).epochs == 2
+
+
+@given(name=st.sampled_from(TENSORS), value=BAD)
+@settings(deadline=None, max_examples=20)
+def test_damaged_weights_are_not_evaluated(name, value):
+    damaged = method()
+    spoil(damaged.state_dict(), name, value)
+    one_line(lambda: evaluate(damaged, DATA), f"'{name}' holds NaN or infinity")
+
+
+def test_a_learned_decay_that_is_no_number_is_not_evaluated():
+    damaged = method()
+    damaged.network.backbone.encode = PLIF()
+    damaged.network.backbone.encode.time_steps = None
+    evaluate(damaged, DATA)
+    damaged.network.backbone.encode.w.data.fill_(torch.nan)
+    one_line(lambda: evaluate(damaged, DATA), "encode.w' holds NaN")
 
 
 def test_masks_may_be_infinite():

@@ -6,6 +6,7 @@ each alone (Eq. 13).  :class:`SharedFactors` owns these parameters in place of t
 ``weight`` is composed of them when it is read, so it is never older than they are.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
@@ -15,6 +16,16 @@ from torch import Tensor, nn
 
 from snnbook.errors import UserError
 from snnbook.precision import full_precision
+
+
+class _Held(threading.local):
+    """Composed weights that layers read for a while; a thread sees its own alone, and a copy begins with none."""
+
+    def __init__(self):  # in each thread anew; the compiler of torch 2.8 would read a class's default for all
+        self.weights: tuple[Tensor, Tensor] | None = None
+
+    def __reduce__(self):
+        return _Held, ()
 
 
 class Factors(nn.Module):
@@ -50,10 +61,10 @@ class Factors(nn.Module):
         # Cloned, since axes of length 1 may have strides that pass for contiguous and slow down DDP.
         self.u, self.v = (nn.Parameter(x.clone(memory_format=torch.contiguous_format)) for x in (u, v))
         self.spectrum_ann, self.spectrum_snn = nn.Parameter(s.clone()), nn.Parameter(s.clone())
-        self.held: tuple[Tensor, Tensor] | None = None
+        self.held = _Held()
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "held": None}  # a copy made in the middle of a pass composes its own
+        return {**self.__dict__, "held": _Held()}  # a copy made in the middle of a pass composes its own
 
     def compose(self) -> tuple[Tensor, Tensor]:
         """The ANN's and the SNN's weight, from one batched product: spectra scale the columns of U."""
@@ -65,8 +76,8 @@ class Factors(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """What the two layers read: the weights that are held, or else composed anew."""
-        if self.held is not None:
-            return self.held
+        if (held := self.held.weights) is not None:
+            return held
         with full_precision(self.u.device):
             return self.compose()
 
@@ -142,19 +153,19 @@ class SharedFactors(nn.Module):
 def keep_composed(module: nn.Module) -> AbstractContextManager[None]:
     """A context in which the tied layers of ``module`` read what they would now: for computing something again."""
     tied = [m.factors for m in module.modules() if isinstance(m, _Tied)]
-    return _holding([(factors, factors.held) for factors in tied])
+    return _holding([(factors, factors.held.weights) for factors in tied])
 
 
 @contextmanager
 def _holding(weights: Iterable[tuple[Factors, tuple[Tensor, Tensor] | None]]) -> Iterator[None]:
-    before = [(factors, factors.held) for factors, _ in weights]
+    before = [(factors, factors.held.weights) for factors, _ in weights]
     try:
-        for factors, held in weights:
-            factors.held = held
+        for factors, composed in weights:
+            factors.held.weights = composed
         yield
     finally:
-        for factors, held in before:
-            factors.held = held
+        for factors, composed in before:
+            factors.held.weights = composed
 
 
 class _Tied(nn.Module):
@@ -188,6 +199,24 @@ class _Tied(nn.Module):
         if type(self) is _tied_class(self.kind):  # a class made here, which pickle would not find by name
             return _new_tied, (self.kind,), self.__dict__
         return super().__reduce_ex__(protocol)
+
+
+def without_factors(module: nn.Module) -> dict[str, nn.Module]:
+    """The layers of ``module``, by name, whose weights are composed of factors that are not in it."""
+    inside, layers = set(module.modules()), module.named_modules()
+    return {name: m for name, m in layers if isinstance(m, _Tied) and m.factors not in inside}
+
+
+def check_has_its_factors(module: nn.Module) -> None:
+    """Raise a UserError if ``module`` is a part of a pair, without the factors that compose its weights.
+
+    It computes as ever, but what it learns and what is saved of it are its own parameters alone.
+    """
+    if outside := without_factors(module):
+        raise UserError(
+            f"the weight of layer {next(iter(outside))!r} is composed of factors that are no part of this "
+            f"{type(module).__name__}; take the whole method, or release() it first: method.factors.release()"
+        )
 
 
 def own_kind(layer: nn.Module) -> type[nn.Module]:

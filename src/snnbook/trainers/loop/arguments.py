@@ -6,6 +6,7 @@ from torch import nn
 from snnbook.checks import MOST_SEED, shown, whole
 from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
+from snnbook.factorized import check_has_its_factors
 from snnbook.trainers.loop.evaluation import check_method, predictions
 from snnbook.trainers.loop.recipe import Recipe
 
@@ -13,6 +14,7 @@ from snnbook.trainers.loop.recipe import Recipe
 def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.device | str) -> torch.device:
     """The device, if all of them can be trained with."""
     check_method(method, recipe)
+    check_has_its_factors(method)
     if recipe.memory != "full" and not callable(getattr(method, "backbones", None)):
         raise UserError(
             f"recipe.memory is {recipe.memory!r}, but the method has no backbones(); set it to 'full'"

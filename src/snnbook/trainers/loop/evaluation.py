@@ -12,6 +12,7 @@ from snnbook.data import dataset_of, test_batches
 from snnbook.data.own import Loaded, Pair
 from snnbook.errors import UserError
 from snnbook.trainers.loop.distributed import ALONE, World
+from snnbook.trainers.loop.finite import first_damaged
 from snnbook.trainers.loop.recipe import Recipe
 
 DEFAULT = Recipe()
@@ -32,9 +33,19 @@ def evaluate(
         world: the processes that share the images.
 
     Raises:
-        UserError: predictions that are not finite, or no logits ``[B, classes]``.
+        UserError: weights or predictions that are not finite, or no logits ``[B, classes]``.
     """
     check_method(method, recipe)
+    if name := next(filter(None, world.gather(first_damaged(method))), None):
+        raise UserError(
+            f'{name!r} holds NaN or infinity, which would pass for "no spike"; load sound weights or train again'
+        )
+    return accuracy(method, data, recipe, world)
+
+
+@torch.no_grad()
+def accuracy(method: nn.Module, data: Loaded | Pair, recipe: Recipe, world: World) -> dict[str, float]:
+    """As :func:`evaluate`, of a method whose weights are known to be finite."""
     data = dataset_of(data).to(_device(method))
     method.eval()
     found: dict = {}

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+from snnbook.factorized import without_factors
 
 # Of buffers, those that training computes.  Others may hold an infinity on purpose, as masks do, but never NaN.
 STATISTICS = ("running_mean", "running_var")
@@ -14,11 +17,13 @@ def first_damaged(module: nn.Module, values: Mapping[str, Tensor] | None = None)
 
     Args:
         module: says which names are buffers.
-        values: tensors by their names in ``module``; None takes the module's own parameters and buffers.
+        values: tensors by their names in ``module``; None takes the module's own parameters and buffers, and
+            weights composed of factors outside it.
     """
     buffers = dict(module.named_buffers())
     if values is None:
-        values = {**dict(module.named_parameters()), **buffers}
+        composed = {f"{name}.weight": layer.weight for name, layer in without_factors(module).items()}
+        values = {**dict(module.named_parameters()), **buffers, **composed}
     masks = {name for name in buffers if name.rpartition(".")[2] not in STATISTICS}
     sound = {name: _sound(value, name in masks) for name, value in values.items() if _has_fractions(value)}
     flags = list(sound.values())
@@ -35,4 +40,5 @@ def _sound(value: Tensor, infinite: bool) -> Tensor:
 
 
 def _has_fractions(value: Tensor) -> bool:
-    return value.is_floating_point() or value.is_complex()
+    lazy = isinstance(value, UninitializedTensorMixin)  # nothing yet
+    return not lazy and (value.is_floating_point() or value.is_complex())

@@ -23,7 +23,7 @@ from snnbook.trainers.loop import checkpoint as checkpoints
 from snnbook.trainers.loop.arguments import check_arguments, check_predictions
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.distributed import ALONE, World
-from snnbook.trainers.loop.evaluation import autocast, evaluate, laid_out, test_losses
+from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
 from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.recipe import Recipe
@@ -140,7 +140,7 @@ def fit(
                 )
             history.trained(losses, seconds, images)
             if history.epochs % recipe.test_every == 0 or history.epochs == recipe.epochs:
-                history.test(evaluate(method, data, recipe, world), test_losses(method, data, recipe, world))
+                history.test(accuracy(method, data, recipe, world), test_losses(method, data, recipe, world))
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
             notes = world.mean(method.notes()) if hasattr(method, "notes") else {}
             if note is not None:

@@ -18,6 +18,7 @@ from torch.nn.parameter import UninitializedTensorMixin
 from snnbook import __version__, files
 from snnbook.checks import shown
 from snnbook.errors import UserError, one_line
+from snnbook.factorized import check_has_its_factors
 from snnbook.trainers.loop.finite import first_damaged
 
 FORMAT = 1  # of the note in the file's metadata, under "snnbook"
@@ -35,7 +36,7 @@ def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
 
     Raises:
         UserError: a tensor without numbers (meta, sparse, not initialized), one that holds NaN or infinity, state
-            that is no tensor; a place that cannot be written.
+            that is no tensor; layers whose factors are outside; a place that cannot be written.
     """
     place = files.place(path, "weights")
     tensors = _tensors(module)
@@ -70,7 +71,8 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], prefix: str = 
 
     Raises:
         UserError: the file is missing, damaged or no safetensors file; an entry is missing, not expected, of
-            another shape or kind, or not finite.  ``module`` is then as it was.
+            another shape or kind, or not finite; ``module`` has layers whose factors are outside.  It is then as
+            it was.
     """
     place = files.place(path, "weights")
     tensors, found = _read(place)
@@ -115,6 +117,7 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     """The state of ``module``, if it is all numbers."""
     if not isinstance(module, nn.Module):
         raise UserError(f"got {shown(module)}; expected a network, an nn.Module; weights are saved from one")
+    check_has_its_factors(module)
     state = module.state_dict()
     for name, value in state.items():
         if name == "__metadata__":
