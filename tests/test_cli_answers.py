@@ -126,6 +126,13 @@ def test_any_encoding_can_be_printed_in(folder, encoding):
         ("$SNNBOOK run $'demo/\\xff' --set $'recipe.epochs=\\xff'", 2, b"\\udcff"),
         ("$SNNBOOK run demo/a --seed 99999999999999999999999999999 --bare", 2, b"seed is 9"),
         ("$SNNBOOK list $(printf 'x%.0s' {1..5000})", 2, b"..."),
+        ("$SNNBOOK check --results /dev/null", 2, b"--results /dev/null is no folder"),
+        ("$SNNBOOK report demo --results $(printf 'x%.0s' {1..5000})", 2, b"File name too long"),
+        (
+            "$SNNBOOK run demo/a --bare --set 'network.options={init: x}'",
+            2,
+            b"snnbook: --set network.options={init: x}",
+        ),
         ("$SNNBOOK $(printf 'x%.0s' {1..5000})", 2, b"..."),
     ],
 )

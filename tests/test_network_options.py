@@ -64,7 +64,7 @@ def test_an_option_is_refused_when_it_is_read(name, options, words):
         ({"time_steps": 10**19}, "time_steps is 1"),
         ({"time_steps": 10**5000}, "time_steps is "),
         ({"time_steps": 100_000}, "network.time_steps is 100000; expected at most"),
-        ({"neuron_options": {1: 2}}, "network.neuron_options has 1"),
+        ({"neuron_options": {1: 2}}, "network.neuron_options: 1 is no setting"),
         ({"neuron_options": {"time_steps": 3}}, "network.time_steps"),
         ({"neuron_options": {"surrogate": {1: 2}}}, "surrogate is {1: 2}"),
         ({"neuron_options": {"surrogate": {}}}, "no surrogate ''"),

@@ -7,7 +7,8 @@ A backbone is an ordinary module that never mentions time; its parts have the sa
 import inspect
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache, partial
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from snnbook import neurons
+from snnbook.backbones import options
 from snnbook.backbones.backbone import Backbone
 from snnbook.backbones.bottleneck_resnet import BottleneckResNet
 from snnbook.backbones.convnet import ConvNet
@@ -109,16 +111,30 @@ class NetworkConfig:
     def __post_init__(self):
         object.__setattr__(self, "time_steps", check_time_steps(self.time_steps))
         check_fields(self, "network", at_most={"time_steps": MOST_STEPS})
-        _check_options(self.name, self.options)
-        if self.width is not None or self.options:
-            _rehearse(self.name, self.width, self.options)
-        for key in self.neuron_options:
-            if key == "time_steps" or not isinstance(key, str):
-                raise UserError(
-                    f"network.neuron_options has {shown(key)}; expected settings of a neuron, the time "
-                    "steps as network.time_steps"
-                )
-        neurons.preset(self.neuron, **self.neuron_options)
+        if self.width is not None:
+            options.count("network.width", self.width)
+        _lookup(self.name)
+        with _told("network.options"):
+            _check_options(self.name, self.options)
+            if self.width is not None or self.options:
+                _rehearse(self.name, self.width, self.options)
+        neurons.preset(self.neuron)
+        with _told("network.neuron_options"):
+            for key in self.neuron_options:
+                if key == "time_steps" or not isinstance(key, str):
+                    raise UserError(
+                        f"{shown(key)} is no setting of a neuron here; time is network.time_steps"
+                    )
+            neurons.preset(self.neuron, **self.neuron_options)
+
+
+@contextmanager
+def _told(setting: str) -> Iterator[None]:
+    """What is refused in the body is told with the name of ``setting``."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{setting}: {error}") from None
 
 
 def _check_options(name: str, options: dict) -> None:

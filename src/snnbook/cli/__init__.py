@@ -4,8 +4,10 @@ import logging
 import signal
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 
+from snnbook.checks import shown
 from snnbook.cli import output
 from snnbook.cli.arguments import parser
 from snnbook.errors import UserError, one_line
@@ -45,6 +47,7 @@ def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) 
         output.prepare()
         try:
             parsed = parser().parse_args(arguments)
+            _check_folders(parsed)
             parsed.command(parsed)
         except SystemExit:  # its code is the answer, unless nobody could read the rest
             output.flush()
@@ -69,6 +72,18 @@ def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) 
         output.discard()
         return 1
     return 0
+
+
+def _check_folders(parsed: Namespace) -> None:
+    """Raise a UserError if a folder that was named is something else."""
+    for name in ("results", "work", "data"):
+        path = getattr(parsed, name, None)
+        try:
+            wrong = path is not None and path.exists() and not path.is_dir()
+        except OSError as error:
+            raise UserError(f"--{name} {shown(str(path))}: {error.strerror}; choose another folder") from None
+        if wrong:
+            raise UserError(f"--{name} {path} is no folder; choose one, or a name that is not taken")
 
 
 def _let_the_first_speak() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, ledger, paired
 from snnbook.experiments.evidence.paired import Estimate, Term
@@ -96,7 +97,7 @@ def find(name: str) -> Claim:
     """
     known = {claim.id: claim for claim in load()}
     if name not in known:
-        raise UserError(f"no claim {name!r}; {config.nearest(name, known)}")
+        raise UserError(f"no claim {shown(name)}; {config.nearest(name, known, 'snnbook claims')}")
     return known[name]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import DEEPEST, Run, check_table, resolve
@@ -75,7 +76,7 @@ def matrix(
     """
     for name in chosen:
         if name not in tables.names():
-            raise UserError(f"no table {name!r}; {nearest(name, tables.names())}")
+            raise UserError(f"no table {shown(name)}; {nearest(name, tables.names(), tables.LISTER)}")
     found: dict[tuple[str, int], Task] = {}  # a row shown in two tables is one run
     for name in chosen or tables.names():
         table = tables.load(name)

@@ -165,13 +165,17 @@ def _short(tag: object) -> str:
     return shown(str(tag).replace(_TAG, "!!"))
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
-    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few."""
+def nearest(name: object, known: Iterable[str], lister: str = "") -> str:
+    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few.
+
+    ``lister`` is the command that shows all of them.
+    """
     known = [str(item) for item in known]
     near = get_close_matches(str(name)[:200], known, n=FEW, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     first = list(dict.fromkeys([*near, *known]))[:FEW] if len(", ".join(known)) > 160 else known
-    more = f", and {len(known) - len(first)} more, see 'snnbook list'" if len(first) < len(known) else ""
+    more = f", and {len(known) - len(first)} more" if len(first) < len(known) else ""
+    more += f", see '{lister}'" if more and lister else ""
     return f"{hint}known: {', '.join(shown(item)[1:-1] for item in first) or 'none'}{more}"
 
 

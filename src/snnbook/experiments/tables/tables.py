@@ -17,6 +17,7 @@ from snnbook.experiments.tables.config import Setting
 PROFILES = ("quick", "lab-narrow", "lab", "paper")
 NARROW = ("quick", "lab-narrow")  # other networks than the papers', and less data or other data
 RECIPES = ("paper", "official")
+LISTER = "snnbook list"
 SECTIONS = ("data", "network", "method", "recipe", "analysis")
 
 # An id becomes the name of a folder, with what marks another recipe mode and changed settings behind it.
@@ -98,7 +99,7 @@ class Table:
             if row.id == name:
                 return row
         raise UserError(
-            f"no row {shown(name)} in table {self.id}; {config.nearest(name, [r.id for r in self.rows])}"
+            f"no row {shown(name)} in table {self.id}; {config.nearest(name, [r.id for r in self.rows], LISTER)}"
         )
 
 
@@ -120,7 +121,7 @@ def load(name: str) -> Table:
         UserError: no such table, or its file has an unknown key, a mistyped value or a row twice.
     """
     if name not in names():
-        raise UserError(f"no table {shown(name)} in {folder()}; {config.nearest(name, names())}")
+        raise UserError(f"no table {shown(name)} in {folder()}; {config.nearest(name, names(), LISTER)}")
     path = folder() / f"{name}.yaml"
     try:
         changed = path.stat().st_mtime_ns
@@ -198,7 +199,7 @@ def _find(run_id: str) -> tuple[Table, Row]:
     name, _, row = str(run_id).partition("/")
     if name not in names() or not row:
         runs = [f"{table}/{row.id}" for table in names() for row in load(table).rows]
-        raise UserError(f"no experiment {shown(run_id)}; {config.nearest(run_id, runs)}")
+        raise UserError(f"no experiment {shown(run_id)}; {config.nearest(run_id, runs, LISTER)}")
     table = load(name)
     return table, table.row(row)
 
