@@ -10,7 +10,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 2147483647
 export MALLOC_TRIM_THRESHOLD_ ?= 2147483647
 export MALLOC_ARENA_MAX ?= 1
 
-.PHONY: help setup book serve test lint typecheck reproduce bench lock clean notebooks
+.PHONY: help setup book serve test pytest lint typecheck reproduce bench lock clean notebooks
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -24,9 +24,12 @@ book: $(READY)  ## run the chapters and render the book to _build/html
 serve: $(READY)  ## render the book and serve it on localhost
 	$(BIN)/python book/build.py --serve
 
+# The tests and the book at a time, a core each: idle threads of one would only be in the other's way.
 test: $(READY) lint  ## lint, test, run every notebook, build the book with warnings as errors
+	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 pytest book
+
+pytest: $(READY)  ## the tests of the library alone
 	$(BIN)/pytest
-	$(BIN)/python book/build.py
 
 lint: $(READY) typecheck  ## check style and types, and that notebooks are clean and README up to date
 	$(BIN)/ruff check

@@ -13,6 +13,8 @@ from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.runs.standing import changed
 from tiny_methods import Pupil, Tiny
 
+_train = training._train
+
 TABLE = """\
 id: demo
 paper: somebody
@@ -143,6 +145,52 @@ def test_a_record_of_other_data_is_not_shown_for_these(here, tree, tmp_path_fact
             run(here, "start", data=other, **options)
     with pytest.raises(UserError, match="no folder"):
         run(here, "start", data=here / "nowhere")
+
+
+def test_weights_that_are_not_those_of_the_record_are_refused_before_a_pupil_is_trained(here, monkeypatch):
+    """The teacher's record came from another machine, whose weights git does not keep."""
+    run(here, "teacher")
+    path = here / "results/quick/demo/teacher/seed0.json"
+    record.write(dataclasses.replace(record.read(path), weights="a" * 64), path)
+    shutil.rmtree(here / "runs")
+    trained = []
+    monkeypatch.setattr(training, "_train", lambda run, *rest: (trained.append(run.id), _train(run, *rest)))
+    with pytest.raises(UserError, match=r"are not those its record tells of \(a{12}\).*another --results"):
+        run(here, "pupil")
+    assert trained == ["demo/teacher"]
+
+
+def test_a_copied_record_passes_for_no_other_run(here):
+    made = here / "results/quick/demo/start/seed0.json"
+    run(here, "start")
+    for copy in ("demo/start/seed1.json", "demo/short/seed0.json"):
+        place = here / "results/quick" / copy
+        place.parent.mkdir(exist_ok=True)
+        shutil.copy(made, place)
+        row, seed = copy.split("/")[1], int(copy[-6])
+        for ask in (
+            lambda row=row, seed=seed: run(here, row, seed=seed),
+            lambda place=place: record.read(place),
+        ):
+            with pytest.raises(
+                UserError, match=r"says that it is quick/demo/start/seed0.json; move it there"
+            ):
+                ask()
+
+
+def test_analyses_asked_for_are_not_asked_of_the_runs_it_needs(here):
+    asked = resolve("demo/pupil", overrides=["analysis.landscape=5", "recipe.epochs=1"])
+    assert asked.needs[0].overrides == ("recipe.epochs=1",)
+    assert asked.settings.analysis.landscape == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [({"run_id": None}, "no experiment None"), ({"seed": "a"}, "seed is 'a'"), ({"seed": 2**62}, "at most")],
+)
+def test_what_is_no_run_or_seed_is_told(here, arguments, told):
+    with pytest.raises(UserError, match=told):
+        experiments.run(**{"run_id": "demo/start", **arguments})
 
 
 # Records of the older schema

@@ -41,16 +41,17 @@ def test_senseless_decays_and_thresholds(value):
         for kind in (neurons.LIF, neurons.PLIF):
             one_line(lambda kind=kind, name=name: kind(**{name: value}), f"{name} ", "expected")
             neuron = kind(learn_threshold=True)
-            if not isinstance(value, nn.Parameter):  # which torch itself refuses to register under this name
-                one_line(
-                    lambda neuron=neuron, name=name: setattr(neuron, name, value), f"{name} ", "expected"
-                )
+            one_line(lambda neuron=neuron, name=name: setattr(neuron, name, value), f"{name} ", "expected")
         one_line(lambda name=name: neurons.preset("tet", **{name: value}), name)
 
 
 def test_what_a_kind_of_neuron_is_cannot_be_set():
     one_line(lambda: neurons.IF(decay=0.5), "never leaks")
     one_line(lambda: neurons.PLIF(learn_decay=False), "always learns")
+    one_line(lambda: setattr(neurons.IF(), "decay", 0.5), "never leaks")
+    parameter = nn.Parameter(torch.tensor(0.5))
+    for kind, name in ((neurons.PLIF, "decay"), (neurons.LIF, "threshold")):
+        one_line(lambda kind=kind, name=name: setattr(kind(), name, parameter), f"learn_{name}=True")
 
 
 @pytest.mark.parametrize("value", [x for x in SENSELESS if not isinstance(x, torch.Tensor)], ids=repr)
