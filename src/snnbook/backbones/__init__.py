@@ -28,7 +28,7 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
-from snnbook.checks import check_fields, check_number, shown, whole
+from snnbook.checks import check_fields, shown, whole
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, check_time_steps
 
