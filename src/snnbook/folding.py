@@ -243,6 +243,9 @@ class SpikingNetwork(nn.Module):
         if layer is not None and not hasattr(layer, "dynamics"):  # neurons repeat by themselves
             layer.register_forward_pre_hook(_repeat)
 
+    def extra_repr(self) -> str:
+        return f"T={self.time_steps}"
+
     @property
     def time_steps(self) -> int:
         return self._time_steps

@@ -1,12 +1,15 @@
 """Training state on disk: written whole, read without pickle's freedom to run code."""
 
+import hashlib
 import io
 import math
+import re
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnbook import files
 from snnbook.errors import UserError
@@ -53,6 +56,29 @@ def resume(path: str | Path | None, identity: str) -> dict[str, Any] | None:
     if where := _nan({key: state.get(key) for key in ("method", "optimizer", "scheduler", "scaler")}):
         raise UserError(f"checkpoint {path} holds NaN in {where}; delete it to start again")
     return state
+
+
+def described(method: nn.Module) -> str:
+    """The class of ``method`` and 12 hex digits of its settings and modules, by which another method is told.
+
+    What training changes is left out, so that a method goes on that was interrupted in its middle.
+    """
+    config = getattr(method, "config", None)
+    parts = [config if is_dataclass(config) else None]
+    parts += [(name, type(module).__qualname__, _settings(module)) for name, module in method.named_modules()]
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(parts))  # of functions, in each process another
+    return f"{type(method).__name__} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _settings(module: nn.Module) -> Any:
+    """What ``module`` says of itself, unless it may have learned that."""
+    if is_dataclass(dynamics := getattr(module, "dynamics", None)):
+        own = {key: getattr(module, key, None) for key in ("decay", "scale_input", "time_steps")} | vars(
+            dynamics
+        )
+        return {key: value for key, value in own.items() if not isinstance(value, Tensor)}
+    changes = module._parameters or module._buffers
+    return None if changes and not type(module).__module__.startswith("torch.") else module.extra_repr()
 
 
 def _nan(value: Any, where: str = "") -> str | None:

@@ -57,7 +57,8 @@ def fit(
         seed: of order and augmentation.  The caller seeds the weights before building ``method``.
         device: where to train.
         checkpoint: file to resume from and to write after each epoch; None keeps nothing.
-        identity: names the run; a checkpoint with another one is refused.  None names it by seed, data and recipe.
+        identity: names the run; a checkpoint with another one is refused.  None names it by seed, data, recipe and
+            the method's class, settings and modules.
         progress: show a bar with rate, losses and time left.
         on_epoch: called after each epoch with the history so far.
         note: called with the number of epochs done, in the first process; what it returns joins the epoch's notes.
@@ -77,7 +78,8 @@ def fit(
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     history = History()
     if identity is None:
-        identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}"
+        name = checkpoints.described(method)
+        identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}, method {name}"
     if state := _resumed(checkpoint, identity, world):
         try:
             method.load_state_dict(state["method"])

@@ -1,0 +1,96 @@
+"""Without an identity, a checkpoint goes on with the method that wrote it and with no other."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from bad_input import one_line
+from snnbook import TET, Direct, DirectConfig, NetworkConfig, Recipe, TETConfig, build_snn, fit
+from snnbook.data import Dataset
+from snnbook.trainers.loop.checkpoint import described
+
+IMAGES, LABELS = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
+DATA = Dataset.from_tensors(IMAGES, LABELS, IMAGES, LABELS)
+RECIPE = Recipe(epochs=2, batch_size=8, augment=())
+
+
+def direct(time_steps=2, name="resnet18", **neuron):
+    torch.manual_seed(0)
+    settings = NetworkConfig(name, width=4, time_steps=time_steps, neuron_options=neuron)
+    return Direct(DirectConfig(), build_snn(settings, 4))
+
+
+def tet(**settings):
+    return TET(TETConfig(**settings), direct().network)
+
+
+def run(method, path, **options):
+    return fit(method, DATA, RECIPE, seed=0, checkpoint=path, progress=False, **options)
+
+
+OTHERS = {
+    "class": tet,
+    "T": lambda: direct(3),
+    "decay": lambda: direct(decay=0.9),
+    "threshold": lambda: direct(threshold=0.9),
+    "reset": lambda: direct(reset="soft"),
+    "detach": lambda: direct(detach_reset=True),
+    "surrogate": lambda: direct(surrogate={"name": "sigmoid", "k": 10}),
+    "scale": lambda: direct(scale_input=True),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_method_is_refused(other, tmp_path):
+    path = tmp_path / "run.pt"
+    history = run(direct(), path)
+    content = path.read_bytes()
+    one_line(lambda: run(OTHERS[other](), path), "belongs to another experiment")
+    assert path.read_bytes() == content
+    assert run(direct(), path).losses == history.losses
+
+
+def test_settings_of_a_method_count():
+    assert described(tet(lam=0.1)) != described(tet(lam=0.9))
+    assert described(tet(lam=0.1)) == described(tet(lam=0.1))
+
+
+def test_what_was_learned_does_not_count(tmp_path):
+    path = tmp_path / "run.pt"
+    method = direct(learn_decay=True, learn_threshold=True)
+    name = described(method)
+    run(method, path)
+    decay = next(m for m in method.modules() if hasattr(m, "dynamics")).decay.item()
+    assert decay != direct(learn_decay=True).network.backbone.encode.decay.item()
+    assert described(method.eval()) == name
+    assert (
+        fit(method, DATA, RECIPE, seed=0, checkpoint=path, progress=False).epochs == 2
+    )  # goes on with itself
+
+
+SCRIPT = """
+import torch
+from torch import nn
+import snnbook as S
+from snnbook.trainers.loop.checkpoint import described
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.function = lambda x: x
+    def extra_repr(self):
+        return repr(self.function) + repr(object())
+network = S.SpikingNetwork(nn.Sequential(Own(), nn.Conv2d(3, 3, 1), S.LIF()), 2)
+print(described(S.Direct(S.DirectConfig(), network)))
+"""
+
+
+def test_a_name_is_the_same_in_another_process():
+    names = [subprocess.check_output([sys.executable, "-c", SCRIPT], text=True) for _ in range(2)]
+    assert names[0] == names[1]
+    assert names[0].startswith("Direct ")
+
+
+def test_a_network_tells_its_time_steps():
+    assert "T=3" in repr(direct(3).network)
