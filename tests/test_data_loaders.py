@@ -21,6 +21,8 @@ from snnbook.analysis import measure
 from snnbook.data import LoaderDataset, batches, dataset_of, test_batches
 from snnbook.trainers.loop.evaluation import evaluate
 
+TRAINED = method()
+
 
 def test_loaders_train_in_their_order_with_their_images():
     data = dataset_of(loaders(shuffle=False))
@@ -135,6 +137,29 @@ def test_global_generators_are_put_back():
     np.random.seed(5)  # noqa: NPY002
     run(loaders())
     assert (random.random(), np.random.rand()) == expected  # noqa: NPY002
+
+
+@pytest.mark.parametrize("look", [dataset_of, lambda pair: evaluate(TRAINED, pair)])
+def test_weights_built_after_a_look_at_loaders_follow_their_seed(look):
+    drawn = {}
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        expected = torch.rand(3)
+        torch.manual_seed(seed)
+        look(loaders(Noisy(*FLOATS[0].tensors)))
+        drawn[seed] = torch.rand(3)
+        assert torch.equal(drawn[seed], expected)
+    assert not torch.equal(drawn[1], drawn[2])
+
+
+def test_a_pass_left_in_its_middle_disturbs_no_later_seed():
+    left = batches(dataset_of(loaders()), 8, seed=0, epoch=0)
+    next(left)
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    left.close()
+    assert torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.parametrize(

@@ -230,9 +230,14 @@ def _checked(batch: object, half: str, classes: int | None = None) -> tuple[Tens
 
 @contextmanager
 def _seeded(loader: DataLoader[Any], seed: int, epoch: int) -> Iterator[None]:
-    """All that may draw in a pass draws from ``(seed, epoch)``; NumPy's and Python's generators are put back."""
+    """All that may draw in a pass draws from ``(seed, epoch)``; the global generators are put back.
+
+    Torch's only after a whole pass: one left in its middle may end much later, when others have seeded it.
+    """
     entropy = np.random.SeedSequence((seed, epoch)).generate_state(2, np.uint64)
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002  (transforms draw from it)
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    states = torch.get_rng_state(), [torch.cuda.get_rng_state(gpu) for gpu in gpus]
     torch.manual_seed(int(entropy[0]))
     random.seed(int(entropy[0]))
     np.random.seed(int(entropy[1] % 2**32))  # noqa: NPY002
@@ -244,6 +249,9 @@ def _seeded(loader: DataLoader[Any], seed: int, epoch: int) -> Iterator[None]:
             part.set_epoch(epoch)
     try:
         yield
+        torch.set_rng_state(states[0])
+        for gpu, state in zip(gpus, states[1], strict=True):
+            torch.cuda.set_rng_state(state, gpu)
     finally:
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002
