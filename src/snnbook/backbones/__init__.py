@@ -28,7 +28,7 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
-from snnbook.checks import check_fields, shown
+from snnbook.checks import check_fields, shown, whole
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, check_time_steps
 
@@ -189,16 +189,18 @@ def build_backbone(
 
     Args:
         name: one of ``BACKBONES``.
-        num_classes: outputs of the classifier.
-        in_channels: channels of the images.
+        num_classes: outputs of the classifier, at least 1.
+        in_channels: channels of the images, at least 1.
         activation: called once for each activation site; returns a module that keeps shapes.
         width: channels of the first convolution; None for the paper's network.
         options: the network's own settings.
 
     Raises:
-        UserError: no such network (the message names the nearest), or an option it does not have.
+        UserError: no such network (the message names the nearest), an option it does not have, or classes or
+            channels that are no such number.
     """
     _check_options(name, options)
+    num_classes, in_channels = whole(num_classes, "num_classes", 1), whole(in_channels, "in_channels", 1)
     if width is not None:
         options["width"] = width
     return _lookup(name)(num_classes=num_classes, in_channels=in_channels, activation=activation, **options)

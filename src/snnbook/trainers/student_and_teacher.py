@@ -103,6 +103,23 @@ def load_teacher(network: NetworkConfig, num_classes: int, in_channels: int, pat
     return teacher.eval()
 
 
+def _check_teacher(teacher: Backbone, num_classes: int | None, in_channels: int) -> None:
+    """Refuse a teacher of other images or classes; None where nobody asks for its predictions."""
+    stem, head = (
+        [m for m in getattr(teacher, part, nn.Identity()).modules() if isinstance(m, kind)]
+        for part, kind in (("stem", nn.Conv2d), ("head", nn.Linear))
+    )
+    for what, found, wanted in (
+        ("channels of images", stem[0].in_channels if stem else None, in_channels),
+        ("classes", head[-1].out_features if head else None, num_classes),
+    ):
+        if found and wanted is not None and found != wanted:
+            raise UserError(
+                f"the teacher has {found} {what} and the student {wanted}; "
+                "expected a teacher of the same data; give one that was trained on them"
+            )
+
+
 class StudentAndTeacher(nn.Module):
     """What distillation methods share: both networks, their features and logits, and the two usual losses.
 
@@ -115,7 +132,7 @@ class StudentAndTeacher(nn.Module):
         teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
 
     Raises:
-        UserError: see :func:`load_teacher`; a teacher that is neither.
+        UserError: see :func:`load_teacher`; a teacher that is neither, or of other channels or classes.
     """
 
     needs = ("teacher",)
@@ -136,7 +153,9 @@ class StudentAndTeacher(nn.Module):
                 f"the teacher is {shown(type(teacher).__name__)}; expected a path of weights, or a network of "
                 "snnbook.backbones"
             )
-        if not isinstance(teacher, Backbone):
+        if isinstance(teacher, Backbone):
+            _check_teacher(teacher, num_classes if config.kld else None, in_channels)
+        else:
             wanted = teacher_network(config.teacher, network)
             teacher = load_teacher(wanted, num_classes, in_channels, teacher)
         self.teacher = teacher.requires_grad_(False).eval()
