@@ -215,6 +215,16 @@ def test_a_learned_decay_that_is_no_number_is_not_evaluated():
     one_line(lambda: evaluate(damaged, DATA), "encode.w' holds NaN")
 
 
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_sparse_weights_are_looked_at_and_lazy_ones_are_not(layout):
+    linear = nn.Linear(36, 3)
+    linear.weight = nn.Parameter(linear.weight.detach().to_sparse(layout=layout))
+    assert first_damaged(linear) is None
+    linear.weight = nn.Parameter(torch.full((3, 36), torch.nan).to_sparse(layout=layout))
+    assert first_damaged(linear) == "weight"
+    assert first_damaged(nn.LazyLinear(3)) is None
+
+
 def test_masks_may_be_infinite():
     masked = Silent(logits(0.0))
     masked.register_buffer("mask", torch.tensor([0.0, -float("inf")]))

@@ -35,6 +35,8 @@ def first_damaged(module: nn.Module, values: Mapping[str, Tensor] | None = None)
 
 @torch.no_grad()
 def _sound(value: Tensor, infinite: bool) -> Tensor:
+    if value.layout != torch.strided:
+        value = value._values() if value.layout == torch.sparse_coo else value.values()
     value = value.float() if value.element_size() == 1 else value  # of 8-bit floats torch knows little
     return ~value.isnan().any() if infinite else value.isfinite().all()
 
