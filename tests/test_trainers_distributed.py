@@ -22,7 +22,8 @@ from snnbook.trainers import METHODS, build_method
 from snnbook.trainers.loop import processes
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.distributed import ALONE, join
-from snnbook.trainers.loop.fit import evaluate, fit
+from snnbook.trainers.loop.evaluation import evaluate
+from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.weights import save_weights
 

@@ -105,7 +105,9 @@ def test_a_checkpoint_of_another_make_is_refused(tmp_path, drop):
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     path = tmp_path / "checkpoint.pt"
     half_trained(path)
-    one_line(lambda: run(method(classes=4), checkpoint=path), "does not fit the method")
+    one_line(lambda: run(method(classes=4), checkpoint=path), "belongs to another experiment")
+    named = dict(checkpoint=path, identity=torch.load(path, weights_only=True)["identity"])
+    one_line(lambda: run(method(classes=4), **named), "does not fit the method")
 
 
 class Silent(nn.Module):

@@ -78,7 +78,9 @@ def _settings(module: nn.Module) -> Any:
         )
         return {key: value for key, value in own.items() if not isinstance(value, Tensor)}
     changes = module._parameters or module._buffers
-    return None if changes and not type(module).__module__.startswith("torch.") else module.extra_repr()
+    lists = isinstance(module, nn.ParameterList | nn.ParameterDict)  # they name their device
+    fixed = type(module).__module__.startswith("torch.") and not lists
+    return module.extra_repr() if fixed or not changes else None
 
 
 def _nan(value: Any, where: str = "") -> str | None:
