@@ -13,7 +13,9 @@ def mine(put_tables, monkeypatch, tmp_path):
     results = lay_out(put_tables, monkeypatch)
     monkeypatch.setattr(files, "results", lambda: results)
     rows(results, a=(90, 91, 92), b=(90, 90, 90))
-    put(tmp_path / "mine", made(last=90.0, cost={"seconds": 7.25, "seconds_per_epoch": 2.0}))
+    put(
+        tmp_path / "mine", made(last=90.0, cost={"seconds": 7.25, "seconds_per_epoch": 2.0, "parameters": 10})
+    )
     return tmp_path / "mine"
 
 

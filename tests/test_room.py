@@ -91,11 +91,17 @@ def test_images_of_any_size_are_asked_for_only_if_they_fit(tree, size):
 @settings(deadline=None, max_examples=10)
 def test_time_of_any_length_is_asked_for_only_if_it_fits(frames):
     steps = 10**6 * frames
-    found = data.load(DataConfig("digits", 8))
-    network = NetworkConfig("convnet", width=2, time_steps=steps)
-    config = METHODS["direct"].Config()
-    one_line(lambda: build_method("direct", config, network, found), "at hand", "fewer time steps")
+    one_line(
+        lambda: NetworkConfig("convnet", width=2, time_steps=steps), "time_steps is", "expected", "at most"
+    )
     one_line(lambda: data.load(DataConfig("digit_events", 8, frames=steps)), "at hand")
+
+
+def test_time_steps_that_do_not_fit_are_told(monkeypatch):
+    found = data.load(DataConfig("digits", 8))
+    network, config = NetworkConfig("convnet", width=2, time_steps=9000), METHODS["direct"].Config()
+    monkeypatch.setattr(room, "at_hand", lambda: 1000)
+    one_line(lambda: build_method("direct", config, network, found), "at hand", "fewer time steps")
 
 
 def test_cifar_and_recordings_have_to_fit(archive, tmp_path, monkeypatch):  # noqa: F811

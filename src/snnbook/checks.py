@@ -42,7 +42,8 @@ def whole(value: object, name: str, least: int = 0, most: int = LARGEST) -> int:
     """
     if isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most:
         return int(value)
-    limit = "" if most == LARGEST else f", at most {most}"
+    too_large = isinstance(value, Integral) and value > most
+    limit = f", at most {most}" if most < LARGEST or too_large else ""
     raise UserError(f"{name} is {shown(value)}; expected a whole number of at least {least}{limit}")
 
 
