@@ -48,9 +48,9 @@ def fold_batchnorm(network: nn.Module) -> nn.Module:
     over positions, each time that either is called.  :func:`batchnorms_left` names the others, which stay as they
     are.  A layer that shared its weights, or composed them of factors, has ones of its own in the copy.
 
-    What is read is one way through ``forward``, with the arguments it must have and without a clock.  One that goes
-    other ways by an optional argument, by :func:`snnbook.folding.clock`, by the grad mode or by what it sees of its
-    layers is merged as if it did not.
+    What is read is one way through ``forward``, with the arguments it must have and without a clock.  One that
+    goes other ways by an optional argument, by :func:`snnbook.folding.clock`, by the grad mode or by what it sees
+    of its layers is merged as if it did not.
 
     Args:
         network: any module, such as a backbone or a :class:`SpikingNetwork`; it is left as it is.
