@@ -81,7 +81,7 @@ def watch(env, run_id: str, profile: str) -> None:
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id)
     env.note_dependency(str(tables.folder() / f"{table.id}.yaml"))
-    for seed in table.seeds:
+    for seed in table.seeds_in(profile):
         record = folder() / profile / f"{table.id}/{row.id}{plus}{mode}" / f"seed{seed}.json"
         env.note_dependency(str(record))
 

@@ -9,7 +9,7 @@ from snnbook import __version__
 from snnbook.cli import commands as does
 from snnbook.errors import clipped
 
-PROFILES = ("quick", "lab-narrow", "lab", "paper")
+PROFILES = ("quick", "desk", "lab", "paper")
 RECIPES = ("paper", "official")
 EXECUTORS = ("slurm", "kubernetes")
 
@@ -225,7 +225,7 @@ def parser() -> Parser:
 
 
 def _profile(command: argparse.ArgumentParser) -> None:
-    text = "quick: minutes on a CPU, small data; lab-narrow: the paper's data on a CPU, narrow networks; "
+    text = "quick: a rehearsal on small data, minutes; desk: evidence on a CPU, narrow networks; "
     text += "lab: one GPU; paper: the full recipe (quick)"
     command.add_argument("--profile", choices=PROFILES, default="quick", help=text)
 

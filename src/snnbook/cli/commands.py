@@ -25,9 +25,10 @@ def list_tables(arguments: argparse.Namespace) -> None:
             owner, trained = tables.find(f"{table.id}/{row.id}")
             done = []
             for profile in owner.profiles:
-                count = len(records(f"{owner.id}/{trained.id}", profile, owner.seeds, arguments.results))
+                seeds = owner.seeds_in(profile)
+                count = len(records(f"{owner.id}/{trained.id}", profile, seeds, arguments.results))
                 waits = profile in trained.waits and not count
-                done.append(f"{profile} {'waits' if waits else f'{count}/{len(owner.seeds)}'}")
+                done.append(f"{profile} {'waits' if waits else f'{count}/{len(seeds)}'}")
             same = f" (= {row.same})" if row.same else ""
             run = f"{table.id}/{row.id}".ljust(width)
             print(f"  {run}  {row.label}{same}  [seeds run: {', '.join(done)}]")

@@ -179,7 +179,7 @@ def report(
     mode = "" if recipe == "paper" else f"+{recipe}"
 
     def made(owner: tables.Table, row: tables.Row) -> list[Record]:
-        return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds, results)
+        return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds_in(profile), results)
 
     lines = []
     for row in content.rows:

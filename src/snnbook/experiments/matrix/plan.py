@@ -83,7 +83,7 @@ def matrix(
         for row in table.rows:
             owner, trained = tables.find(f"{table.id}/{row.id}")
             run = f"{owner.id}/{trained.id}"
-            for seed in seeds or table.seeds:
+            for seed in seeds or table.seeds_in(profile):
                 if (run, seed) not in found:
                     found[run, seed] = _task(run, seed, profile, results, work, data)
     return list(found.values())

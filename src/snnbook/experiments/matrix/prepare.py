@@ -161,7 +161,7 @@ def prepare(
     """What is asked for and what is left of it.
 
     Args:
-        profile: ``"quick"``, ``"lab-narrow"``, ``"lab"`` or ``"paper"``.
+        profile: ``"quick"``, ``"desk"``, ``"lab"`` or ``"paper"``.
         chosen: tables; all by default.
         seeds: instead of each table's own.
         results: folder of records; the project's by default.

@@ -26,7 +26,7 @@ class Record:
         run: ``<table>/<row>``, with a suffix for another recipe mode or changed settings.
         label: the row's name in the table.
         seed: of weights, order and augmentation.
-        profile: ``quick``, ``lab-narrow``, ``lab`` or ``paper``.
+        profile: ``quick``, ``desk``, ``lab`` or ``paper``.
         asked: a hash of what the tables write for this run and those it needs, to tell whether that changed since.
         config: every setting, by section.
         data: name, classes, sizes and fingerprint of the data set.
@@ -264,7 +264,7 @@ def statistic(found: Sequence[Record], key: str) -> Statistic | None:
 
 
 def lookup(reference: str, profile: str = "quick", results: Path | None = None) -> Statistic | None:
-    """A number over the table's seeds, or None where the run has no record yet.
+    """A number over the seeds that the profile asks for, or None where the run has no record yet.
 
     Args:
         reference: ``<table>/<row>:<key>``, for instance ``joint-table4/snn:snn.last`` or
@@ -284,7 +284,7 @@ def lookup(reference: str, profile: str = "quick", results: Path | None = None) 
 
 
 def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
-    """The records of a run over its table's seeds; the row may be another's ``same``, or end in ``+official``.
+    """The records of a run over the seeds its profile asks for; the row may be another's ``same``, or end in ``+official``.
 
     Raises:
         UserError: no such run or profile, or a damaged record.
@@ -293,4 +293,4 @@ def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
         raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id)
-    return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds, results)
+    return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds_in(profile), results)

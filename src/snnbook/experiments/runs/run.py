@@ -37,7 +37,7 @@ def run(
     Args:
         run_id: ``<table>/<row>``, see ``snnbook list``.
         seed: of weights, order and augmentation.
-        profile: ``"quick"``, ``"lab-narrow"``, ``"lab"`` or ``"paper"``.
+        profile: ``"quick"``, ``"desk"``, ``"lab"`` or ``"paper"``.
         recipe: ``"paper"``, what its text says, or ``"official"``, what its public code does.
         data: folder of data sets that are not bundled; see ``snnbook doctor``.
         overrides: ``section.key=value`` each; they mark the run's id, so that it never passes for the row.

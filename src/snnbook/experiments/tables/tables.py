@@ -14,8 +14,10 @@ from snnbook.errors import UserError
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.config import Setting
 
-PROFILES = ("quick", "lab-narrow", "lab", "paper")
-NARROW = ("quick", "lab-narrow")  # other networks than the papers', and less data or other data
+REHEARSAL = "quick"  # shows that every row runs: other data and networks than the papers', one seed, no verdicts
+EVIDENCE = ("desk", "lab", "paper")  # whose records verdicts rest on, from the least to the most
+PROFILES = (REHEARSAL, *EVIDENCE)
+NARROW = ("quick", "desk")  # other networks than the papers'
 RECIPES = ("paper", "official")
 LISTER = "snnbook list"
 SECTIONS = ("data", "network", "method", "recipe", "analysis")
@@ -93,6 +95,10 @@ class Table:
     profiles: dict[str, Sections]
     recipes: dict[str, Sections]
     rows: tuple[Row, ...]
+
+    def seeds_in(self, profile: str) -> tuple[int, ...]:
+        """The seeds that ``profile`` asks for: all, or the first one where it is a rehearsal."""
+        return self.seeds[:1] if profile == REHEARSAL else self.seeds
 
     def row(self, name: str) -> Row:
         for row in self.rows:
