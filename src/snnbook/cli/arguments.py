@@ -166,10 +166,12 @@ def parser() -> Parser:
     claiming = commands.add_parser(
         "claims",
         help="what the papers claim, and the verdicts of our runs",
-        description="Test the papers' claims on records: holds, does not hold, undecided, not run.",
+        description="Test the papers' claims on records: holds, does not hold, undecided, did not learn, not run.\n"
+        "The quick profile is a rehearsal and gives no verdicts.",
+        formatter_class=raw,
     )
     claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="only these; all by default")
-    _profile(claiming)
+    _profile(claiming, "desk")
     claiming.add_argument("--format", choices=("text", "markdown"), default="text", help="(text)")
     claiming.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
     claiming.set_defaults(command=does.claims)
@@ -224,10 +226,10 @@ def parser() -> Parser:
     return top
 
 
-def _profile(command: argparse.ArgumentParser) -> None:
+def _profile(command: argparse.ArgumentParser, default: str = "quick") -> None:
     text = "quick: a rehearsal on small data, minutes; desk: evidence on a CPU, narrow networks; "
-    text += "lab: one GPU; paper: the full recipe (quick)"
-    command.add_argument("--profile", choices=PROFILES, default="quick", help=text)
+    text += f"lab: one GPU; paper: the full recipe ({default})"
+    command.add_argument("--profile", choices=PROFILES, default=default, help=text)
 
 
 def _recipe(command: argparse.ArgumentParser) -> None:

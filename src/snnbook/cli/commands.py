@@ -152,10 +152,10 @@ def report(arguments: argparse.Namespace) -> None:
 
 def claims(arguments: argparse.Namespace) -> None:
     """The ledger of claims with its verdicts."""
-    from snnbook.experiments.evidence import claims as ledger
+    from snnbook.experiments.evidence import judge, verdicts
 
-    verdicts = ledger.judged(arguments.profile, arguments.claims, arguments.results)
-    print(getattr(ledger, arguments.format)(verdicts))
+    found = judge.judged(arguments.profile, arguments.claims, arguments.results)
+    print(getattr(verdicts, arguments.format)(found))
 
 
 def receipt(arguments: argparse.Namespace) -> None:

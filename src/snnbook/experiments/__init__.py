@@ -1,4 +1,5 @@
-"""The papers' tables, rerun: ``run`` computes a row, ``report`` sets it beside the paper, ``lookup`` cites it."""
+"""The papers' tables, rerun: ``run`` computes a row, ``report`` sets it beside the paper, ``lookup`` cites it,
+``verdicts`` says what follows."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from snnbook.lazy import lazy
 if TYPE_CHECKING:
     from snnbook.experiments.evidence.report import Report as Report
     from snnbook.experiments.evidence.report import report as report
+    from snnbook.experiments.evidence.verdicts import verdicts as verdicts
     from snnbook.experiments.runs.record import Record as Record
     from snnbook.experiments.runs.record import Statistic as Statistic
     from snnbook.experiments.runs.record import lookup as lookup
@@ -19,6 +21,7 @@ _PLACES = {
     "lookup": "runs.record",
     "report": "evidence.report",
     "run": "runs.run",
+    "verdicts": "evidence.verdicts",
 }
 __all__ = list(_PLACES)
 __getattr__, __dir__ = lazy(__name__, _PLACES)

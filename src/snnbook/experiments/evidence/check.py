@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snnbook import files
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import claims, fidelity
+from snnbook.experiments.evidence import claims, fidelity, judge
 from snnbook.experiments.runs import migration, record
 from snnbook.experiments.runs.job import check_table, resolve
 from snnbook.experiments.runs.standing import changed, other_weights
@@ -44,8 +44,8 @@ def check(results: Path | None = None) -> Checked:
     for name in tables.names():
         tried(lambda name=name: check_table(tables.load(name)))
     for profile in tables.PROFILES:
-        for claim in listed["claims"]:
-            tried(claims.judge, claim, profile, results)
+        for claim in listed["claims"] if profile in tables.EVIDENCE else ():
+            tried(judge.judge, claim, profile, results)
         for detail in listed["details"]:
             tried(fidelity.effect, detail, profile, results)
     counts = {"records": len(paths), "tables": len(tables.names())}

@@ -1,29 +1,24 @@
-"""What the papers claim, each a test over run records with a verdict: ``experiments/ledgers/claims.yaml``.
+"""What the papers claim, each a test over run records: ``experiments/ledgers/claims.yaml``.
 
 A test is an expression of :mod:`snnbook.experiments.evidence.paired`, a relation and a number::
 
     joint-table4/all:snn.last - joint-table4/snn:snn.last > 0
     tet-table2/tet-k1:snn.last - tet-table2/sdt-k1:snn.last within 1
 
-``>`` and ``<`` ask for a direction; ``within`` asks whether the expression is that near to zero.  A claim holds if
-the 95 % interval of the expression's mean over seeds lies where the test says, does not hold if it lies wholly
-elsewhere, and is undecided otherwise.
+``>`` and ``<`` ask for a direction; ``within`` asks whether the expression is that near to zero.  Whether a claim
+holds is said by :mod:`snnbook.experiments.evidence.judge` and by nothing else.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from snnbook.checks import shown
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid, ledger, paired
-from snnbook.experiments.evidence.paired import Estimate, Term
+from snnbook.experiments.evidence import ledger, paired
+from snnbook.experiments.evidence.paired import Term
 from snnbook.experiments.tables import config
 
-HOLDS, FAILS, UNDECIDED, NOT_RUN = WORDS = ("holds", "does not hold", "undecided", "not run")
 RELATIONS = (">", "<", "within")
-COLUMNS = ("claim", "paper", "ours", "n", "unit", "verdict", "why", "source")
 
 
 @dataclass(frozen=True)
@@ -69,21 +64,6 @@ class Claim:
             object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the records of one profile say of a claim.  ``why``: for "undecided" and "not run" the reason."""
-
-    claim: Claim
-    profile: str
-    word: str
-    estimate: Estimate | None
-    why: str = ""
-
-    def ours(self) -> str:
-        """The expression's mean over seeds and half its interval, or "not run"."""
-        return self.estimate.text(self.claim.digits) if self.estimate else NOT_RUN
-
-
 def load() -> list[Claim]:
     """All claims, in the order they are written; errors as of :func:`.ledger.load`."""
     return ledger.load("claims", Claim)
@@ -101,95 +81,9 @@ def find(name: str) -> Claim:
     return known[name]
 
 
-def judge(claim: Claim, profile: str = "quick", results: Path | None = None) -> Verdict:
-    """The verdict of a profile's records on ``claim``.
-
-    Args:
-        claim: one of :func:`load`.
-        profile: whose records.
-        results: folder of records; the project's by default.
-
-    Raises:
-        UserError: no such profile, a damaged record, or one without the number that the test asks for.
-    """
-    if claim.waits:
-        return Verdict(claim, profile, NOT_RUN, None, claim.waits)
-    estimate = paired.estimate(claim.terms, profile, results)
-    if estimate is None:
-        return Verdict(claim, profile, NOT_RUN, None, paired.missing(claim.terms, profile, results))
-    if estimate.half is None:
-        return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
-    low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
-    said = word(low, high, claim.relation, claim.margin)
-    why = "the interval reaches both sides" if said == UNDECIDED else ""
-    return Verdict(claim, profile, said, estimate, why)
-
-
-def word(low: float, high: float, relation: str, margin: float) -> str:
-    """What an interval from ``low`` to ``high`` says of a test."""
-    if relation == "<":
-        low, high, margin = -high, -low, -margin
-    if relation == "within":
-        inside, outside = -margin < low and high < margin, high < -margin or low > margin
-    else:
-        inside, outside = low > margin, high < margin
-    return HOLDS if inside else FAILS if outside else UNDECIDED
-
-
-def judged(profile: str = "quick", names: Sequence[str] = (), results: Path | None = None) -> list[Verdict]:
-    """Verdicts on the claims called ``names``, by default on all."""
-    chosen = [find(name) for name in names] if names else load()
-    return [judge(claim, profile, results) for claim in chosen]
-
-
-def counts(verdicts: Sequence[Verdict]) -> str:
-    """``12 hold, 3 do not hold, 20 are undecided, 9 are not run``."""
-    number = {word: sum(verdict.word == word for verdict in verdicts) for word in WORDS}
-    return (
-        f"{number[HOLDS]} hold, {number[FAILS]} do not hold, {number[UNDECIDED]} are undecided, "
-        f"{number[NOT_RUN]} are not run"
-    )
-
-
-def cells(verdicts: Sequence[Verdict]) -> list[list[str]]:
-    """Headings and a row for each verdict, nothing rounded away that the ledger shows."""
-    rows = [
-        [
-            verdict.claim.id,
-            size(verdict.claim),
-            verdict.ours(),
-            str(verdict.estimate.n if verdict.estimate else 0),
-            verdict.claim.unit,
-            verdict.word,
-            verdict.why or "n/a",
-            verdict.claim.source,
-        ]
-        for verdict in verdicts
-    ]
-    return [list(COLUMNS), *rows]
-
-
 def size(claim: Claim) -> str:
     """The expression's value in the paper, or "n/a"."""
     return "n/a" if claim.size is None else f"{claim.size:+.{max(claim.digits, 2)}f}"
-
-
-def text(verdicts: Sequence[Verdict]) -> str:
-    """For the terminal: a paragraph a claim, and the count."""
-    blocks = []
-    for verdict in verdicts:
-        claim, n = verdict.claim, verdict.estimate.n if verdict.estimate else 0
-        head = f"{verdict.word}: {claim.id} ({claim.source})"
-        test = f"  {' '.join(claim.test.split())}" if claim.test else "  (no test)"
-        found = (
-            f"  ours {verdict.ours()} {claim.unit}, n = {n}; paper {size(claim)}" if n else f"  {verdict.why}"
-        )
-        blocks.append("\n".join([head, f"  {claim.says}", test, found]))
-    return "\n\n".join([*blocks, counts(verdicts)])
-
-
-def markdown(verdicts: Sequence[Verdict]) -> str:
-    return grid.markdown(cells(verdicts))
 
 
 def _read(test: str) -> tuple[tuple[Term, ...], str, float]:

@@ -1,4 +1,4 @@
-"""Rows of cells as text for a terminal, as Markdown, as LaTeX."""
+"""Rows of cells as text for a terminal, as Markdown, as HTML, as LaTeX."""
 
 from collections.abc import Sequence
 
@@ -33,6 +33,11 @@ def markdown(cells: Cells, left: int = 2) -> str:
     """A pipe table."""
     escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in cells]
     return _table(escaped, left, "pipe")
+
+
+def html(cells: Cells, left: int = 1) -> str:
+    """A table for a notebook; what HTML would take for tags is escaped."""
+    return _table(cells, left, "html")
 
 
 def _table(cells: Cells, left: int, style: str) -> str:

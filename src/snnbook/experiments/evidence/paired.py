@@ -23,6 +23,7 @@ from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.tables import PaperNumbers
 
 CONFIDENCE = 0.95
+POWER = 0.8  # how often a difference that is there should be seen
 MOMENTS = "measure.snn.scalability.moments."
 
 
@@ -62,6 +63,14 @@ class Estimate:
             return None
         return student(self.n - 1) * stdev(self.values.values()) / self.n**0.5
 
+    @cached_property
+    def sees(self) -> float | None:
+        """The true difference that as many seeds, spread as these are, would tell from zero four times of five."""
+        if self.n < 2:
+            return None
+        reach = student(self.n - 1) + _quantile(self.n - 1, POWER)
+        return reach * stdev(self.values.values()) / self.n**0.5
+
     def text(self, digits: int = 1) -> str:
         """``+1.2 ± 0.4``: mean and half the interval; what rounds to zero has no sign of its own."""
         spread = "" if self.half is None else f" ± {self.half:.{digits}f}"
@@ -70,9 +79,13 @@ class Estimate:
 
 def student(degrees: int) -> float:
     """How many standard errors a 95 % interval reaches to each side, by Student's t."""
+    return _quantile(degrees, (1 + CONFIDENCE) / 2)
+
+
+def _quantile(degrees: int, share: float) -> float:
     from scipy.special import stdtrit  # not needed to print help
 
-    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+    return float(stdtrit(degrees, share))
 
 
 def parse(text: str) -> tuple[Term, ...]:

@@ -1,0 +1,152 @@
+"""Verdicts: the one place that says whether what a paper claims holds.
+
+A claim holds if the 95 % interval of its expression's mean over seeds lies where its test says, does not hold if it
+lies wholly elsewhere, and is undecided otherwise.  There is no verdict where a network did not learn, and none from
+the rehearsal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import claims, learned, paired
+from snnbook.experiments.evidence.claims import Claim
+from snnbook.experiments.evidence.paired import Estimate
+from snnbook.experiments.runs.record import Record
+from snnbook.experiments.tables import tables
+
+HOLDS, FAILS, UNDECIDED, UNLEARNED, NOT_RUN = WORDS = (
+    *("holds", "does not hold", "undecided", "did not learn", "not run"),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the records of one profile say of a claim.
+
+    Attributes:
+        claim, profile: whose it is.
+        word: one of :data:`WORDS`.
+        estimate: the claim's expression over seeds; None where it is not run.
+        why: the reason for "undecided", "did not learn" and "not run".
+    """
+
+    claim: Claim
+    profile: str
+    word: str
+    estimate: Estimate | None
+    why: str = ""
+
+    @property
+    def n(self) -> int:
+        """Seeds it rests on."""
+        return self.estimate.n if self.estimate else 0
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the paper's size lies within the interval; None where either is missing."""
+        if self.claim.size is None or self.estimate is None or self.estimate.half is None:
+            return None
+        return abs(self.claim.size - self.estimate.mean) <= self.estimate.half
+
+    def ours(self) -> str:
+        """The expression's mean over seeds and half its interval, or "not run"."""
+        return self.estimate.text(self.claim.digits) if self.estimate else NOT_RUN
+
+    def on(self) -> str:
+        """What it was found on: ``digits, snn5 of width 4, T = 4, 20 seeds``; empty where nothing was run."""
+        if self.estimate is None:
+            return ""
+        records = self.estimate.records
+        seeds = f"{self.n} seed" if self.n == 1 else f"{self.n} seeds"
+        return ", ".join(
+            [
+                _joined(made.data["name"] for made in records),
+                _joined(map(_network, records)),
+                f"T = {_joined(str(made.config['network']['time_steps']) for made in records)}",
+                seeds,
+            ]
+        )
+
+    def text(self) -> str:
+        """``holds on digits, snn5 of width 4, T = 4, 20 seeds: +2.4 ± 0.9 points``, as prose says it."""
+        if self.estimate is None:
+            return f"{self.word} ({self.why})"
+        return f"{self.word} on {self.on()}: {self.ours()} {self.claim.unit}"
+
+
+def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> Verdict:
+    """The verdict of a profile's records on ``claim``.
+
+    Args:
+        claim: one of :func:`.claims.load`.
+        profile: whose records: ``"desk"``, ``"lab"`` or ``"paper"``.
+        results: folder of records; the project's by default.
+
+    Raises:
+        UserError: the rehearsal or no profile, a damaged record, or one without the number that the test asks for.
+    """
+    if profile == tables.REHEARSAL:
+        raise UserError(
+            f"profile {profile!r} is a rehearsal and gives no verdicts; expected {' or '.join(tables.EVIDENCE)}"
+        )
+    if claim.waits:
+        return Verdict(claim, profile, NOT_RUN, None, claim.waits)
+    estimate = paired.estimate(claim.terms, profile, results)
+    if estimate is None:
+        return Verdict(claim, profile, NOT_RUN, None, paired.missing(claim.terms, profile, results))
+    faults = learned.faults(estimate.records)
+    if faults and claim.about not in claims.WITHOUT_LEARNING:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        return Verdict(claim, profile, UNLEARNED, estimate, faults[0] + more)
+    if estimate.half is None:
+        return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
+    low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
+    said = word(low, high, claim.relation, claim.margin)
+    return Verdict(claim, profile, said, estimate, _doubt(claim, estimate) if said == UNDECIDED else "")
+
+
+def word(low: float, high: float, relation: str, margin: float) -> str:
+    """What an interval from ``low`` to ``high`` says of a test."""
+    if relation == "<":
+        low, high, margin = -high, -low, -margin
+    if relation == "within":
+        inside, outside = -margin < low and high < margin, high < -margin or low > margin
+    else:
+        inside, outside = low > margin, high < margin
+    return HOLDS if inside else FAILS if outside else UNDECIDED
+
+
+def best(claim: Claim, results: Path | None = None) -> Verdict:
+    """The verdict of the profile that comes closest to the papers and has records; desk's where none has."""
+    found = [judge(claim, profile, results) for profile in tables.EVIDENCE]
+    return next((verdict for verdict in reversed(found) if verdict.word != NOT_RUN), found[0])
+
+
+def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | None = None) -> list[Verdict]:
+    """Verdicts on the claims called ``names``, by default on all."""
+    chosen = [claims.find(name) for name in names] if names else claims.load()
+    return [judge(claim, profile, results) for claim in chosen]
+
+
+def _doubt(claim: Claim, estimate: Estimate) -> str:
+    """Why an interval decides nothing: it may be too wide for what the paper found."""
+    sees, size = estimate.sees, claim.size
+    if claim.relation == "within":
+        return "the interval reaches both sides of the margin"
+    if size is not None and sees is not None and abs(size - claim.margin) < sees:
+        return (
+            f"it cannot be decided here: these seeds see differences from {sees:.{claim.digits}f} up, "
+            f"the paper's is {abs(size - claim.margin):.{claim.digits}f}"
+        )
+    return "the interval reaches both sides"
+
+
+def _network(made: Record) -> str:
+    network = made.config["network"]
+    return f"{network['name']} of width {network['width']}"
+
+
+def _joined(texts) -> str:
+    return " and ".join(dict.fromkeys(texts))

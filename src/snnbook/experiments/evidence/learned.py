@@ -1,0 +1,45 @@
+"""Did a network learn?  Nothing can be said of a method from one that did not."""
+
+from collections.abc import Iterable
+from math import log
+
+from snnbook.experiments.runs.record import Record
+
+ACCURACY = 0.25  # of the way from chance to all images right
+LOSS = 0.95  # of ln C, what guessing among C classes costs
+GUESSED = ("ce", "tet")  # the terms of a loss that are cross-entropies with the labels
+
+
+def floor(classes: int) -> float:
+    """The test accuracy, in percent, below which a network counts as one that did not learn.
+
+    A quarter of the way from chance to 100: 32.5 for ten classes, 25.75 for a hundred.
+    """
+    chance = 100 / classes
+    return chance + ACCURACY * (100 - chance)
+
+
+def fault(made: Record) -> str | None:
+    """Why a run's network did not learn; None if it did, or all of them did.
+
+    It did not if its last test accuracy is below :func:`floor`, or if the cross-entropy of its last epoch of
+    training is above 0.95 ln C.
+    """
+    classes = made.data["classes"]
+    for network, found in made.metrics.items():
+        if found["last"] < floor(classes):
+            return f"{_named(made)}: the {network.upper()} has {found['last']:.1f} % of {classes} classes"
+    for term in GUESSED:
+        for last in made.curve.get("loss", {}).get(term, [])[-1:]:
+            if last > LOSS * log(classes):
+                return f"{_named(made)}: its loss ends at {last:.2f}, and guessing costs {log(classes):.2f}"
+    return None
+
+
+def faults(records: Iterable[Record]) -> list[str]:
+    """Why those of ``records`` that did not learn did not, a line for each."""
+    return [why for why in map(fault, records) if why]
+
+
+def _named(made: Record) -> str:
+    return f"{made.run}, seed {made.seed}"

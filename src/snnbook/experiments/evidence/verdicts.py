@@ -1,0 +1,125 @@
+"""Verdicts as they are shown: in a notebook, in a terminal, as Markdown; and how many to expect by chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnbook.experiments.evidence import claims, grid, judge, paired
+from snnbook.experiments.evidence.judge import HOLDS, FAILS, NOT_RUN, UNDECIDED, UNLEARNED, Verdict
+
+COLUMNS = ("claim", "paper", "ours", "on", "sees", "unit", "verdict", "why", "source")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Some claims and what records say of them.  Shown by a notebook as a table of sentences."""
+
+    entries: tuple[Verdict, ...]
+
+    def cells(self) -> list[list[str]]:
+        """Headings and a row for each: the sentence, the paper's size, ours, on what, and the verdict."""
+        rows = [
+            [
+                verdict.claim.says,
+                _with_unit(claims.size(verdict.claim), verdict),
+                _with_unit(verdict.ours(), verdict) if verdict.estimate else verdict.why,
+                verdict.on() or "n/a",
+                verdict.word,
+            ]
+            for verdict in self.entries
+        ]
+        return [["the paper says", "its size", "ours", "on", "verdict"], *rows]
+
+    def _repr_html_(self) -> str:
+        return grid.html(self.cells())
+
+    def __repr__(self) -> str:
+        return text(self.entries)
+
+
+def verdicts(*names: str, results: Path | None = None) -> Verdicts:
+    """What the strongest records there are say of the claims called ``names``.
+
+    Args:
+        names: of claims, see ``snnbook claims``.
+        results: folder of records; the project's by default.
+
+    Returns:
+        a table that a notebook shows; for each claim the verdict of the paper profile, or else of lab, or else of
+        desk.  The rehearsal, the quick profile, gives none.
+
+    Raises:
+        UserError: no such claim, or a damaged record.
+    """
+    return Verdicts(tuple(judge.best(claims.find(name), results) for name in names))
+
+
+def counts(found: Sequence[Verdict]) -> str:
+    """``12 hold, 3 do not hold, 20 are undecided, 1 is of networks that did not learn, 9 are not run``."""
+    number = {word: sum(verdict.word == word for verdict in found) for word in judge.WORDS}
+    return (
+        f"{number[HOLDS]} hold, {number[FAILS]} do not hold, {number[UNDECIDED]} are undecided, "
+        f"{number[UNLEARNED]} are of networks that did not learn, {number[NOT_RUN]} are not run"
+    )
+
+
+def by_chance(found: Sequence[Verdict]) -> str:
+    """How many words to expect where nothing is true: ``of 20 tests with an interval, 1.0 would be ...``."""
+    tested = sum(
+        verdict.word in (HOLDS, FAILS, UNDECIDED) and verdict.estimate.half is not None for verdict in found
+    )
+    wrong = (1 - paired.CONFIDENCE) * tested
+    return (
+        f"of {tested} tests with an interval, {wrong:.1f} would be decided by chance alone "
+        "if no claim had anything to it"
+    )
+
+
+def cells(found: Sequence[Verdict]) -> list[list[str]]:
+    """Headings and a row for each verdict, nothing rounded away that the ledger shows."""
+    rows = [
+        [
+            verdict.claim.id,
+            claims.size(verdict.claim),
+            verdict.ours(),
+            verdict.on() or "n/a",
+            sees(verdict),
+            verdict.claim.unit,
+            verdict.word,
+            verdict.why or "n/a",
+            verdict.claim.source,
+        ]
+        for verdict in found
+    ]
+    return [list(COLUMNS), *rows]
+
+
+def sees(verdict: Verdict) -> str:
+    """The smallest difference that its seeds would have seen four times of five, or "n/a"."""
+    seen = verdict.estimate.sees if verdict.estimate else None
+    return "n/a" if seen is None else f"{seen:.{verdict.claim.digits}f}"
+
+
+def text(found: Sequence[Verdict]) -> str:
+    """For the terminal: a paragraph a claim, and the count."""
+    blocks = []
+    for verdict in found:
+        claim = verdict.claim
+        lines = [f"{verdict.word}: {claim.id} ({claim.source})", f"  {claim.says}"]
+        lines.append(f"  {' '.join(claim.test.split())}" if claim.test else "  (no test)")
+        if verdict.estimate:
+            where = "" if verdict.inside is None else f", {'inside' if verdict.inside else 'outside'} the interval"
+            lines.append(f"  ours {verdict.ours()} {claim.unit} on {verdict.on()} ({verdict.profile})")
+            lines.append(f"  paper {claims.size(claim)}{where}; these seeds see {sees(verdict)}")
+        if verdict.why:
+            lines.append(f"  {verdict.why}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join([*blocks, counts(found), by_chance(found)])
+
+
+def markdown(found: Sequence[Verdict]) -> str:
+    return grid.markdown(cells(found))
+
+
+def _with_unit(number: str, verdict: Verdict) -> str:
+    return number if number == "n/a" else f"{number} {verdict.claim.unit}"
