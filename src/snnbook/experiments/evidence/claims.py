@@ -19,6 +19,7 @@ from snnbook.experiments.evidence.paired import Term
 from snnbook.experiments.tables import config
 
 RELATIONS = (">", "<", "within")
+KINDS = ("accuracy", "cost", "arithmetic", "mechanism")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Claim:
         id, paper: its name, and whose it is.
         says: the claim, in our words.
         source: where in the paper.
+        about: what the claim is of: ``accuracy``; ``cost`` (time, memory, energy measured on a network);
+            ``arithmetic`` (follows from settings alone, no training can refute it); or ``mechanism`` (why the
+            method works: landscapes, mismatch, moments).
         test: an expression, a relation and a number.
         size: the expression's value in the paper; by default worked out from the numbers of its tables.
         unit, digits: of the expression, and how many decimals are shown.
@@ -36,13 +40,15 @@ class Claim:
         waits: instead of a test, why there is none.
 
     Raises:
-        UserError: a test that cannot be read or names no known run, or neither test nor ``waits``.
+        UserError: an unknown ``about``, a test that cannot be read or names no known run, or neither test nor
+            ``waits``.
     """
 
     id: str
     paper: str
     says: str
     source: str
+    about: str = "accuracy"
     test: str = ""
     size: float | None = None
     unit: str = "points"
@@ -54,6 +60,8 @@ class Claim:
     margin: float = field(init=False, default=0.0)
 
     def __post_init__(self):
+        if self.about not in KINDS:
+            raise UserError(f"about is {self.about!r}; {config.nearest(self.about, KINDS)}")
         if bool(self.test) == bool(self.waits):
             raise UserError(
                 f"claim {self.id!r} has {'both' if self.test else 'neither'} test and waits; expected one"
