@@ -18,11 +18,11 @@ seeds: [0, 1, 2]
 base:
   data: {name: digits}
   recipe: {epochs: 3}
-profiles: {quick: {}, lab: {}}
+profiles: {quick: {}, desk: {}, lab: {}}
 rows:
   - {id: a, label: First, method: {name: direct}, paper: {snn: 92.5, moments: [50, 60]}}
   - {id: b, label: Second, method: {name: direct}, recipe: {epochs: 4}, paper: {snn: 90, moments: [45, 40]}}
-  - {id: late, label: Third, method: {name: direct}, waits: {quick: for events}}
+  - {id: late, label: Third, method: {name: direct}, waits: {desk: for events}}
 """
 
 
@@ -30,15 +30,22 @@ def made(run="demo/a", seed=0, last=90.0, epochs=3, **changes):
     """A record as the table asks for it."""
     name, _, row = run.partition("/")
     row = row.partition("+")[0]
-    planned = resolve(f"{name}/{row}", seed)
+    planned = resolve(f"{name}/{row}", seed, "desk")
     content = Record(
         run=run,
         label="First",
         seed=seed,
-        profile="quick",
+        profile="desk",
         asked=planned.asked,
         config=json.loads(json.dumps(planned.settings.as_dict())),
-        data={"name": "digits", "train": 900, "test": 900, "standard_error_at_90": 1.0, "fingerprint": "f"},
+        data={
+            "name": "digits",
+            "classes": 10,
+            "train": 900,
+            "test": 900,
+            "standard_error_at_90": 1.0,
+            "fingerprint": "f",
+        },
         metrics={"snn": {"last": last, "best": last + 1, "best_epoch": 1}},
         curve={"loss": {"ce": [2.0, 1.0, 0.5]}, "accuracy": {"snn": [10.0, 50.0, last]}, "tested": [1, 2, 3]},
         measure={"snn": {"energy_uj": 2.0}},

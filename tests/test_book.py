@@ -224,6 +224,7 @@ def toy(tmp_path, monkeypatch):
             config={"method": {"name": "direct"}, "recipe": {"epochs": 1}},
             data={
                 "name": "digits",
+                "classes": 10,
                 "train": 100,
                 "test": 1597,
                 "standard_error_at_90": 0.75,

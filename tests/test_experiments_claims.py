@@ -6,7 +6,7 @@ import pytest
 
 from claim_cases import claim, lay_out, rows
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import claims, fidelity, paired
+from snnbook.experiments.evidence import claims, fidelity, judge, paired, verdicts
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
 
@@ -27,7 +27,7 @@ def test_an_expression_is_worked_out_within_each_seed_its_runs_share(results):
         (-0.5, "demo/b", "snn.last"),
         (1.0, "demo/b", "snn.last"),
     ]
-    found = paired.estimate(terms, "quick", results)
+    found = paired.estimate(terms, "desk", results)
     assert found.values == {0: 91 + 45, 1: 92 + 45}
     assert len(found.records) == 4
 
@@ -35,7 +35,7 @@ def test_an_expression_is_worked_out_within_each_seed_its_runs_share(results):
 def test_the_interval_is_students(results):
     # Differences 1, 2, 3: mean 2, standard deviation 1, and the 97.5 % point of t with 2 degrees is 4.30265.
     rows(results, a=(91, 92, 93), b=(90, 90, 90))
-    found = paired.estimate(paired.parse("demo/a:snn.last - demo/b:snn.last"), "quick", results)
+    found = paired.estimate(paired.parse("demo/a:snn.last - demo/b:snn.last"), "desk", results)
     assert found.mean == 2.0
     assert found.half == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
     assert found.text() == "+2.0 ± 2.5"
@@ -43,7 +43,7 @@ def test_the_interval_is_students(results):
 
 def test_an_entry_of_a_list_goes_by_its_place(results):
     rows(results, a=(90,))
-    one = record.of("demo/a", "quick", results)[0]
+    one = record.of("demo/a", "desk", results)[0]
     assert (one.value("curve.loss.ce.0"), one.value("curve.loss.ce.-1")) == (2.0, 0.5)
     for beyond in ("curve.loss.ce.3", "curve.loss.ce.-4", "curve.loss.ce.x"):
         with pytest.raises(UserError, match="no number"):
@@ -99,19 +99,19 @@ def test_the_papers_size_comes_from_its_tables(results):
 )
 def test_a_verdict_by_hand(results, a, test, word):
     rows(results, a=a, b=(90, 90, 90))
-    assert claims.judge(claim(f"demo/a:snn.last - demo/b:snn.last {test}"), results=results).word == word
+    assert judge.judge(claim(f"demo/a:snn.last - demo/b:snn.last {test}"), results=results).word == word
 
 
 def test_one_seed_decides_nothing_and_no_record_is_not_run(results):
     rows(results, a=(99,), b=(90,))
-    found = claims.judge(claim(), results=results)
+    found = judge.judge(claim(), results=results)
     assert (found.word, found.why, found.ours()) == ("undecided", "one seed has no interval", "+9.0")
-    found = claims.judge(claim("demo/late:snn.last - demo/a:snn.last > 0"), results=results)
+    found = judge.judge(claim("demo/late:snn.last - demo/a:snn.last > 0"), results=results)
     assert (found.word, found.why) == ("not run", "for events")
-    assert claims.judge(claim(), "lab", results).why == "no record of demo/a"
-    assert claims.judge(claim("", waits="a row"), results=results).why == "a row"
+    assert judge.judge(claim(), "lab", results).why == "no record of demo/a"
+    assert judge.judge(claim("", waits="a row"), results=results).why == "a row"
     assert (
-        claims.judge(claim("demo/a:snn.last > 0"), "paper", results).why == "table demo has no paper profile"
+        judge.judge(claim("demo/a:snn.last > 0"), "paper", results).why == "table demo has no paper profile"
     )
 
 
@@ -136,13 +136,17 @@ def test_a_wrong_claim_is_refused_with_its_place(results, entry, says):
 
 def test_the_ledger_is_shown_whole(results, capsys):
     rows(results, a=(93, 94, 95), b=(90, 90, 90))
-    both = [claims.judge(claim(), results=results), claims.judge(claim("", waits="a row"), results=results)]
-    shown = claims.text(both)
-    assert "holds: c (Table 1)" in shown and "ours +4.0 ± 2.5 points, n = 3; paper +2.50" in shown
-    assert shown.endswith("1 hold, 0 do not hold, 0 are undecided, 1 are not run")
-    assert all(cell for row in claims.cells(both) for cell in row)
+    both = [judge.judge(claim(), results=results), judge.judge(claim("", waits="a row"), results=results)]
+    shown = verdicts.text(both)
+    assert "holds: c (Table 1)" in shown and "paper +2.50, inside the interval" in shown
+    assert "ours +4.0 ± 2.5 points on digits, resnet18, T = 4, 3 seeds (desk)" in shown
+    assert (
+        "1 hold, 0 do not hold, 0 are undecided, 0 are of networks that did not learn, 1 are not run" in shown
+    )
+    assert "of 1 tests with an interval, 0.1 would be decided by chance" in shown
+    assert all(cell for row in verdicts.cells(both) for cell in row)
     with pytest.raises(UserError, match="no claim 'c'"):
-        claims.judged(names=["c"])
+        judge.judged(names=["c"])
 
 
 # The project's own ledger
@@ -156,4 +160,4 @@ def test_the_projects_ledgers_are_read_and_cover_the_three_papers():
 def test_the_papers_own_numbers_meet_the_tests_of_their_claims():
     for entry in claims.load():
         if entry.size is not None:
-            assert claims.word(entry.size, entry.size, entry.relation, entry.margin) == "holds", entry.id
+            assert judge.word(entry.size, entry.size, entry.relation, entry.margin) == "holds", entry.id

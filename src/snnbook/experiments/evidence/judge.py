@@ -1,8 +1,8 @@
 """Verdicts: the one place that says whether what a paper claims holds.
 
-A claim holds if the 95 % interval of its expression's mean over seeds lies where its test says, does not hold if it
-lies wholly elsewhere, and is undecided otherwise.  There is no verdict where a network did not learn, and none from
-the rehearsal.
+A claim holds if the 95 % interval of its expression's mean over seeds lies where its test says, does not hold if
+it lies wholly elsewhere, and is undecided otherwise.  There is no verdict where a network did not learn, and none
+from the rehearsal.
 """
 
 from collections.abc import Sequence
@@ -145,7 +145,7 @@ def _doubt(claim: Claim, estimate: Estimate) -> str:
 
 def _network(made: Record) -> str:
     network = made.config["network"]
-    return f"{network['name']} of width {network['width']}"
+    return network["name"] + (f" of width {network['width']}" if network["width"] else "")
 
 
 def _joined(texts) -> str:

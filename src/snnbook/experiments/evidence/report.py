@@ -8,19 +8,28 @@ from pathlib import Path
 from textwrap import wrap
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid
+from snnbook.experiments.evidence import grid, learned
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record, Statistic
 from snnbook.experiments.tables import config, tables
 from snnbook.experiments.tables.tables import PaperNumbers
 
 NOT_RUN = "not run"
+UNLEARNED = "did not learn"
 WAITS = "waits"
 NETWORKS = ("snn", "ann")
+# What the numbers of a profile are, below each table.
+STANDING = {
+    "quick": "A rehearsal: it shows that each row runs, on small data and with one seed, and decides nothing.",
+    "desk": "Narrow networks, trained until their curves are flat: evidence, and not the paper's numbers.",
+    "lab": "A shortened schedule, so not the paper's numbers.",
+    "paper": "",
+}
 CSV_COLUMNS = (
     *("run", "label", "network", "paper", "paper_std", "ours", "ours_std", "n", "difference"),
     *("snntorch", "snntorch_std", "paper_stm", "stm", "stm_std", "energy_uj", "energy_uj_std"),
     *("seconds", "seconds_per_epoch", "paper_seconds_per_epoch", "device"),
+    *("profile", "data", "classes", "unlearned"),
 )
 
 
@@ -55,8 +64,18 @@ class Line:
 
     @property
     def difference(self) -> float | None:
-        """Ours less the paper's, in percentage points."""
+        """Ours less the paper's, in percentage points; it means something where both have the same data."""
         return None if self.paper is None or self.ours is None else self.ours.mean - self.paper
+
+    @property
+    def unlearned(self) -> int:
+        """How many of its seeds did not learn, see :mod:`.learned`."""
+        return len(learned.faults(self.ours.records)) if self.ours else 0
+
+    def shown(self) -> str:
+        """Our accuracy, marked where networks did not learn."""
+        mark = "" if not self.unlearned else f" ({UNLEARNED}: {self.unlearned} of {self.ours.n})"
+        return _statistic(self.ours) + mark
 
 
 @dataclass(frozen=True)
@@ -77,14 +96,17 @@ class Report:
             "row": lambda line: line.label,
             "network": lambda line: line.network.upper(),
             "paper": _paper,
-            "ours": lambda line: WAITS if line.waits else _statistic(line.ours),
+            "ours": lambda line: WAITS if line.waits else line.shown(),
         }
+        if self.profile == tables.REHEARSAL:
+            del columns["paper"]
         if self.profile not in tables.NARROW:  # there a difference from the paper's number means nothing
             columns["difference"] = lambda line: _signed(line.difference)
         if any(line.baseline_run for line in self.lines):
             columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
         if any(line.paper_stm is not None for line in self.lines):
-            columns["paper STM"] = lambda line: _number(line.paper_stm)
+            if self.profile != tables.REHEARSAL:
+                columns["paper STM"] = lambda line: _number(line.paper_stm)
             columns["STM"] = lambda line: WAITS if line.waits else _statistic(line.stm, digits=2)
         columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
         if any(line.energy for line in self.lines):
@@ -93,7 +115,7 @@ class Report:
         columns["s/epoch"] = lambda line: (
             WAITS if line.waits else _statistic(line.seconds_per_epoch, spread=False)
         )
-        if any(line.paper_seconds is not None for line in self.lines):
+        if self.profile != tables.REHEARSAL and any(line.paper_seconds is not None for line in self.lines):
             columns["paper s/epoch"] = lambda line: _number(line.paper_seconds)
         columns["device"] = lambda line: WAITS if line.waits else line.device or NOT_RUN
         return columns
@@ -112,10 +134,19 @@ class Report:
         )
         made = [made for line in self.lines if line.ours for made in line.ours.records]
         if made:
-            text += f", {_joined(_data(one) for one in made)}, on {_joined(_machine(one) for one in made)}"
-        return text + (
-            "." if self.profile == "paper" else ". Not the paper's data or schedule, so not its numbers."
+            machines = _joined(map(_machine, made))
+            text += f", {_joined(map(_data, made))} ({self._sampling()}), on {machines}"
+        return f"{text}. {STANDING[self.profile]}".strip()
+
+    def _sampling(self) -> str:
+        """How far an accuracy is from that on other images of the kind, at the accuracies of this table."""
+        errors = sorted(
+            _sampling_error(made.metrics[line.network][self.which], made.data["test"])
+            for line in self.lines
+            for made in (line.ours.records if line.ours else ())
         )
+        ends = dict.fromkeys(f"{error:.1f}" for error in (errors[0], errors[-1]))
+        return f"sampling error {' to '.join(ends)} points at these accuracies"
 
     def text(self) -> str:
         """For the terminal."""
@@ -136,13 +167,18 @@ class Report:
         writer.writerow(CSV_COLUMNS)
         for line in self.lines:
             row = [line.run, line.label, line.network, line.paper, line.paper_std, *_parts(line.ours)]
-            row += [line.ours.n if line.ours else 0, line.difference, *_parts(line.baseline)]
+            comparable = self.profile not in tables.NARROW
+            row += [line.ours.n if line.ours else 0, line.difference if comparable else None]
+            row += _parts(line.baseline)
             row += [line.paper_stm, *_parts(line.stm), *_parts(line.energy)]
             row += [
                 _parts(line.seconds)[0],
                 _parts(line.seconds_per_epoch)[0],
                 line.paper_seconds,
                 line.device,
+                self.profile,
+                *_data_of(line),
+                line.unlearned,
             ]
             writer.writerow(row)
         return out.getvalue()
@@ -256,9 +292,19 @@ def _parts(value: Statistic | None) -> tuple[float | None, float | None]:
     return (value.mean, value.std) if value else (None, None)
 
 
+def _sampling_error(accuracy: float, images: int) -> float:
+    """The sampling error, in points, of an accuracy in percent on a test set of ``images``."""
+    return (accuracy * (100 - accuracy) / images) ** 0.5
+
+
 def _data(made: Record) -> str:
-    error = f"sampling error {made.data['standard_error_at_90']:.1f} points at 90 %"
-    return f"{made.data['name']} ({made.data['test']} test images, {error})"
+    return f"{made.data['name']} ({made.data['test']} test images)"
+
+
+def _data_of(line: Line) -> tuple[str | None, int | None]:
+    if line.ours is None:
+        return None, None
+    return _joined(made.data["name"] for made in line.ours.records), line.ours.records[0].data["classes"]
 
 
 def _machine(made: Record) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnbook.experiments.evidence import claims, grid, judge, paired
-from snnbook.experiments.evidence.judge import HOLDS, FAILS, NOT_RUN, UNDECIDED, UNLEARNED, Verdict
+from snnbook.experiments.evidence.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNLEARNED, Verdict
 
 COLUMNS = ("claim", "paper", "ours", "on", "sees", "unit", "verdict", "why", "source")
 
@@ -31,7 +31,7 @@ class Verdicts:
         return [["the paper says", "its size", "ours", "on", "verdict"], *rows]
 
     def _repr_html_(self) -> str:
-        return grid.html(self.cells())
+        return grid.html(self.cells(), left=5)
 
     def __repr__(self) -> str:
         return text(self.entries)
@@ -108,7 +108,11 @@ def text(found: Sequence[Verdict]) -> str:
         lines = [f"{verdict.word}: {claim.id} ({claim.source})", f"  {claim.says}"]
         lines.append(f"  {' '.join(claim.test.split())}" if claim.test else "  (no test)")
         if verdict.estimate:
-            where = "" if verdict.inside is None else f", {'inside' if verdict.inside else 'outside'} the interval"
+            where = (
+                ""
+                if verdict.inside is None
+                else f", {'inside' if verdict.inside else 'outside'} the interval"
+            )
             lines.append(f"  ours {verdict.ours()} {claim.unit} on {verdict.on()} ({verdict.profile})")
             lines.append(f"  paper {claims.size(claim)}{where}; these seeds see {sees(verdict)}")
         if verdict.why:

@@ -284,7 +284,7 @@ def lookup(reference: str, profile: str = "quick", results: Path | None = None) 
 
 
 def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
-    """The records of a run over the seeds its profile asks for; the row may be another's ``same``, or end in ``+official``.
+    """The records of a run over its profile's seeds; the row may be another's ``same``, or end in ``+official``.
 
     Raises:
         UserError: no such run or profile, or a damaged record.

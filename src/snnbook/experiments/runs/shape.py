@@ -29,6 +29,7 @@ RECORD: dict = {
     "data": {
         "name": TEXT,
         "fingerprint": TEXT,
+        "classes": FROM_1,
         "train": FROM_1,
         "test": FROM_1,
         "standard_error_at_90": NUMBER,

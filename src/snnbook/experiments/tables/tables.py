@@ -14,7 +14,9 @@ from snnbook.errors import UserError
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.config import Setting
 
-REHEARSAL = "quick"  # shows that every row runs: other data and networks than the papers', one seed, no verdicts
+REHEARSAL = (
+    "quick"  # shows that every row runs: other data and networks than the papers', one seed, no verdicts
+)
 EVIDENCE = ("desk", "lab", "paper")  # whose records verdicts rest on, from the least to the most
 PROFILES = (REHEARSAL, *EVIDENCE)
 NARROW = ("quick", "desk")  # other networks than the papers'

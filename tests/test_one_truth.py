@@ -1,0 +1,208 @@
+"""One place judges: nothing is decided by the rehearsal, by what did not learn, or by a page's own rule."""
+
+import ast
+import dataclasses
+import json
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claim_cases import claim, lay_out, made, put, rows
+from snnbook import experiments, files
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import judge, learned, verdicts
+from snnbook.experiments.evidence.paired import Estimate
+from snnbook.experiments.runs import record
+from snnbook.experiments.tables import tables
+
+
+@pytest.fixture
+def results(put_tables, monkeypatch):
+    return lay_out(put_tables, monkeypatch)
+
+
+# What decides nothing
+
+
+def test_the_rehearsal_gives_no_verdicts(results):
+    with pytest.raises(UserError, match="'quick' is a rehearsal and gives no verdicts; expected desk or lab"):
+        judge.judge(claim(), "quick", results)
+    assert tables.REHEARSAL not in tables.EVIDENCE
+
+
+def test_the_rehearsal_has_one_seed_and_the_others_all():
+    for name in tables.names():
+        table = tables.load(name)
+        assert table.seeds_in("quick") == table.seeds[:1]
+        assert all(table.seeds_in(profile) == table.seeds for profile in tables.EVIDENCE)
+
+
+def test_a_network_near_chance_gives_no_verdict(results):
+    rows(results, a=(93, 94, 95), b=(31, 90, 90))
+    found = judge.judge(claim(), results=results)
+    assert found.word == "did not learn"
+    assert found.why == "demo/b, seed 0: the SNN has 31.0 % of 10 classes"
+    arithmetic = judge.judge(claim(about="arithmetic"), results=results)
+    assert arithmetic.word != "did not learn"  # of settings alone, which no training changes
+
+
+def test_alike_needs_networks_that_learned(results):
+    rows(results, a=(10, 10, 10), b=(10, 10, 10))
+    assert (
+        judge.judge(claim("demo/a:snn.last - demo/b:snn.last within 1"), results=results).word
+        == "did not learn"
+    )
+
+
+def test_a_loss_near_that_of_guessing_gives_no_verdict(results):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    put(
+        results,
+        dataclasses.replace(
+            made("demo/b", 0, 90), curve={"loss": {"ce": [2.29]}, "accuracy": {}, "tested": []}
+        ),
+    )
+    assert "guessing costs 2.30" in judge.judge(claim(), results=results).why
+
+
+@given(st.integers(2, 1000), st.floats(0, 100))
+def test_chance_never_counts_as_learned_and_the_right_answer_always_does(classes, accuracy):
+    one = made_bare(classes, accuracy)
+    assert learned.floor(classes) > 100 / classes
+    assert (learned.fault(one) is None) == (accuracy >= learned.floor(classes))
+    assert learned.fault(made_bare(classes, 100.0)) is None
+    assert learned.fault(made_bare(classes, 100 / classes)) is not None
+    assert learned.fault(made_bare(classes, 100.0, math.log(classes))) is not None
+
+
+def made_bare(classes, accuracy, loss=0.0):
+    """The parts of a record that tell whether its network learned."""
+    return record.Record(
+        **dict.fromkeys(("label", "profile", "asked", "created"), ""),
+        **dict.fromkeys(("config", "measure", "cost", "environment", "code")),
+        run="demo/a",
+        seed=0,
+        data={"classes": classes},
+        metrics={"snn": {"last": accuracy}},
+        curve={"loss": {"ce": [loss]}},
+    )
+
+
+def test_a_report_marks_what_did_not_learn(results):
+    rows(results, a=(12, 94, 95))
+    found = experiments.report("demo", "desk", results=results)
+    line = found.lines[0]
+    assert line.unlearned == 1 and "did not learn: 1 of 3" in line.shown()
+    assert all("did not learn: 1 of 3" in shown for shown in (found.text(), found.markdown(), found.latex()))
+    assert found.csv().splitlines()[1].endswith(",desk,digits,10,1")
+
+
+# What a verdict says
+
+
+def test_a_verdict_names_data_network_steps_and_seeds(results):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    found = judge.judge(claim(), results=results)
+    assert found.text() == "holds on digits, resnet18, T = 4, 3 seeds: +4.0 ± 2.5 points"
+    assert found.inside  # 2.5 in the paper
+    assert judge.judge(claim(size=0.1), results=results).inside is False
+
+
+def test_an_interval_too_wide_for_the_papers_difference_says_so(results):
+    rows(results, a=(89, 91, 93), b=(90, 90, 90))
+    found = judge.judge(claim(), results=results)
+    assert found.word == "undecided"
+    assert "cannot be decided here: these seeds see differences from 6.2 up, the paper's is 2.5" in found.why
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda values: len(set(values)) > 1))
+def test_what_seeds_see_is_more_than_half_their_interval(values):
+    estimate = Estimate(dict(enumerate(values)), ())
+    assert estimate.sees > estimate.half > 0
+
+
+def test_seeds_see_what_a_t_test_with_their_power_sees():
+    # Four differences with standard deviation 1: (t(0.975, 3) + t(0.8, 3)) / 2 = (3.18245 + 0.97847) / 2.
+    values = [0.0, 0.0, math.sqrt(3) * 2 / 2, math.sqrt(3) * 2 / 2]
+    assert Estimate(dict(enumerate(values)), ()).sees == pytest.approx((3.18245 + 0.97847) / 2, rel=1e-4)
+
+
+def test_the_strongest_profile_speaks(results):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    assert judge.best(claim(), results).profile == "desk"
+    for row, last in (("a", 80.0), ("b", 90.0)):
+        for seed in range(3):
+            put(results, dataclasses.replace(made(f"demo/{row}", seed, last + seed / 10), profile="lab"))
+    found = judge.best(claim(), results)
+    assert (found.profile, found.word) == (
+        "lab",
+        "undecided" if found.estimate.half > 10 else "does not hold",
+    )
+
+
+def test_a_notebook_shows_verdicts_as_a_table():
+    shown = experiments.verdicts("tet-beats-sdt-snn5", "tet-first-moment-snn5")
+    assert shown._repr_html_().count("<tr>") == 3
+    assert repr(shown) == verdicts.text(shown.entries)
+    with pytest.raises(UserError, match="no claim 'tet-beats'"):
+        experiments.verdicts("tet-beats")
+
+
+# Nobody else judges
+
+WORDS = re.compile(r"\b(holds|does not hold|undecided|not alike|refuted|confirmed)\b")
+PAGES = [*sorted(files.root().glob("book/*.md")), files.root() / "README.md"]
+DEFINES = {"claims.md", "glossary.md"}  # where the words are explained, in emphasis
+JUDGES = {"judge.py", "verdicts.py", "ledgers.py"}
+
+
+def test_no_cell_of_a_chapter_has_a_rule_of_its_own():
+    for path in sorted(files.root().glob("notebooks/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                for text in strings("".join(cell["source"])):
+                    assert not re.fullmatch(f"{WORDS.pattern}|helps|hurts|alike", text.strip()), (
+                        path.name,
+                        text,
+                    )
+
+
+def test_no_code_but_the_judges_has_the_words():
+    for path in sorted([*files.root().glob("src/snnbook/**/*.py"), *files.root().glob("book/**/*.py")]):
+        if path.name not in JUDGES:
+            said = [text for text in strings(path.read_text(encoding="utf-8")) if text in judge.WORDS[:3]]
+            assert not said, (path.name, said)
+
+
+def test_prose_of_a_chapter_gives_verdicts_by_their_role_alone():
+    said = r"\bclaims? (?:\w+ )?(?:holds?|does not hold|is (?:confirmed|refuted|undecided))\b"
+    claimed = re.compile(said + r"|\*(?:holds|does not hold|undecided)\*")
+    for path in sorted(files.root().glob("notebooks/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                found = claimed.search(" ".join("".join(cell["source"]).split()))
+                assert not found, (path.name, found[0])
+    for path in PAGES:
+        if path.name not in DEFINES:
+            found = claimed.search(" ".join(path.read_text(encoding="utf-8").split()))
+            assert not found, (path.name, found[0])
+
+
+def strings(code):
+    """The texts that a program holds and a reader may see: docstrings aside."""
+    tree = ast.parse(re.sub(r"(?m)^( *)[%!].*", r"\1pass", code))
+    hidden = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in hidden
+    ]
