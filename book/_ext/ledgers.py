@@ -1,28 +1,34 @@
 """Tables of verdicts, of open details and of spreads, all worked out from records when the page is built.
 
-``{claims}`` shows every claim of the papers with its verdict in each profile, ``{fidelity}`` every detail they
-leave open or contradict with the measured effect of the alternative.  ``{spread}`` shows how far apart runs are:
-with the argument ``seeds`` over seeds, with ``conditions`` with the same seeds on other devices, threads or
-precisions.
+``{claims}`` shows every claim of the papers with its verdict in each profile, and ``{verdict}`` one within a
+sentence; ``{fidelity}`` shows every detail they leave open or contradict with the measured effect of the
+alternative.  ``{spread}`` shows how far apart runs are: with the argument ``seeds`` over seeds, with
+``conditions`` with the same seeds on other devices, threads or precisions.
 """
 
 from collections.abc import Iterable, Sequence
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from records import not_run, number, provenance, row, watch
-from sphinx.util.docutils import SphinxDirective
+from records import not_run, number, provenance, refuse, row, watch
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import claims, fidelity, ledger, spread
-from snnbook.experiments.evidence.claims import NOT_RUN, Verdict
+from snnbook.experiments.evidence import claims, fidelity, judge, ledger, spread, verdicts
 from snnbook.experiments.evidence.fidelity import Detail
+from snnbook.experiments.evidence.judge import NOT_RUN, Verdict
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs.record import folder
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
 
-PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC"}
+PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC", "snnbook": "This book's own"}
+ABOUT = {  # what claims are of, in the order of the counts
+    "accuracy": "accuracy",
+    "mechanism": "why a method works",
+    "cost": "cost",
+    "arithmetic": "arithmetic, which follows from settings and which no training could refute",
+}
 
 
 class LedgerDirective(SphinxDirective):
@@ -47,6 +53,8 @@ class LedgerDirective(SphinxDirective):
         for paper, title in PAPERS.items():
             name = f"{self.name}-{paper}"
             chosen = [entry for entry in entries if entry.paper == paper]
+            if not chosen:
+                continue
             found.append(
                 nodes.section("", nodes.title(title, title), table(chosen), ids=[name], names=[name])
             )
@@ -74,23 +82,34 @@ class ClaimsDirective(LedgerDirective):
         self.env.note_dependency(str(ledger.path("claims")))
         entries = claims.load()
         self.verdicts = {
-            (claim.id, profile): claims.judge(claim, profile)
+            (claim.id, profile): judge.judge(claim, profile)
             for claim in entries
-            for profile in tables.PROFILES
+            for profile in tables.EVIDENCE
         }
         for claim in entries:
-            for profile in tables.PROFILES:
+            for profile in tables.EVIDENCE:
                 self.watch(claim.terms, profile)
         run = {profile for (_, profile), found in self.verdicts.items() if found.word != NOT_RUN}
-        self.profiles = [profile for profile in tables.PROFILES if profile in run]
+        self.profiles = [profile for profile in tables.EVIDENCE if profile in run]
         return [self.summary(), *self.sections(entries, self.table)]
 
     def summary(self) -> nodes.Node:
+        """By profile and by what claims are about: how many verdicts of each word, and how many by chance."""
         items = []
-        for profile in tables.PROFILES:
-            text = claims.counts([found for (_, kept), found in self.verdicts.items() if kept == profile])
-            text = text if profile in self.profiles else "nothing run yet"
-            items.append(nodes.list_item("", nodes.paragraph("", f"{profile} profile: {text}.")))
+        for profile in tables.EVIDENCE:
+            found = [verdict for (_, kept), verdict in self.verdicts.items() if kept == profile]
+            if profile not in self.profiles:
+                items.append(nodes.list_item("", nodes.paragraph("", f"{profile} profile: nothing run yet.")))
+                continue
+            lines = []
+            for about, words in ABOUT.items():
+                some = [verdict for verdict in found if verdict.claim.about == about]
+                if some:
+                    lines.append(
+                        nodes.list_item("", nodes.paragraph("", f"{words}: {verdicts.counts(some)}."))
+                    )
+            head = nodes.paragraph("", f"{profile} profile; {verdicts.by_chance(found)}:")
+            items.append(nodes.list_item("", head, nodes.bullet_list("", *lines)))
         return nodes.bullet_list("", *items)
 
     def table(self, entries: Sequence[claims.Claim]) -> nodes.Node:
@@ -111,32 +130,47 @@ class ClaimsDirective(LedgerDirective):
         if verdict.word == NOT_RUN:
             why = nodes.abbreviation("", "", not_run(), explanation=verdict.why)
             return nodes.paragraph("", "", why)
-        kind = verdict.word.replace(" ", "-")
-        text = f"{verdict.ours()} {verdict.claim.unit}, n = {verdict.estimate.n}"
         test = " ".join(verdict.claim.test.split())
+        text = f"{verdict.ours()} {verdict.claim.unit}"
         found = sourced(text, verdict.estimate, f"{test}; " if len(test) < 300 else "")
-        parts = [
-            nodes.inline(verdict.word, verdict.word, classes=["verdict", kind]),
-            nodes.inline("", "", found),
-        ]
-        parts[1]["classes"] = ["note"]
-        return nodes.paragraph("", "", *parts)
+        notes = [nodes.inline("", "", found), nodes.inline("", verdict.on())]
+        if verdict.inside is not None:
+            where = "inside" if verdict.inside else "outside"
+            notes.append(nodes.inline("", f"the paper's size lies {where} the interval"))
+        notes += [nodes.inline("", why) for why in (_power(verdict), verdict.why) if why]
+        for note in notes:
+            note["classes"] = ["note"]
+        return nodes.paragraph("", "", said(verdict), *notes)
+
+
+class VerdictRole(SphinxRole):
+    """The verdict on one claim, from the strongest records there are, within a sentence."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        try:
+            claim = claims.find(self.text)
+            found = judge.best(claim)
+            self.env.note_dependency(str(ledger.path("claims")))
+            for term in claim.terms:
+                for profile in tables.EVIDENCE:
+                    watch(self.env, term.run, profile)
+        except UserError as error:
+            return refuse(self, f"verdict: {error}")
+        if found.estimate is None:
+            return [nodes.abbreviation("", "", not_run(), explanation=found.why)], []
+        number = sourced(f"{found.ours()} {claim.unit}", found.estimate, "")
+        return [said(found), nodes.Text(f" (on {found.on()}: "), number, nodes.Text(")")], []
 
 
 class FidelityDirective(LedgerDirective):
     """Every detail that a paper leaves open or contradicts."""
 
-    option_spec = {"profile": directives.unchanged}  # noqa: RUF012  (docutils wants a plain dict)
-
     def show(self) -> list[nodes.Node]:
-        self.profile = self.options.get("profile", "quick")
-        if self.profile not in tables.PROFILES:
-            raise UserError(f"no profile {self.profile!r}; {nearest(self.profile, tables.PROFILES)}")
         self.env.note_dependency(str(ledger.path("fidelity")))
         return self.sections(fidelity.load(), self.table)
 
     def table(self, entries: Sequence[Detail]) -> nodes.Node:
-        heads = ("detail", "the paper's text", "its public code", "here", f"the alternative, {self.profile}")
+        heads = ("detail", "the paper's text", "its public code", "here", "the alternative")
         return self.grid(heads, map(self.row, entries), (18, 21, 23, 20, 18))
 
     def row(self, detail: Detail) -> list[nodes.Node]:
@@ -152,11 +186,14 @@ class FidelityDirective(LedgerDirective):
     def effect(self, detail: Detail) -> nodes.Node:
         if not detail.terms:
             return nodes.paragraph("", "", nodes.inline("", fidelity.NOT_MEASURED, classes=["not-run"]))
-        self.watch(detail.terms, self.profile)
-        found = fidelity.effect(detail, self.profile)
+        for profile in tables.PROFILES:
+            self.watch(detail.terms, profile)
+        found = fidelity.strongest(detail)
         shown = not_run()
         if found:
             text = f"{found.text(detail.digits)} {detail.unit}, n = {found.n}"
+            if found.records[0].profile == tables.REHEARSAL:
+                text += " (a rehearsal)"
             shown = sourced(text, found, f"{detail.terms[0].run} less {detail.ours}; ")
         changed = ", ".join(detail.set) or detail.other or detail.other_key
         label = nodes.literal(changed, changed, classes=["run-id"])
@@ -167,7 +204,7 @@ class SpreadDirective(LedgerDirective):
     """How far apart runs are."""
 
     required_arguments = 1
-    option_spec = {"profile": directives.unchanged}  # noqa: RUF012
+    option_spec = {"profile": directives.unchanged}  # noqa: RUF012  (docutils wants a plain dict)
 
     def show(self) -> list[nodes.Node]:
         kinds = {"seeds": self.seeds, "conditions": self.conditions}
@@ -177,7 +214,7 @@ class SpreadDirective(LedgerDirective):
         return kinds[kind]()
 
     def seeds(self) -> list[nodes.Node]:
-        profile = self.options.get("profile", "quick")
+        profile = self.options.get("profile", "desk")
         found = spread.seeds(profile)
         self.env.note_dependency(str(tables.folder()))
         for each in found:
@@ -230,6 +267,16 @@ class SpreadDirective(LedgerDirective):
         ]
 
 
+def said(verdict: Verdict) -> nodes.Node:
+    """The word of a verdict, in its colour."""
+    return nodes.inline(verdict.word, verdict.word, classes=["verdict", verdict.word.replace(" ", "-")])
+
+
+def _power(verdict: Verdict) -> str:
+    seen = verdicts.sees(verdict)
+    return "" if seen == "n/a" else f"these seeds see differences from {seen} up"
+
+
 def sourced(text: str, estimate: Estimate, before: str) -> nodes.Node:
     """A number with the runs it comes from, as :func:`records.number`, after what was worked out."""
     return nodes.abbreviation(
@@ -239,6 +286,7 @@ def sourced(text: str, estimate: Estimate, before: str) -> nodes.Node:
 
 def setup(app) -> dict:
     app.add_directive("claims", ClaimsDirective)
+    app.add_role("verdict", VerdictRole())
     app.add_directive("fidelity", FidelityDirective)
     app.add_directive("spread", SpreadDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,8 +8,8 @@
 
 ``{paper}`` prints what the paper has in that row: ``{paper}`joint-table4/all:snn```.
 
-``{results}`` shows a whole table, the paper's numbers beside ours, or, without an argument, all of them, in every
-profile that has records::
+``{results}`` shows a whole table, the paper's numbers beside ours; without an argument all of them, in every
+profile that verdicts rest on, or in the one it names::
 
     ```{results} joint-table4
     :profile: quick
@@ -28,7 +28,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from snnbook.errors import UserError
 from snnbook.experiments import lookup, report
-from snnbook.experiments.evidence.report import NOT_RUN, Line
+from snnbook.experiments.evidence import learned
+from snnbook.experiments.evidence.report import NOT_RUN, UNLEARNED, Line
 from snnbook.experiments.runs.record import Record, folder
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
@@ -72,6 +73,14 @@ def number(text: str, records: Iterable[Record]) -> nodes.Node:
     return nodes.abbreviation(text, text, explanation=provenance(records), classes=["record"])
 
 
+def unlearned(reference: str, records: Iterable[Record]) -> list[nodes.Node]:
+    """Behind an accuracy a mark that its network did not learn, if that is so."""
+    if not reference.endswith((".last", ".best")) or not (faults := learned.faults(records)):
+        return []
+    mark = nodes.abbreviation(UNLEARNED, UNLEARNED, explanation="; ".join(faults), classes=["unlearned"])
+    return [nodes.Text(" ("), mark, nodes.Text(")")]
+
+
 def not_run() -> nodes.Node:
     return nodes.inline(NOT_RUN, NOT_RUN, classes=["not-run"])
 
@@ -100,7 +109,10 @@ class RecordRole(SphinxRole):
             return [not_run()], []
         spread = None if found.std is None else found.std * options["scale"]
         shown = replace(found, mean=found.mean * options["scale"], std=spread)
-        return [number(shown.text(options["digits"]), found.records)], []
+        return [
+            number(shown.text(options["digits"]), found.records),
+            *unlearned(reference, found.records),
+        ], []
 
 
 class PaperRole(SphinxRole):
@@ -148,16 +160,20 @@ class ResultsDirective(SphinxDirective):
                 return self.table(self.arguments[0], **self.options)
             # A folder counts as changed at every build, so a table that is new to it is found.
             self.env.note_dependency(str(tables.folder()))
-            return [self.section(name) for name in tables.names()]
+            return [self.section(name, self.options.get("profile")) for name in tables.names()]
         except UserError as error:
             raise self.error(f"results: {error}") from None
 
-    def section(self, name: str) -> nodes.Node:
-        title = tables.load(name).title
-        reports = {profile: report(name, profile) for profile in tables.PROFILES}
-        made = [profile for profile, found in reports.items() if any(line.ours for line in found.lines)]
-        shown = [node for profile in made or ["quick"] for node in self.table(name, profile)]
-        return nodes.section("", nodes.title(title, title), *shown, ids=[name], names=[name])
+    def section(self, name: str, profile: str | None) -> nodes.Node:
+        """One table, in ``profile`` or in all that have evidence; without any, the paper's numbers alone."""
+        title, label = tables.load(name).title, name if profile is None else f"{profile}-{name}"
+        profiles = tables.EVIDENCE if profile is None else (profile,)
+        reports = {each: report(name, each) for each in profiles}
+        made = [each for each, found in reports.items() if any(line.ours for line in found.lines)]
+        shown = [node for each in made for node in self.table(name, each)]
+        if not made:
+            shown = self.table(name, profiles[-1], "" if profile else "network paper ours")
+        return nodes.section("", nodes.title(title, title), *shown, ids=[label], names=[label])
 
     def table(self, name: str, profile: str = "quick", columns: str = "", **options) -> list[nodes.Node]:
         found = report(name, profile, **options)

@@ -12,7 +12,7 @@ from snnbook.errors import UserError
 from snnbook.experiments.evidence import ledger, paired
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs.job import resolve
-from snnbook.experiments.tables import config
+from snnbook.experiments.tables import config, tables
 
 KINDS = ("unspecified", "contradiction")
 NOT_MEASURED = "not measured"
@@ -88,3 +88,9 @@ def effect(detail: Detail, profile: str = "quick", results: Path | None = None) 
         UserError: no such profile, or a damaged record.
     """
     return paired.estimate(detail.terms, profile, results) if detail.terms else None
+
+
+def strongest(detail: Detail, results: Path | None = None) -> Estimate | None:
+    """:func:`effect` in the profile that comes closest to the papers and has records, the rehearsal last."""
+    found = (effect(detail, profile, results) for profile in reversed(tables.PROFILES))
+    return next(filter(None, found), None)

@@ -44,7 +44,7 @@ class SeedSpread:
         return max(self.rows, key=lambda run: self.rows[run].std)
 
 
-def seeds(profile: str = "quick", results: Path | None = None) -> list[SeedSpread]:
+def seeds(profile: str = "desk", results: Path | None = None) -> list[SeedSpread]:
     """By table and network, over the rows it trains that have at least three seeds."""
     found = []
     for name in tables.names():
