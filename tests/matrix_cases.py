@@ -117,7 +117,8 @@ def lay_out(put_tables, monkeypatch):
 
 
 def matrix(here, profile="quick", pause=0.0, **options):
-    made = prepare(profile, results=here / "results", work=here / "runs", **{"cores": 2, **options})
+    options = {"cores": 2, "seeds": (0, 1)} | options
+    made = prepare(profile, results=here / "results", work=here / "runs", **options)
     return StandIn(**{item.name: getattr(made, item.name) for item in fields(Matrix)}, pause=pause)
 
 

@@ -189,7 +189,7 @@ title: A toy table
 source: "Somebody 2023, Table 1"
 seeds: [0, 1]
 base: {}
-profiles: {quick: {}}
+profiles: {quick: {}, desk: {}}
 rows:
   - {id: done, label: Done, paper: {snn: 92.39}, note: Well done.}
   - {id: waiting, label: Waiting}
@@ -198,8 +198,9 @@ rows:
 PAGE = """\
 # Page
 
-Ours {record}`toy/done:snn.last digits=2`, scaled {record}`toy/done:snn.last scale=0.01 digits=3`,
-theirs {paper}`toy/done:snn`, another {record}`toy/waiting:snn.last`.
+Ours {record}`toy/done:snn.last digits=2 profile=desk`, scaled
+{record}`toy/done:snn.last scale=0.01 digits=3 profile=desk`,
+theirs {paper}`toy/done:snn`, another {record}`toy/waiting:snn.last profile=desk`.
 
 ```{results} toy
 :columns: network paper ours n
@@ -219,7 +220,7 @@ def toy(tmp_path, monkeypatch):
             run="toy/done",
             label="Done",
             seed=seed,
-            profile="quick",
+            profile="desk",
             asked="",
             config={"method": {"name": "direct"}, "recipe": {"epochs": 1}},
             data={
@@ -238,7 +239,7 @@ def toy(tmp_path, monkeypatch):
             code={"version": "0", "commit": None, "tree": "0"},
             created=f"2026-11-2{seed}T10:00:00+00:00",
         )
-        record.write(made, tmp_path / "results" / "quick" / "toy" / "done" / f"seed{seed}.json")
+        record.write(made, tmp_path / "results" / "desk" / "toy" / "done" / f"seed{seed}.json")
     return tmp_path
 
 
@@ -270,8 +271,8 @@ def test_pages_print_numbers_with_their_provenance(toy):
     app, page, warnings = sphinx(toy, PAGE)
     assert warnings == ""
     assert "92.00 ± 1.41" in page and "0.920 ± 0.014" in page and ">92.39</abbr>" in page
-    assert "toy/done, quick profile, seeds 0, 1, on a small computer, 2026-11-20 to 2026-11-21" in page
-    assert "quick profile: not the paper’s numbers" in page
+    assert "toy/done, desk profile, seeds 0, 1, on a small computer, 2026-11-20 to 2026-11-21" in page
+    assert "desk profile: not the paper’s numbers" in page
     assert "difference" not in page and "Well done." in page
     assert page.count("not run") == 2  # once in the text, once in the table
     depends = {Path(name).name for name in app.env.dependencies["index"]}
@@ -294,7 +295,7 @@ def test_rows_that_wait_are_listed_below_the_table(toy):
     ("text", "told"),
     [
         ("{record}`toy/dome:snn.last`", "did you mean 'done'"),
-        ("{record}`toy/done:snn.lost`", "no number 'snn.lost'"),
+        ("{record}`toy/done:snn.lost profile=desk`", "no number 'snn.lost'"),
         ("{record}`toy/done`", "names no number"),
         ("{record}`toy/done:snn.last digit=1`", "did you mean 'digits'"),
         ("{record}`toy/done:snn.last digits=many`", "is no int"),

@@ -46,9 +46,9 @@ def test_records_of_other_settings_and_in_wrong_places_are_found(results):
     problems = check(results).problems
     told = " ".join(problems)
     assert len(problems) == 3
-    assert "record quick/demo/a/seed2.json was made with other settings (recipe.epochs: 9, now 3)" in told
-    assert "demo/gone/seed2.json says that it is quick/demo/b/seed0.json" in told
-    assert "demo/gone/seed1.json says that it is quick/demo/b/seed1.json" in told
+    assert "record desk/demo/a/seed2.json was made with other settings (recipe.epochs: 9, now 3)" in told
+    assert "demo/gone/seed2.json says that it is desk/demo/b/seed0.json" in told
+    assert "demo/gone/seed1.json says that it is desk/demo/b/seed1.json" in told
 
 
 def test_wrong_ledgers_and_tables_are_found(results):

@@ -92,7 +92,7 @@ def test_a_receipt_needs_records_of_ones_own(mine, results):
     put(mine, made())
     with pytest.raises(UserError, match="did you mean 'demo/a'"):
         receipt(mine, ["demo/aa"], book=results)
-    assert len(compared(mine, results, runs=["demo/a"], profile="quick")) == 1
+    assert len(compared(mine, results, runs=["demo/a"], profile="desk")) == 1
     with pytest.raises(UserError, match="no records in"):
         receipt(mine, profile="lab", book=results)
 

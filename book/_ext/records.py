@@ -12,11 +12,12 @@
 profile that verdicts rest on, or in the one it names::
 
     ```{results} joint-table4
-    :profile: quick
+    :profile: desk
     :columns: network paper ours n
     ```
 
-A row that has no record yet reads "not run".  An unknown row, key or option is a warning, and those are errors.
+Without a profile it is the one closest to the paper that has records.  A row without a record reads "not run".
+An unknown row, key or option is a warning, and those are errors.
 """
 
 from collections.abc import Iterable
@@ -175,17 +176,22 @@ class ResultsDirective(SphinxDirective):
             shown = self.table(name, profiles[-1], "" if profile else "network paper ours")
         return nodes.section("", nodes.title(title, title), *shown, ids=[label], names=[label])
 
-    def table(self, name: str, profile: str = "quick", columns: str = "", **options) -> list[nodes.Node]:
+    def table(self, name: str, profile: str = "", columns: str = "", **options) -> list[nodes.Node]:
+        profile = profile or self.strongest(name)
         found = report(name, profile, **options)
         self.env.note_dependency(str(tables.folder() / f"{name}.yaml"))
         for line in found.lines:
             for run_id in filter(None, (line.run, line.baseline_run)):
                 watch(self.env, run_id, profile)
         every = found.columns()
+        known = replace(
+            found, profile=tables.PROFILES[-1]
+        ).columns()  # the rehearsal has fewer: not the paper's
         for title in columns.split():
-            if title not in every:
-                raise UserError(f"no column {title!r}; {nearest(title, every)}")
-        chosen = {title: every[title] for title in ("row", *columns.split())} if columns else every
+            if title not in known:
+                raise UserError(f"no column {title!r}; {nearest(title, known)}")
+        asked = ("row", *columns.split()) if columns else every
+        chosen = {title: every[title] for title in asked if title in every}
         shown = [line for line in found.lines if not line.waits]
         content = [self.grid(shown, chosen)] if shown else []
         return [
@@ -194,6 +200,11 @@ class ResultsDirective(SphinxDirective):
             nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
             *self.waiting(found.lines),
         ]
+
+    def strongest(self, name: str) -> str:
+        """The profile closest to the paper that has records of this table; the rehearsal where none has."""
+        made = [each for each in tables.EVIDENCE if any(line.ours for line in report(name, each).lines)]
+        return made[-1] if made else tables.REHEARSAL
 
     def grid(self, lines: list[Line], columns: dict) -> nodes.Node:
         head = row(nodes.paragraph(title, title) for title in columns)
@@ -232,8 +243,8 @@ class ResultsDirective(SphinxDirective):
         return nodes.paragraph("", "", shown, classes=["ours"] if title == "ours" else [])
 
     def label(self, profile: str) -> nodes.Node:
-        warning = "" if profile == "paper" else ": not the paper's numbers"
-        text = f"{profile} profile{warning}"
+        warnings = {"paper": "", tables.REHEARSAL: ": a rehearsal, which decides nothing"}
+        text = f"{profile} profile" + warnings.get(profile, ": not the paper's numbers")
         return nodes.paragraph("", "", nodes.inline(text, text), classes=["profile-label", profile])
 
 

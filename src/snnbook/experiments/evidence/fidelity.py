@@ -81,7 +81,7 @@ def load() -> list[Detail]:
     return ledger.load("fidelity", Detail)
 
 
-def effect(detail: Detail, profile: str = "quick", results: Path | None = None) -> Estimate | None:
+def effect(detail: Detail, profile: str = "desk", results: Path | None = None) -> Estimate | None:
     """The alternative's number less ours over seeds; None where it was not run, or there is none.
 
     Raises:

@@ -135,7 +135,7 @@ class Report:
         made = [made for line in self.lines if line.ours for made in line.ours.records]
         if made:
             machines = _joined(map(_machine, made))
-            text += f", {_joined(map(_data, made))} ({self._sampling()}), on {machines}"
+            text += f", {_joined(map(_data, made))}, {self._sampling()}, on {machines}"
         return f"{text}. {STANDING[self.profile]}".strip()
 
     def _sampling(self) -> str:
