@@ -25,6 +25,7 @@ SAME = "the same, digit for digit"
 AS_SEEDS = "as far apart as seeds are"
 FURTHER = "further apart than seeds are"
 ALONE = "nothing to compare with"
+ONE = "the book has one seed, so no spread to compare with"
 COPIED = "a copy of the book's record"
 TITLE = "# Reproduction receipt"
 VERSIONS = ("python", "torch", "platform", "device", "threads", "kernel", "precision")
@@ -90,7 +91,7 @@ class Comparison:
         if len(self.shared) == len(self.theirs) and all(a.curve == b.curve for a, b in self.shared):
             return SAME
         if self.expected is None:
-            return ALONE
+            return ONE
         return AS_SEEDS if abs(self.difference) <= self.expected else FURTHER
 
 
