@@ -291,7 +291,7 @@ def test_the_attention_is_trained_by_all_processes(folder, one, two):
     method, data = made("sastc", needs=[folder / "teacher.safetensors"], batch_size=10), digits()
     before = {name: value.clone() for name, value in method.state_dict().items()}
     optimizer, losses = APART.optimizer_for(method), []
-    scheduler = APART.scheduler_for(optimizer)
+    scheduler = APART.scheduler_for(optimizer, 100)
     for epoch in range(APART.epochs):
         losses.append([])
         for images, labels in batches(data, 20, seed=3, epoch=epoch, augment=APART.augment):

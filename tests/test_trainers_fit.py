@@ -184,7 +184,7 @@ def test_senseless_recipes_are_refused(wrong):
 def test_steps_divide_the_learning_rate_by_ten():
     recipe = Recipe(epochs=6, learning_rate=0.1, schedule="steps", milestones=(2, 4))
     optimizer = recipe.optimizer_for(torch.nn.Linear(1, 1))
-    scheduler, rates = recipe.scheduler_for(optimizer), []
+    scheduler, rates = recipe.scheduler_for(optimizer, 100), []
     for _ in range(6):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()

@@ -74,6 +74,8 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     if config.train_fraction < 1:
         order = split.stratified_order(train.labels, config.split_seed)
         train = train.take(order[: max(1, round(config.train_fraction * len(order)))].sort().values)
+    if config.validation:
+        train, test = _held_out(train, config)
     if config.label_noise:
         noisy = symmetric_noise(train.labels, len(classes), config.label_noise, config.split_seed)
         train = train._replace(labels=noisy)
@@ -126,6 +128,17 @@ def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tup
         _check_enough(images, classes, spare, "images, one of them to be tested on")
         train, test = split.divide(images.labels, config.train_per_class, config.split_seed)
     return images.take(train), images.take(test)
+
+
+def _held_out(train: Images | Files, config: DataConfig) -> tuple[Images | Files, Images | Files]:
+    """Training images without those of the validation, and these."""
+    if config.validation >= len(train.labels):
+        raise UserError(
+            f"data.validation asks for {config.validation} of {len(train.labels)} training images; expected fewer"
+        )
+    order = split.stratified_order(train.labels, config.split_seed)
+    held, kept = order[: config.validation].sort().values, order[config.validation :].sort().values
+    return train.take(kept), train.take(held)
 
 
 def _check_enough(images: Images | Files, classes: tuple[str, ...], wanted: int, of_what: str) -> None:

@@ -55,6 +55,8 @@ class DataConfig:
         label_noise: share of the training labels that are replaced by another class, see
             :func:`snnbook.data.noise.symmetric_noise`.
         test_fraction: share of the digits held out for the test, stratified, if ``train_per_class`` is None.
+        validation: hold out this many training images, stratified, and test on them instead of the test images,
+            which then play no part: for choosing settings.
         test_limit: keep at most so many test images, stratified; None keeps all.
         split_seed: draws the images that are kept.  The split belongs to the data, not to a run's seed.
         download: fetch CIFAR if it is not there, or damaged; nothing else is ever downloaded.
@@ -72,6 +74,7 @@ class DataConfig:
     train_per_class: int | None = None
     train_fraction: float = 1.0
     label_noise: float = 0.0
+    validation: int = 0
     test_fraction: float = 0.2
     test_limit: int | None = None
     split_seed: int = 0
@@ -81,7 +84,7 @@ class DataConfig:
         check_fields(
             self,
             at_least=dict.fromkeys(("size", "frames", "train_per_class", "test_limit"), 1)
-            | {"label_noise": 0, "split_seed": 0},
+            | {"label_noise": 0, "validation": 0, "split_seed": 0},
             above={"train_fraction": 0, "test_fraction": 0},
             at_most={"train_fraction": 1},
             below={"label_noise": 1, "test_fraction": 1, "split_seed": 2**32},

@@ -74,7 +74,7 @@ def fit(
     method.to(device, memory_format=layout)
     data = dataset_of(data).to(device)
     optimizer = recipe.optimizer_for(method)
-    scheduler = recipe.scheduler_for(optimizer)
+    scheduler = recipe.scheduler_for(optimizer, len(data.train_labels))
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     history = History()
     if identity is None:
@@ -126,9 +126,10 @@ def fit(
         for epoch in range(history.epochs, recipe.epochs):
             bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
             losses, seconds, images = _train_epoch(
-                method, learner, data, recipe, optimizer, scaler, seed, epoch, device, bar, world
+                method, learner, data, recipe, optimizer, scheduler, scaler, seed, epoch, device, bar, world
             )
-            scheduler.step()
+            if not recipe.each_batch:
+                scheduler.step()
             if not all(math.isfinite(value) for value in losses.values()):
                 raise UserError(
                     f"the loss is no longer finite in epoch {epoch + 1} ({losses}); "
@@ -188,7 +189,9 @@ def _saving(method: nn.Module, recipe: Recipe) -> ExitStack:
         return saving.pop_all()
 
 
-def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, device, bar, world):
+def _train_epoch(
+    method, learner, data, recipe, optimizer, scheduler, scaler, seed, epoch, device, bar, world
+):
     """One pass; returns the mean of each loss term, seconds and images seen, over all processes."""
     method.train()
     if hasattr(method, "begin_epoch"):
@@ -217,6 +220,8 @@ def _train_epoch(method, learner, data, recipe, optimizer, scaler, seed, epoch, 
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
+        if recipe.each_batch:
+            scheduler.step()
         # Summed on the device: reading a number each step would make a GPU wait.
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach().float()

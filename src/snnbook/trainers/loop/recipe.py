@@ -1,6 +1,8 @@
 """How long, how fast and how precisely to train."""
 
+import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -21,7 +23,10 @@ class Recipe:
         batch_size: images a step, over all processes (the paper gives none).
         optimizer: ``"adam"`` or ``"sgd"``.
         learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.
-        schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, or ``"constant"``.
+        schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, ``"constant"``, or ``"cycle"``: up linearly
+            over ``warmup``, then down a cosine to zero, stepped each batch, as the others are each epoch.
+        warmup: epochs, or a part of one, of the cycle's rise.
+        decay_all: False spares BatchNorm, biases, spectra and learned decays the weight decay.
         milestones: epochs after which ``"steps"`` divides the learning rate by ten.
         precision: ``"float32"``, ``"bfloat16"`` or ``"float16"`` (autocast; float16 scales gradients).
         channels_last: memory layout of images and convolutions.
@@ -46,6 +51,8 @@ class Recipe:
     momentum: float = 0.0
     weight_decay: float = 5e-4
     schedule: str = "cosine"
+    warmup: float = 0.0
+    decay_all: bool = True
     milestones: tuple[int, ...] = ()
     precision: str = "float32"
     channels_last: bool = True
@@ -62,18 +69,23 @@ class Recipe:
             "recipe",
             choices={
                 "optimizer": ("adam", "sgd"),
-                "schedule": ("cosine", "steps", "constant"),
+                "schedule": ("cosine", "steps", "constant", "cycle"),
                 "precision": tuple(PRECISIONS),
                 "memory": WAYS,
             },
             at_least={"epochs": 1, "batch_size": 1, "test_every": 1, "milestones": 1}
-            | {"momentum": 0, "weight_decay": 0},
+            | {"momentum": 0, "weight_decay": 0, "warmup": 0},
             above={"learning_rate": 0},
         )
         if (self.schedule == "steps") != bool(self.milestones):
             raise UserError(
                 f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
                 "expected milestones with 'steps', and with it alone"
+            )
+        if self.warmup and (self.schedule != "cycle" or self.warmup >= self.epochs):
+            raise UserError(
+                f"recipe.warmup is {self.warmup} and recipe.schedule {self.schedule!r}; expected a warm-up with "
+                f"'cycle' alone, and of fewer epochs than recipe.epochs = {self.epochs}"
             )
         if self.compile and self.memory != "full":
             raise UserError(
@@ -88,15 +100,36 @@ class Recipe:
 
     def optimizer_for(self, method: nn.Module) -> torch.optim.Optimizer:
         parameters = [p for p in method.parameters() if p.requires_grad]
+        if not self.decay_all:
+            weights, others = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1]
+            groups = [dict(params=weights), dict(params=others, weight_decay=0.0)]
+            parameters = [group for group in groups if group["params"]]
         common = dict(lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
         if self.optimizer == "sgd":
             return torch.optim.SGD(parameters, momentum=self.momentum, **common)
         return torch.optim.Adam(parameters, **common)
 
-    def scheduler_for(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """Stepped once an epoch."""
+    @property
+    def each_batch(self) -> bool:
+        """Whether the schedule is stepped each batch, and not each epoch."""
+        return self.schedule == "cycle"
+
+    def scheduler_for(
+        self, optimizer: torch.optim.Optimizer, images: int
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Stepped once a batch for ``"cycle"``, else once an epoch, of ``images`` training images."""
+        if self.schedule == "cycle":
+            steps = images // self.batch_size if self.drop_last else math.ceil(images / self.batch_size)
+            return torch.optim.lr_scheduler.LambdaLR(optimizer, partial(self.factor, steps=max(steps, 1)))
         if self.schedule == "cosine":
             return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
         if self.schedule == "steps":
             return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), gamma=0.1)
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+
+    def factor(self, step: int, steps: int) -> float:
+        """What the cycle multiplies the learning rate by before batch ``step`` of ``epochs * steps``."""
+        rise, whole = self.warmup * steps, self.epochs * steps
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - rise) / (whole - rise)))
