@@ -57,7 +57,8 @@ def environment(name: str, default: float | None = None, least: float = 0) -> fl
     if text is None and default is not None:
         return default
     try:
-        number = float(text or "") if not (text or "").isdecimal() else int(text or "")
+        plain = (text or "").strip()
+        number = int(plain) if plain.isdecimal() else float(plain)
         if number >= least:
             return number
     except ValueError:

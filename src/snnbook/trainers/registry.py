@@ -5,10 +5,11 @@ from pathlib import Path
 
 from torch import nn
 
+from snnbook import room
 from snnbook.backbones import NetworkConfig
 from snnbook.baselines.snntorch_resnet import SnnTorchResNet
 from snnbook.checks import shown
-from snnbook.data import Dataset, room
+from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
