@@ -11,8 +11,8 @@ from snnbook.data import stream
 from snnbook.trainers.loop import processes
 from snnbook.trainers.loop.distributed import join
 
-NUMBERS = st.sampled_from(["", " ", "x", "-1", "1.5", "nan", "inf", "1e400", "9" * 6000, "1_0", "0x1", "²", "2 "])
-    ["", " ", "x", "-1", "1.5", "nan", "inf", "1e400", "9" * 6000, "1_0", "0x1", "²", "٣", "2 "]
+NUMBERS = st.sampled_from(
+    ["", " ", "x", "-1", "1.5", "nan", "inf", "1e400", "9" * 6000, "1_0", "0x1", "²", "2 "]
 )
 RANKS = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
 
