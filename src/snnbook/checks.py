@@ -143,6 +143,12 @@ def check_fields(
                 raise UserError(f"{_name(section, key)} is {value}; expected {words} {bound}")
 
 
+def check_config(config: Any, cls: type) -> None:
+    """Raise a UserError unless ``config`` is a ``cls``: of another class's settings some would be passed over."""
+    if type(config) is not cls:
+        raise UserError(f"config is {shown(config)}; expected a {cls.__name__}, as {cls.__name__}() makes it")
+
+
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:
     """Raise a UserError unless ``value`` is one of ``known``."""
     if value not in known:

@@ -56,6 +56,11 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def fetch_flow_collection_start(self, kind: type[yaml.Token]) -> None:
+        if self.flow_level > DEEPEST:  # what looks ahead for a key reads them all before any is composed
+            raise RecursionError
+        super().fetch_flow_collection_start(kind)
+
 
 _WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+)", re.ASCII)
