@@ -17,9 +17,9 @@ from torchvision import transforms
 
 from bad_input import one_line
 from killing import Killed, kill_after
-from snnbook import data
+from snnbook import data, room
 from snnbook.backbones import NetworkConfig
-from snnbook.data import DataConfig, folder, room, stream
+from snnbook.data import DataConfig, folder, stream
 from snnbook.data.batching import _share
 from snnbook.trainers import METHODS, build_method
 from snnbook.trainers.loop.fit import fit

@@ -14,8 +14,8 @@ import snnbook
 PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
-    ("errors", "lazy", "precision"),
-    ("files", "checks"),
+    ("errors", "lazy", "precision", "bars"),
+    ("files", "checks", "room"),
     ("surrogates",),
     ("kernels",),
     ("folding",),

@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bad_input import one_line
-from snnbook import data
+from snnbook import data, room
 from snnbook.backbones import NetworkConfig
-from snnbook.data import DataConfig, cifar10_dvs, events, room
+from snnbook.data import DataConfig, cifar10_dvs, events
 from snnbook.trainers import METHODS, build_method
 from test_data_cifar import archive  # noqa: F401
 

@@ -57,7 +57,8 @@ def environment(name: str, default: float | None = None, least: float = 0) -> fl
     if text is None and default is not None:
         return default
     try:
-        number = float(text or "") if not (text or "").isdecimal() else int(text or "")
+        plain = (text or "").strip()
+        number = int(plain) if plain.isdecimal() else float(plain)
         if number >= least:
             return number
     except ValueError:
@@ -140,6 +141,12 @@ def check_fields(
             if not _all(getattr(config, key), holds, bound):
                 value = shown(getattr(config, key))
                 raise UserError(f"{_name(section, key)} is {value}; expected {words} {bound}")
+
+
+def check_config(config: Any, cls: type) -> None:
+    """Raise a UserError unless ``config`` is a ``cls``: of another class's settings some would be passed over."""
+    if type(config) is not cls:
+        raise UserError(f"config is {shown(config)}; expected a {cls.__name__}, as {cls.__name__}() makes it")
 
 
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:

@@ -116,7 +116,8 @@ def _device() -> list[str]:
 
 
 def _data(chosen: Path | None) -> list[str]:
-    from snnbook.data import cifar10_dvs, imagenet, room, stream
+    from snnbook import room
+    from snnbook.data import cifar10_dvs, imagenet, stream
     from snnbook.data.location import PLACES, default_root, found, megabytes
 
     folder = (chosen or default_root()).absolute()

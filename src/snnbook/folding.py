@@ -18,6 +18,10 @@ from torch import Tensor, nn
 from snnbook.checks import whole
 from snnbook.errors import UserError, one_line
 
+VECTORS = (
+    "; vectors x [B, N] are images of one pixel: x[:, :, None, None], behind which nn.Flatten() is first"
+)
+
 
 def fold(x: Tensor) -> Tensor:
     """``[T, B, ...]`` to ``[T*B, ...]``, a view."""
@@ -271,8 +275,8 @@ class SpikingNetwork(nn.Module):
         frames = images.dim() == 5
         if images.dim() not in (4, 5):
             raise UserError(
-                f"images have shape {list(images.shape)}; expected [B, C, H, W] for static images "
-                "or [T, B, C, H, W] for frames"
+                f"images have shape {list(images.shape)}; expected [B, C, H, W] for static images or "
+                f"[T, B, C, H, W] for frames{VECTORS if images.dim() == 2 else ''}"
             )
         if frames and images.shape[0] != self.time_steps:
             raise UserError(

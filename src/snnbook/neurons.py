@@ -26,7 +26,7 @@ from snnbook.errors import UserError
 from snnbook.folding import check_time_steps, fold, unfold_current
 from snnbook.kernels import Dynamics
 from snnbook.kernels.dynamics import number
-from snnbook.surrogates import Rectangle, Surrogate, Triangle
+from snnbook.surrogates import Rectangle, Surrogate, Triangle, try_out
 
 
 class LIF(nn.Module):
@@ -76,13 +76,16 @@ class LIF(nn.Module):
     ):
         super().__init__()
         if reset not in ("hard", "soft"):
-            raise UserError(f"reset is {reset!r}; expected 'hard' (to 0) or 'soft' (minus the threshold)")
+            raise UserError(
+                f"reset is {shown(reset)}; expected 'hard' (to 0) or 'soft' (minus the threshold)"
+            )
         named = dict(learn_decay=learn_decay, learn_threshold=learn_threshold, scale_input=scale_input)
         for name, value in named.items():
             if not isinstance(value, bool):
-                raise UserError(f"{name} is {value!r}; expected True or False")
+                raise UserError(f"{name} is {shown(value)}; expected True or False")
         decay, threshold = number("decay", decay, most=1), number("threshold", threshold)
         self._dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset, smooth)
+        try_out(surrogate, smooth)
         self.scale_input = scale_input
         self.w = nn.Parameter(torch.zeros(())) if learn_decay else None
         self.v = nn.Parameter(torch.zeros(())) if learn_threshold else None

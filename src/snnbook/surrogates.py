@@ -16,9 +16,10 @@ from dataclasses import dataclass, fields
 from numbers import Real
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from snnbook.errors import UserError
+from snnbook.checks import shown
+from snnbook.errors import UserError, one_line
 
 
 class Surrogate:
@@ -46,15 +47,43 @@ class Surrogate:
 
 
 def check_surrogate(surrogate: Surrogate, smooth: bool = False) -> None:
-    """Raise a UserError unless ``surrogate`` is one, with a ``smooth`` if that is asked for."""
+    """Raise a UserError unless ``surrogate`` is one, with a ``smooth`` if that is asked for, and no module."""
     if not isinstance(surrogate, Surrogate):
         raise UserError(
-            f"surrogate is {surrogate!r}; expected an instance of a subclass of snnbook.surrogates.Surrogate, "
-            "for instance Triangle()"
+            f"surrogate is {shown(surrogate)}; expected an instance of a subclass of "
+            "snnbook.surrogates.Surrogate, for instance Triangle()"
+        )
+    if isinstance(surrogate, nn.Module):
+        raise UserError(
+            f"surrogate {type(surrogate).__name__} is an nn.Module, whose parameters no neuron would train; "
+            "expected a plain subclass of Surrogate"
         )
     for needed in ("derivative", *(["smooth"] if smooth else [])):
         if getattr(type(surrogate), needed) is getattr(Surrogate, needed):
             getattr(surrogate, needed)(None)  # which says what is missing
+
+
+def try_out(surrogate: Surrogate, smooth: bool = False) -> None:
+    """Raise a UserError unless what ``surrogate`` makes of a few numbers has their shape and type."""
+    if isinstance(surrogate, _BuiltIn):
+        return
+    kind = type(surrogate).__name__
+    for x in (torch.linspace(-1, 1, 7, device="cpu"), torch.zeros(2, 3, device="cpu")):
+        for name in ("derivative", "smooth") if smooth else ("derivative",):
+            given = f"{name}(x) of {str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
+            try:
+                found = getattr(surrogate, name)(x)
+            except Exception as error:  # of a function that somebody else wrote
+                reason = one_line(error)[:100] or type(error).__name__
+                raise UserError(f"surrogate {kind}: {given} fails ({reason}); correct it") from None
+            if isinstance(found, int | float):  # one for all
+                continue
+            if not isinstance(found, Tensor) or (found.shape, found.dtype) != (x.shape, x.dtype):
+                tensor = isinstance(found, Tensor)
+                what = f"{found.dtype} of shape {list(found.shape)}" if tensor else shown(found)
+                raise UserError(
+                    f"surrogate {kind}: {given} is {what}; expected the same shape and type, entry by entry"
+                )
 
 
 class _BuiltIn(Surrogate):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from snnbook.checks import check_fields
 from snnbook.errors import UserError
 
 
@@ -30,16 +31,12 @@ class AnalysisConfig:
     activation_maps: int = 0
 
     def __post_init__(self):
-        if any(t < 1 for t in self.time_steps):
-            raise UserError(
-                f"analysis.time_steps is {list(self.time_steps)}; expected whole numbers of at least 1"
-            )
+        check_fields(
+            self,
+            "analysis",
+            at_least={"time_steps": 1, "images": 1, "mismatch_epochs": 1}
+            | dict.fromkeys(("moments", "landscape", "mismatch", "activation_maps"), 0),
+            above={"radius": 0},
+        )
         if self.landscape and (self.landscape < 5 or self.landscape % 2 == 0):
             raise UserError(f"analysis.landscape is {self.landscape}; expected 0 or an odd number from 5 up")
-        if self.radius <= 0 or self.images < 1:
-            raise UserError("analysis.radius and analysis.images are sizes; expected numbers above 0")
-        if self.mismatch_epochs < 1 or self.activation_maps < 0:
-            raise UserError(
-                f"analysis.mismatch_epochs is {self.mismatch_epochs} and activation_maps {self.activation_maps}; "
-                "expected counts of at least 1 and 0"
-            )

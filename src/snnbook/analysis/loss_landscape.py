@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from snnbook import bars
 from snnbook.errors import UserError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -104,7 +104,7 @@ def landscape(
     steps = torch.linspace(-radius, radius, points, dtype=torch.float64)
     steps[points // 2] = 0
     surfaces = {name: torch.zeros(points, points, dtype=torch.float64) for name in losses}
-    bar = tqdm(total=points * points, desc="landscape", unit="point", disable=not progress)
+    bar = bars.bar(what="landscape", total=points * points, unit="point", disable=not progress)
     try:
         for i, a in enumerate(steps.tolist()):
             for j, b in enumerate(steps.tolist()):

@@ -8,11 +8,13 @@ Neuron constants are those of the network it is compared with; the surrogate is 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
+from snnbook.checks import check_config, check_fields, whole
 from snnbook.errors import UserError
+from snnbook.losses import sdt
+from snnbook.losses.shapes import as_labels, check_axes
 from snnbook.neurons import preset
 
 
@@ -26,8 +28,7 @@ class SnnTorchConfig:
     loss: str = "mean"
 
     def __post_init__(self):
-        if self.loss not in ("mean", "ce_rate"):
-            raise UserError(f"method.loss is {self.loss!r}; expected 'mean' or 'ce_rate'")
+        check_fields(self, "method", choices={"loss": ("mean", "ce_rate")})
 
 
 # Blocks, widths in stems, and strides of each stage; ResNet-19 has a hidden layer before its classifier.
@@ -35,6 +36,13 @@ PLANS = {
     "resnet18": ((2, 2, 2, 2), (1, 2, 4, 8), (1, 2, 2, 2)),
     "resnet19": ((3, 3, 2), (2, 4, 8), (1, 2, 2)),
 }
+
+
+def atan(x: Tensor) -> Tensor:
+    """``snntorch.surrogate.atan()``, which is a closure and cannot be pickled."""
+    from snntorch.surrogate import ATan
+
+    return ATan.apply(x, 2.0)
 
 
 class Block(nn.Module):
@@ -65,13 +73,16 @@ class SnnTorchResNet(nn.Module):
     """A ResNet in snnTorch.
 
     Raises:
-        UserError: a network other than those of ``PLANS``.
+        UserError: another method's settings, or a network other than those of ``PLANS``.
     """
 
     Config = SnnTorchConfig
 
     def __init__(self, config, network: NetworkConfig, num_classes: int, in_channels: int = 3):
         super().__init__()
+        check_config(config, self.Config)
+        check_config(network, NetworkConfig)
+        num_classes, in_channels = whole(num_classes, "num_classes", 1), whole(in_channels, "in_channels", 1)
         if network.name not in PLANS or network.options:
             raise UserError(
                 f"the snnTorch baseline is written for {' and '.join(PLANS)} without options, not for "
@@ -79,7 +90,6 @@ class SnnTorchResNet(nn.Module):
             )
         import snntorch as snn  # takes seconds to import, and other methods do not need it
         import snntorch.functional as SF
-        from snntorch import surrogate
 
         self.ce_rate_loss = SF.ce_rate_loss() if config.loss == "ce_rate" else None
 
@@ -90,7 +100,7 @@ class SnnTorchResNet(nn.Module):
                 beta=neuron.decay,
                 threshold=neuron.dynamics.threshold,
                 reset_mechanism="zero",
-                spike_grad=surrogate.atan(),
+                spike_grad=atan,
                 init_hidden=True,
             )
 
@@ -126,8 +136,9 @@ class SnnTorchResNet(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.outputs(images)
         if self.ce_rate_loss is not None:
+            labels = as_labels(labels, check_axes(("outputs", outputs, "T B classes")))
             return {"ce": self.ce_rate_loss(outputs, labels).squeeze()}
-        return {"ce": F.cross_entropy(outputs.mean(0), labels)}
+        return {"ce": sdt(outputs, labels)}
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         return {"snn": self.outputs(images).mean(0)}

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from snnbook import files
-from snnbook.data import folder, location, room
+from snnbook import bars, files, room
+from snnbook.data import folder, location
 from snnbook.data.dataset import Images
 from snnbook.errors import UserError
 
@@ -71,7 +71,7 @@ def _download(name: str, root: Path) -> None:
         "fetch it elsewhere and name its folder with --data DIR, or use data name 'digits', which needs none"
     )
     try:
-        with files.hold(root / f".{name}.lock", name):
+        with files.hold(root / f".{name}.lock", name), bars.others():
             source(root, download=True)
     except RuntimeError:
         raise UserError(

@@ -16,10 +16,9 @@ from types import ModuleType
 import numpy as np
 import torch
 from torch.nn import functional as F
-from tqdm import tqdm
 
-from snnbook import files
-from snnbook.data import events, room
+from snnbook import bars, files, room
+from snnbook.data import events
 from snnbook.data.dataset import Files, Images
 from snnbook.data.folder import BAR_FROM, collect
 from snnbook.errors import UserError
@@ -59,7 +58,7 @@ def listing(
     reader = _reader()
     made = f"frames_{frames}_{split_by}_{accumulate}_{size}"
     try:
-        with files.hold(place / ".lock", "these recordings"):
+        with files.hold(place / ".lock", "these recordings"), bars.others():
             if not (place / "events_np").exists():
                 _check_archives(place / "download", dict(row[::2] for row in reader.resource_url_md5()))
             _remove_unfinished(place / made)
@@ -190,7 +189,7 @@ def _read(half: Files, shape: tuple[int, ...]) -> Images:
     frames = torch.empty(count, *shape, dtype=torch.uint8)
     with ThreadPoolExecutor(8) as pool:  # unpacking happens outside the interpreter's lock
         loaded = pool.map(lambda i: _load(half.path(i), shape), range(count))
-        for i, one in enumerate(tqdm(loaded, "reading frames", count, disable=count <= BAR_FROM)):
+        for i, one in enumerate(bars.bar(loaded, "reading frames", total=count, disable=count <= BAR_FROM)):
             frames[i] = torch.from_numpy(one)
     return Images(frames, half.labels)
 

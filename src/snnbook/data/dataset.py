@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnbook import room
 from snnbook.checks import check_fields
-from snnbook.data import room, tensors
+from snnbook.data import tensors
 from snnbook.data.events import check_cut
 from snnbook.errors import UserError
 

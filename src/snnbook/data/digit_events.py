@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from snnbook.data import events, room
+from snnbook import room
+from snnbook.data import events
 from snnbook.data.dataset import Images
 from snnbook.errors import UserError
 

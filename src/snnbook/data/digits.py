@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from snnbook.data import room
+from snnbook import room
 from snnbook.data.dataset import Images
 from snnbook.data.folder import fit
 

@@ -8,7 +8,7 @@ left), y (row, from the top), polarity; in order of time.
 
 import numpy as np
 
-from snnbook.data import room
+from snnbook import room
 from snnbook.errors import UserError
 
 SPLITS = ("number", "time")

@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps
-from tqdm import tqdm
 
-from snnbook import files
-from snnbook.data import room
+from snnbook import bars, files, room
 from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
@@ -165,7 +163,7 @@ def read_files(half: Files, size: int, share: float = 1.0) -> Images:
         decoded = pool.map(
             lambda i: decode(half.path(i), lambda image: fit(image, size, share)), range(count)
         )
-        bar = tqdm(decoded, f"reading {half.folder.name} images", count, disable=count <= BAR_FROM)
-        for i, image in enumerate(bar):
+        what = f"reading {half.folder.name} images"
+        for i, image in enumerate(bars.bar(decoded, what, total=count, disable=count <= BAR_FROM)):
             pixels[i] = image
     return Images(images, half.labels)

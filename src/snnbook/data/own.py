@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
+from snnbook import room
 from snnbook.checks import shown
-from snnbook.data import room, tensors
+from snnbook.data import tensors
 from snnbook.data.dataset import Dataset
 from snnbook.data.loaders import LoaderDataset
 from snnbook.data.stream import StreamingDataset

@@ -11,13 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
-from tqdm import tqdm
 
-from snnbook.data import folder, room
+from snnbook import bars, room
+from snnbook.checks import environment, whole
+from snnbook.data import folder
 from snnbook.data.dataset import Described, Files, Statistics, statistics
 from snnbook.errors import UserError
 
 SAMPLE = 1000  # images that mean and standard deviation are computed from
+MOST_WORKERS = 1000
 AHEAD = 2  # batches that each worker reads before they are asked for
 CPU = torch.device("cpu")
 WHOLE = -1  # in place of a seed: an image that is not cropped at random
@@ -155,16 +157,13 @@ def workers() -> int:
     """Processes that read: ``SNNBOOK_WORKERS``, or one a core at hand, shared by the trainings of one machine.
 
     Raises:
-        UserError: the variable is no number of at least 0.
+        UserError: the variable is no whole number from 0 to ``MOST_WORKERS``.
     """
-    if (wanted := os.environ.get("SNNBOOK_WORKERS")) is not None:
-        if not wanted.isdecimal():
-            raise UserError(
-                f"SNNBOOK_WORKERS is {wanted!r}; expected a number of processes, 0 to read in the training's own"
-            )
-        return int(wanted)
+    if "SNNBOOK_WORKERS" in os.environ:  # 0 to read in the training's own process
+        return whole(environment("SNNBOOK_WORKERS"), "SNNBOOK_WORKERS", most=MOST_WORKERS)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun sets it
+    here = whole(environment("LOCAL_WORLD_SIZE", 1), "LOCAL_WORLD_SIZE", 1)  # as torchrun sets it
+    return max(1, cores // here)
 
 
 class _Keys(Sampler):
@@ -243,4 +242,4 @@ def _lengths(files: Files) -> list[int]:
     with ThreadPoolExecutor(16) as pool:  # a network's file system answers many at once
         found = pool.map(lambda i: os.stat(files.path(i)).st_size, range(count))
         what = f"listing {files.folder.name} images"
-        return list(tqdm(found, what, count, disable=count <= 10 * folder.BAR_FROM))
+        return list(bars.bar(found, what, total=count, disable=count <= 10 * folder.BAR_FROM))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from snnbook.checks import shown
 from snnbook.errors import UserError, one_line
+from snnbook.folding import VECTORS
 
 Pair = tuple[Tensor, Tensor]
 SHAPES = "[N, C, H, W], grey images [N, H, W], or event frames [N, T, C, H, W]"
@@ -30,7 +31,7 @@ def images(value: object, what: str) -> Tensor:
         raise UserError(f"{what} are {kind}; expected bytes (uint8) or floats in [0, 1]; convert them first")
     shape = list(found.shape)
     if found.dim() not in (3, 4, 5):
-        raise UserError(f"{what} have shape {shape}; expected {SHAPES}")
+        raise UserError(f"{what} have shape {shape}; expected {SHAPES}{VECTORS if len(shape) == 2 else ''}")
     if not found.numel():
         raise UserError(
             f"{what} are empty, of shape {shape}; expected at least one image of at least one pixel"

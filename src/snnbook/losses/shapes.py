@@ -84,7 +84,8 @@ def as_labels(labels: Tensor, sizes: dict[str, int]) -> Tensor:
     if not isinstance(labels, Tensor):
         raise UserError(f"labels are {shown(labels)}; expected a tensor of {expected}")
     soft = labels.is_floating_point()
-    if labels.is_complex() or labels.shape != ((batch, classes) if soft else (batch,)):
+    number = not labels.is_complex() and labels.dtype != torch.bool
+    if not number or labels.shape != ((batch, classes) if soft else (batch,)):
         raise UserError(f"labels are {labels.dtype} of shape {list(labels.shape)}; expected {expected}")
     if labels.device.type == "cpu" and not torch.compiler.is_compiling():
         low, high = (float(x) for x in torch.aminmax(labels.sum(-1) if soft else labels.long()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
-from snnbook.checks import check_fields
+from snnbook.checks import check_config, check_fields
 from snnbook.folding import still
 from snnbook.losses import sdt
 from snnbook.trainers.network import given_or_built
@@ -30,7 +30,7 @@ class Direct(nn.Module):
             any module that maps images to logits), to which ``num_classes`` and ``in_channels`` do not matter.
 
     Raises:
-        UserError: neither of them.
+        UserError: another method's settings, or neither kind of network.
     """
 
     Config = DirectConfig
@@ -43,6 +43,7 @@ class Direct(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
+        check_config(config, self.Config)
         self.kind = config.train
         self.network = given_or_built(network, num_classes, in_channels, self.kind)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from snnbook import neurons
 from snnbook.backbones import MultiExit, NetworkConfig, build_backbone
-from snnbook.checks import check_choice, check_fields, check_number
+from snnbook.checks import check_choice, check_config, check_fields, check_number
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, still
@@ -73,12 +73,18 @@ class JointConfig:
 
 
 class JointASNN(nn.Module):
-    """The whole method in one module: both networks, their exits, and the factors they share."""
+    """The whole method in one module: both networks, their exits, and the factors they share.
+
+    Raises:
+        UserError: another method's settings, or a network that is not given by its settings.
+    """
 
     Config = JointConfig
 
     def __init__(self, config: JointConfig, network: NetworkConfig, num_classes: int, in_channels: int = 3):
         super().__init__()
+        check_config(config, self.Config)
+        check_config(network, NetworkConfig)
         self.config = config
         self.summed = ("norm",) if config.mode == "official" else ()
         spiking = partial(neurons.preset, network.neuron, **network.neuron_options)

@@ -26,7 +26,7 @@ def given_or_built(
         if num_classes is None:
             raise UserError("num_classes is not given; expected the number of classes to build a network for")
         return (build_snn if kind == "snn" else build_ann)(network, num_classes, in_channels)
-    if not isinstance(network, nn.Module):
+    if not isinstance(network, nn.Module) or isinstance(network, type):
         raise UserError(f"network is {shown(network)}; expected a NetworkConfig, or an nn.Module of your own")
     if isinstance(network, SpikingNetwork) != (kind == "snn"):
         hint = "SpikingNetwork(module, T)" if kind == "snn" else "a module without time; or train an 'snn'"

@@ -1,21 +1,22 @@
 """A spiking student and a trained, frozen ANN of any architecture that teaches it."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
-from snnbook.checks import check_choice, check_fields, check_number, shown
+from snnbook.checks import check_choice, check_config, check_fields, check_number, shown
 from snnbook.errors import UserError
 from snnbook.folding import still
 from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.trainers.loop.weights import load_weights, read
 
-SPIKING = ("time_steps", "neuron", "neuron_options")
+ANN = ("name", "width", "options")  # of a network's settings, those that an ANN has, too
 CHOICES = {
     "candidates": tuple(CANDIDATES),
     "projection": tuple(PROJECTIONS),
@@ -67,10 +68,9 @@ def teacher_network(settings: dict, student: NetworkConfig) -> NetworkConfig:
     """
     if not settings:
         return student
-    known = [item.name for item in fields(NetworkConfig) if item.name not in SPIKING]
     for key in settings:
-        if key not in known:
-            raise UserError(f"unknown key {key!r} in method.teacher; known: {', '.join(known)}")
+        if key not in ANN:
+            raise UserError(f"unknown key {shown(key)} in method.teacher; known: {', '.join(ANN)}")
     if "name" not in settings:
         raise UserError("method.teacher has no name; expected for instance {name: resnet18, width: 64}")
     try:
@@ -132,10 +132,41 @@ class StudentAndTeacher(nn.Module):
         teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
 
     Raises:
-        UserError: see :func:`load_teacher`; a teacher that is neither, or of other channels or classes.
+        UserError: another method's settings; see :func:`load_teacher`; a teacher that is neither, or of other
+            channels or classes.
     """
 
+    Config: type
     needs = ("teacher",)
+
+    @staticmethod
+    def check_taught(config: StudentAndTeacherConfig, network: NetworkConfig, run: str, taught: Any) -> None:
+        """Refuse a run that leaves no teacher for these settings, before it is trained.
+
+        Args:
+            config, network: the student's.
+            run, taught: name and settings of the run whose weights are the teacher's.
+
+        Raises:
+            UserError: it trains no ANN, or another network than ``config.teacher``.
+        """
+        if taught.name != "direct" or taught.method.train != "ann":
+            raise UserError(
+                f"the teacher is {run}, of method {taught.name}, which leaves no ANN alone; expected a run of "
+                "method direct with train: ann under 'needs'"
+            )
+        both = teacher_network(config.teacher, network), taught.network
+        wanted, found = ({name: getattr(one, name) for name in ANN} for one in both)
+        if wanted != found:
+            raise UserError(
+                f"the teacher is {run}, whose network is {shown(found)}, and method.teacher says {shown(wanted)}; "
+                "expected the same in both"
+            )
+
+    @staticmethod
+    def stand_in(config: StudentAndTeacherConfig, network: NetworkConfig, *sizes: int) -> Backbone:
+        """A teacher that has learned nothing, to try what a run asks for before its own is trained."""
+        return build_ann(teacher_network(config.teacher, network), *sizes)
 
     def __init__(
         self,
@@ -146,6 +177,8 @@ class StudentAndTeacher(nn.Module):
         teacher: Path | Backbone,
     ):
         super().__init__()
+        check_config(config, self.Config)
+        check_config(network, NetworkConfig)
         self.config = config
         self.student = build_snn(network, num_classes, in_channels)
         if not isinstance(teacher, Backbone | str | PathLike):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
-from snnbook.checks import check_fields
+from snnbook.checks import check_config, check_fields
 from snnbook.losses.temporal import check_lambda, every_moment, mse_regularizer
 from snnbook.trainers.network import given_or_built
 
@@ -31,7 +31,7 @@ class TET(nn.Module):
             ``num_classes`` and ``in_channels`` do not matter.
 
     Raises:
-        UserError: neither of them.
+        UserError: another method's settings, or neither kind of network.
     """
 
     Config = TETConfig
@@ -44,6 +44,7 @@ class TET(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
+        check_config(config, self.Config)
         self.config = config
         self.network = given_or_built(network, num_classes, in_channels)
 

@@ -112,10 +112,17 @@ class Run:
         """Find mistakes in its settings, and in those of the runs it needs, before anything is trained.
 
         Raises:
-            UserError: as of :attr:`settings`; or it has fewer time steps than the run it inherits from.
+            UserError: as of :attr:`settings`; it needs runs that leave no weights for its method; or it has fewer
+                time steps than the run it inherits from.
         """
+        from snnbook.trainers.registry import check_needs
+
         for parent in self.parents:
             parent.check()
+        try:
+            check_needs(self.settings, {need.row: need.settings for need in self.needs})
+        except UserError as error:
+            raise UserError(f"{self.where}: row {self.row.partition('/')[2]!r}: {error}") from None
         now = self.settings.network.time_steps
         if self.inherits and (before := self.inherits.settings.network.time_steps) > now:
             raise UserError(

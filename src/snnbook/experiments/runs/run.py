@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from snnbook import bars
 from snnbook.experiments.runs.job import BUNDLED, Run, resolve
 from snnbook.experiments.runs.provenance import pick_device
 from snnbook.experiments.runs.record import Record
@@ -65,6 +66,11 @@ def finish(
 ) -> Record:
     """As :func:`run`, of a run that is resolved already."""
     processes.check()
+    with bars.shown(progress and processes.first()):
+        return _finish(asked, data, device, progress, weights)
+
+
+def _finish(asked: Run, data: Path | None, device: str, progress: bool, weights: bool) -> Record:
     if not (processes.launched() or weights):
         found = standing(asked)
         if found is not None:

@@ -24,7 +24,8 @@ from snnbook.trainers.loop.allocator import keep_freed_memory
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.history import History
-from snnbook.trainers.loop.weights import load_weights, save_weights, weights_digest
+from snnbook.trainers.loop.weights import check_fits, load_weights, save_weights, weights_digest
+from snnbook.trainers.registry import can_stand_in, stand_ins
 
 
 class Context:
@@ -89,6 +90,7 @@ def train(run: Run, context: Context, patience: float | None = None) -> None:
     """
     settings, world = run.settings, context.world
     data = context.load(settings.data)
+    _rehearse(run, data, context)
     parents = tuple(trained(parent, context) for parent in run.parents)
     name = identity(run, data.fingerprint, parents)
     with ExitStack() as stack:
@@ -103,6 +105,34 @@ def train(run: Run, context: Context, patience: float | None = None) -> None:
             _check_same(name, world)
             context.say(f"{run.id}, seed {run.seed}, {run.profile} profile, {_where(context)}")
             _train(run, context, data, parents, name)
+
+
+def _rehearse(run: Run, data: Dataset, context: Context) -> None:
+    """Find out before the runs it needs are trained that this one can take what they leave.
+
+    Raises:
+        UserError: their data have other classes or channels, the method cannot be built, or its analyses not done;
+            or the weights it starts from are not those of its networks.
+    """
+    settings = run.settings
+    for parent in run.parents:
+        theirs = context.load(parent.settings.data)
+        if (theirs.num_classes, theirs.channels) != (data.num_classes, data.channels):
+            raise UserError(
+                f"{run.id} has images of {data.num_classes} classes with {data.channels} channels, and "
+                f"{parent.id}, which it needs, of {theirs.num_classes} with {theirs.channels}; expected the same"
+            )
+    if run.parents and all(can_stand_in(one.settings.name) for one in (run, run.inherits) if one):
+        method = _built(run, data)
+        rehearse(method, data, settings.analysis)
+        if run.inherits:
+            check_fits(method, _built(run.inherits, data), run.inherits.id)
+
+
+def _built(run: Run, data: Dataset) -> nn.Module:
+    """The method of a run with what has learned nothing in place of the weights it needs."""
+    name, config, network = run.settings.name, run.settings.method, run.settings.network
+    return build_method(name, config, network, data, needs=stand_ins(name, config, network, data))
 
 
 def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ...], name: str) -> None:

@@ -46,6 +46,21 @@ class _Loader(yaml.SafeLoader):
     setting that expects a number refuses.
     """
 
+    depth = count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node:
+        self.depth, self.count = self.depth + 1, self.count + 1
+        if self.depth > DEEPEST + 1 or self.count > MOST:
+            raise RecursionError
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def fetch_flow_collection_start(self, kind: type[yaml.Token]) -> None:
+        if self.flow_level > DEEPEST:  # what looks ahead for a key reads them all before any is composed
+            raise RecursionError
+        super().fetch_flow_collection_start(kind)
+
 
 _WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+)", re.ASCII)
@@ -59,6 +74,7 @@ _Loader.add_implicit_resolver(f"{_TAG}float", re.compile(rf"^(?:{_NUMBER.pattern
 
 # What no table comes near; a text beyond is a mistake or a trap (an anchor within itself, aliases of aliases).
 LONGEST, DEEPEST, MOST = 1_000_000, 40, 20_000
+TOO_MUCH = f"more than {DEEPEST} levels or {MOST:,} values, or an anchor within itself; write less"
 FEW = 4  # names in a message
 
 
@@ -99,9 +115,7 @@ def parse(text: str, place: str, lines: bool = False) -> Setting:
         count += 1
         where = at(mark)
         if depth > DEEPEST or count > MOST:
-            raise UserError(
-                f"{where}: more than {DEEPEST} levels or {MOST:,} values, or an anchor within itself; write less"
-            )
+            raise UserError(f"{where}: {TOO_MUCH}")
         if isinstance(node, yaml.ScalarNode):
             return Setting(_scalar(node, where), where)
         plain = "seq" if isinstance(node, yaml.SequenceNode) else "map"
@@ -130,7 +144,7 @@ def parse(text: str, place: str, lines: bool = False) -> Setting:
         finally:
             loader.dispose()
     except (RecursionError, MemoryError):
-        raise UserError(f"{place}: nested too deep; expected at most {DEEPEST} levels") from None
+        raise UserError(f"{place}: {TOO_MUCH}") from None
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable"

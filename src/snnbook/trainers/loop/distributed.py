@@ -176,9 +176,9 @@ def join(device: torch.device) -> Iterator[tuple[World, torch.device]]:
         device: a CPU, or a kind of GPU, of which each process takes its own.
 
     Raises:
-        UserError: a node has fewer GPUs than processes, or a device that cannot be shared out.
+        UserError: a node has fewer GPUs than processes, a device that cannot be shared out, or no place to meet.
     """
-    size = int(os.environ["WORLD_SIZE"]) if processes.launched() else 1
+    size = processes.size()
     if size == 1:
         yield ALONE, device
         return
@@ -190,7 +190,12 @@ def join(device: torch.device) -> Iterator[tuple[World, torch.device]]:
         _stay_on_this_machine()
     met = dist.is_initialized()  # processes can meet once
     if not met:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        try:
+            dist.init_process_group(backend, timeout=PATIENCE)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                f"processes cannot meet ({one_line(error)[:150]}); start them with torchrun, which says where"
+            ) from None
     yield World(dist.get_rank(), dist.get_world_size(), dist.get_backend()), device
     if not met:
         dist.destroy_process_group()  # not after an error, when others may be gone

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from snnbook import bars
 from snnbook.checks import shown
 from snnbook.data import batches, dataset_of
 from snnbook.data.loaders import LoaderDataset
@@ -114,7 +114,7 @@ def fit(
     with (
         synchronize,
         _saving(method, recipe),
-        tqdm(
+        bars.bar(
             total=recipe.epochs * count,
             initial=history.epochs * count,
             unit="img",

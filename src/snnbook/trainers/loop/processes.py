@@ -41,8 +41,8 @@ def local_size() -> int:
 
 def check() -> None:
     """Find out before anything begins that all of them can be told."""
-    for ask in (rank, size, local_rank, local_size):
-        ask()
+    for number, count in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE")):
+        whole(_number(number, 0), number, most=_number(count, 1) - 1)
 
 
 def _number(name: str, alone: int) -> int:

@@ -93,6 +93,14 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], prefix: str = 
     return found
 
 
+def check_fits(module: nn.Module, other: nn.Module, name: str) -> None:
+    """Raise a UserError unless ``module`` could load the weights of ``other``, which ``name`` will leave."""
+    if problem := _misfit(_tensors(module), _tensors(other)):
+        raise UserError(
+            f"the weights of {name} will not fit the network ({problem}); give both the same network and method"
+        )
+
+
 def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """All weights in a file by name, in the network's order, on the CPU.
 
