@@ -8,7 +8,13 @@ from torch import Tensor
 from snnbook.backbones import Backbone, NetworkConfig
 from snnbook.checks import check_choice, check_fields
 from snnbook.losses.sastc import calibration
-from snnbook.trainers.calibration import CANDIDATES, ConstantAttention, LayerAttention, Matching, check_attention
+from snnbook.trainers.calibration import (
+    CANDIDATES,
+    ConstantAttention,
+    LayerAttention,
+    Matching,
+    check_attention,
+)
 from snnbook.trainers.student_and_teacher import StudentAndTeacher, StudentAndTeacherConfig
 
 PRESETS = {
