@@ -35,9 +35,10 @@ def test_it_is_torchs_layer_called_in_a_loop(seed, steps, train):
     inputs, found = [x.clone().requires_grad_() for _ in range(2)], []
     network = SpikingNetwork(nn.Sequential(ours, nn.Identity()), steps)
     y = network(inputs[0].unflatten(0, (steps, 4)) if steps > 1 else inputs[0][None]).flatten(0, 1)
-    for norm, x, y in ((ours, inputs[0], y), (theirs, inputs[1], loop(theirs, inputs[1], steps))):
-        (y.tanh() * torch.arange(5.0)).sum().backward()
-        found.append([y, x.grad, norm.weight.grad, *norm.buffers()])
+    pairs = zip((ours, theirs), inputs, (y, loop(theirs, inputs[1], steps)), strict=True)
+    for norm, leaf, output in pairs:
+        (output.tanh() * torch.arange(5.0)).sum().backward()
+        found.append([output, leaf.grad, norm.weight.grad, *norm.buffers()])
     torch.testing.assert_close(*found)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bad_input import one_line
 from claim_cases import made
-from snnbook.experiments.evidence import effects
+from snnbook.experiments.evidence import claims, effects
 from snnbook.experiments.runs import record
 
 FACTORS = ("surrogate", "batchnorm", "decay", "threshold")
@@ -33,9 +33,7 @@ def table(designs, extra=""):
         network = {key: value for key, value in network.items() if value}
         name = "".join(map(str, levels))
         rows.append(f"  - {{id: r{name}, label: Row {name}, network: {json.dumps(network)}}}\n")
-    head = (
-        "id: demo\npaper: snnbook\ntitle: Gap\nsource: none\nseeds: [0, 1]\nprofiles: {quick: {}, lab: {}}\n"
-    )
+    head = "id: demo\npaper: snnbook\ntitle: Gap\nsource: none\nseeds: [0, 1]\nprofiles: {desk: {}}\n"
     return f"{head}base: {{method: {{name: direct}}, recipe: {{epochs: 3}}}}\nrows:\n{''.join(rows)}{extra}"
 
 
@@ -62,9 +60,9 @@ def test_effects_of_records_seed_by_seed(put_tables):
         name = "r" + "".join(map(str, levels))
         for seed in range(2):
             value = 50 + 10 * seed + 8 * levels[0] - 2 * levels[3] * seed
-            one = made(f"demo/{name}", seed, value, profile="lab")
-            record.write(one, home / "results/lab/demo" / name / f"seed{seed}.json")
-    found = effects.main_effects("demo", FACTORS, profile="lab", results=home / "results")
+            one = made(f"demo/{name}", seed, value, profile="desk")
+            record.write(one, home / "results/desk/demo" / name / f"seed{seed}.json")
+    found = effects.main_effects("demo", FACTORS, results=home / "results")
     assert {factor: list(one.values.values()) for factor, one in found.items()} == {
         "surrogate": [8, 8],
         "batchnorm": [0, 0],
@@ -106,3 +104,9 @@ def test_the_books_own_design_is_whole():
     levels = effects.design("snntorch-gap", FACTORS)
     assert len(levels) == 8 and sorted(map(len, levels.values())) == [1] * 4 + [3] * 4
     assert effects.contrasts("snntorch-gap", FACTORS).keys() == {*FACTORS}
+
+
+@pytest.mark.parametrize("factor", ["surrogate", "batchnorm"])
+def test_the_ledgers_claims_are_main_effects(factor):
+    written = claims.find(f"snntorch-gap-{factor}").terms
+    assert {*written} == {*effects.contrasts("snntorch-gap", FACTORS)[factor]}

@@ -17,10 +17,10 @@ STATISTICS = ("joint", "step")
 
 
 class StepBatchNorm2d(nn.BatchNorm2d):
-    """torch's BatchNorm2d, trained on the statistics of each time step alone; parameters and running ones are shared.
+    """torch's BatchNorm2d, trained on the statistics of each time step alone.
 
-    How many steps there are, the :class:`snnbook.folding.SpikingNetwork` around it says; in a network without time
-    it is torch's own.
+    Parameters and running statistics are shared by all steps.  How many there are, the
+    :class:`snnbook.folding.SpikingNetwork` around it says; in a network without time it is torch's own.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Main effects of settings that a table's rows change together, a factorial design at two levels.
 
-A row is at the second level of each factor that it writes, at the first of all others.  The main effect of a factor
-is the mean over the rows at its second level less the mean over the rest, seed by seed: every row counts for every
-factor.  In half of all combinations of four factors (a fractional factorial, 2^(4-1)) a main effect has in it, with
-one sign or the other, the interaction of the three other factors, which one takes for small.
+A row is at the second level of each factor that it writes, at the first of all others.  The main effect of a
+factor is the mean over the rows at its second level less the mean over the rest, seed by seed: every row counts
+for every factor.  In half of all combinations of four factors (a fractional factorial, 2^(4-1)) a main effect has
+in it, with one sign or the other, the interaction of the three other factors, which one takes for small.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ def main_effects(
     table: str,
     factors: Sequence[str],
     key: str = "snn.last",
-    profile: str = "quick",
+    profile: str = "desk",
     results: Path | None = None,
 ) -> dict[str, Estimate | None]:
     """The main effect of each factor on a number of the records; None until all rows have a record.
@@ -73,7 +73,7 @@ def _sign(row: frozenset[str], factor: str) -> int:
 
 
 def _written(row: Row) -> Iterator[str]:
-    """Names of the settings that a row writes; of its network's and neuron's own, not ``options`` but what is in it."""
+    """Names of the settings that a row writes; of ``options`` and ``neuron_options``, of those in them."""
     for section in settings.plain(row.sections).values():
         for key, value in section.items():
             yield from value if key in ("options", "neuron_options") else (key,)
