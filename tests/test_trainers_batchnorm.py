@@ -8,7 +8,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from snnbook.backbones.batchnorm import StepBatchNorm2d
 from snnbook.errors import UserError
+from snnbook.folding import SpikingNetwork
 from snnbook.trainers.loop.batchnorm import synchronized
 
 
@@ -87,3 +89,15 @@ def test_layers_are_as_they_were_even_after_an_error():
         pickle.loads(pickle.dumps(network))
         raise KeyError
     assert pickle.dumps(network) == before
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_statistics_of_each_step_go_over_processes_step_by_step(train):
+    torch.manual_seed(0)
+    norm = StepBatchNorm2d(3).train(train)
+    expected = copy.deepcopy(norm)
+    x = torch.randn(4, 6, 3, 5, 5) * torch.arange(1.0, 5).view(4, 1, 1, 1, 1)
+    apart = SpikingNetwork(nn.Sequential(expected), 4)(x)
+    with synchronized(norm):
+        torch.testing.assert_close(SpikingNetwork(nn.Sequential(norm), 4)(x), apart)
+    torch.testing.assert_close(norm.state_dict(), expected.state_dict())

@@ -20,6 +20,7 @@ from torch import nn
 from snnbook import neurons
 from snnbook.backbones import options
 from snnbook.backbones.backbone import Backbone
+from snnbook.backbones.batchnorm import STATISTICS, by_step
 from snnbook.backbones.bottleneck_resnet import BottleneckResNet
 from snnbook.backbones.convnet import ConvNet
 from snnbook.backbones.exits import MultiExit
@@ -28,7 +29,7 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
-from snnbook.checks import check_fields, shown, whole
+from snnbook.checks import check_choice, check_fields, shown, whole
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, check_time_steps
 
@@ -95,7 +96,7 @@ class NetworkConfig:
         name: one of ``BACKBONES``.
         width: channels of the first convolution, which all others are multiples of; None for the paper's network.
         options: the network's own settings, for instance ``{stem: 128}`` for ResNet-19 or ``{connect: iand}`` for
-            SEW-ResNet34.
+            SEW-ResNet34; ``{batchnorm: step}`` for any.
         time_steps: T of the spiking network.
         neuron: one of ``snnbook.neurons.PRESETS``.
         neuron_options: changes to the preset, for instance ``{decay: 0.5}``.
@@ -140,10 +141,10 @@ def _told(setting: str) -> Iterator[None]:
 def _check_options(name: str, options: dict) -> None:
     parameters = inspect.signature(_lookup(name)).parameters
     common = ("num_classes", "in_channels", "activation", "width", "options", "block")
-    known = [key for key in parameters if key not in common]
+    known = [*(key for key in parameters if key not in common), "batchnorm"]
     for key in options:
         if key not in known:
-            raise UserError(f"network {name} has no option {shown(key)}; it has {', '.join(known) or 'none'}")
+            raise UserError(f"network {name} has no option {shown(key)}; it has {', '.join(known)}")
 
 
 def _rehearse(name: str, width: int | None, options: dict) -> None:
@@ -183,7 +184,14 @@ def _lookup(name: str) -> Callable[..., nn.Module]:
 
 
 def build_backbone(
-    name: str, num_classes: int, in_channels: int = 3, activation=nn.ReLU, width: int | None = None, **options
+    name: str,
+    num_classes: int,
+    in_channels: int = 3,
+    activation=nn.ReLU,
+    width: int | None = None,
+    *,
+    batchnorm: str = "joint",
+    **options,
 ) -> nn.Module:
     """A backbone by name.
 
@@ -193,6 +201,8 @@ def build_backbone(
         in_channels: channels of the images, at least 1.
         activation: called once for each activation site; returns a module that keeps shapes.
         width: channels of the first convolution; None for the paper's network.
+        batchnorm: statistics ``"joint"`` over time and batch, or of each ``"step"``; see
+            :mod:`snnbook.backbones.batchnorm`.
         options: the network's own settings.
 
     Raises:
@@ -203,7 +213,11 @@ def build_backbone(
     num_classes, in_channels = whole(num_classes, "num_classes", 1), whole(in_channels, "in_channels", 1)
     if width is not None:
         options["width"] = width
-    return _lookup(name)(num_classes=num_classes, in_channels=in_channels, activation=activation, **options)
+    check_choice("batchnorm", batchnorm, STATISTICS)
+    network = _lookup(name)(
+        num_classes=num_classes, in_channels=in_channels, activation=activation, **options
+    )
+    return by_step(network) if batchnorm == "step" else network
 
 
 def build_ann(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> nn.Module:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from snnbook.backbones.batchnorm import STATISTICS
 from snnbook.checks import check_choice, check_number, shown, whole
 from snnbook.errors import UserError
 
@@ -58,6 +59,7 @@ KINDS: dict[str, Callable[[str, Any], Any]] = {
     "depth": partial(count, most=6 * DEEPEST),
     "widen_factor": partial(count, least=2),
     "alpha": _number,
+    "batchnorm": _word(*STATISTICS),
 }
 
 

@@ -171,6 +171,37 @@ class LayerAttention(nn.Module):
         return attention_weights(queries, keys)
 
 
+class ConstantAttention(nn.Module):
+    """In place of :class:`LayerAttention`, where it can end: one teacher layer is attended to as much as can be.
+
+    Products of unit vectors end at 1 and -1.  With 1 for one teacher layer and -1 for all others, whatever the
+    image, the time step and the student layer, Eq. 5 gives ``1 / (1 + (K - 1) e**-2)`` and, for each of the
+    others, ``1 / (K - 1 + e**2)``.
+
+    Args:
+        favourite: the teacher layer, counted from 1.
+        teachers: K, number of layers.
+
+    Raises:
+        UserError: no such layer.
+    """
+
+    def __init__(self, favourite: int, teachers: int):
+        super().__init__()
+        if favourite > teachers:
+            raise UserError(
+                f"constant_attention is {favourite}, and {teachers} layers of the teacher take part; "
+                f"expected a number from 1 to {teachers}"
+            )
+        products = torch.full((teachers,), -1.0)
+        products[favourite - 1] = 1
+        self.register_buffer("weights", products.softmax(0), persistent=False)
+
+    def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+        """Features ``[T, B, ...]`` and ``[B, ...]`` to weights ``[T, B, S, K]``, a view of one row."""
+        return self.weights.expand(*student[0].shape[:2], len(student), -1)
+
+
 def check_attention(batch_size: int, length: int) -> None:
     """Raise a UserError unless the attention can tell layers apart."""
     if batch_size < SMALLEST_BATCH:

@@ -8,7 +8,13 @@ from torch import Tensor
 from snnbook.backbones import Backbone, NetworkConfig
 from snnbook.checks import check_choice, check_fields
 from snnbook.losses.sastc import calibration
-from snnbook.trainers.calibration import CANDIDATES, LayerAttention, Matching, check_attention
+from snnbook.trainers.calibration import (
+    CANDIDATES,
+    ConstantAttention,
+    LayerAttention,
+    Matching,
+    check_attention,
+)
 from snnbook.trainers.student_and_teacher import StudentAndTeacher, StudentAndTeacherConfig
 
 PRESETS = {
@@ -61,6 +67,9 @@ class SASTCConfig(StudentAndTeacherConfig):
         recompute: less memory for more time; see :class:`snnbook.trainers.calibration.Matching`.
         label_loss: ``"sdt"`` (the paper's) or ``"tet"``, the label asked for at every time step, a combination
             that no paper has.
+        constant_attention: instead of learning attention, always attend to this teacher layer, counted from 1
+            among those that take part, as much as the softmax allows; see
+            :class:`snnbook.trainers.calibration.ConstantAttention`.
     """
 
     preset: str = "paper"
@@ -74,9 +83,10 @@ class SASTCConfig(StudentAndTeacherConfig):
     embedding: int | None = None
     recompute: bool = False
     label_loss: str = "sdt"
+    constant_attention: int | None = None
 
     def __post_init__(self):
-        check_fields(self, "method")
+        check_fields(self, "method", at_least={"constant_attention": 1})
         check_choice("method.preset", self.preset, tuple(PRESETS))
         for name, value in {**PRESETS[self.preset], "embedding": self.batch_size // 4}.items():
             if getattr(self, name) is None:
@@ -109,7 +119,11 @@ class SASTC(StudentAndTeacher):
         if config.beta:
             self.layers = CANDIDATES[config.candidates]
             channels = [c[self.layers] for c in self.channels(in_channels)]
-            self.attend = LayerAttention(config.batch_size, *map(len, channels), config.embedding)
+            layers = [len(c) for c in channels]
+            # Drawn in any case, so that a seed's projections are the same with a constant in its place.
+            self.attend = LayerAttention(config.batch_size, *layers, config.embedding)
+            if config.constant_attention is not None:
+                self.attend = ConstantAttention(config.constant_attention, layers[1])
             self.match = Matching(
                 *channels, config.projection, config.batchnorm, config.student_pooling, config.recompute
             )

@@ -5,11 +5,13 @@ Torch's own ``SyncBatchNorm`` needs a GPU; this one runs wherever processes can 
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from snnbook.backbones.batchnorm import StepBatchNorm2d, each_step
 from snnbook.errors import UserError
 from snnbook.trainers.loop.instead import Instead
 
@@ -95,9 +97,16 @@ def synchronized(module: nn.Module) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for norm in module.modules():
-            if isinstance(norm, KINDS) and type(norm).forward is nn.BatchNorm2d.forward:
+            if type(norm) is StepBatchNorm2d:
+                stack.callback(Instead(norm, _each_step_over_processes).undo)
+            elif isinstance(norm, KINDS) and type(norm).forward is nn.BatchNorm2d.forward:
                 stack.callback(Instead(norm, _over_processes).undo)
         yield
+
+
+def _each_step_over_processes(norm: nn.Module, forward, input: Tensor) -> Tensor:
+    once = partial(_over_processes, norm, forward)
+    return each_step(once, input) if norm.training else forward(input)
 
 
 def _over_processes(norm: nn.Module, forward, input: Tensor) -> Tensor:

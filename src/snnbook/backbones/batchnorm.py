@@ -1,0 +1,49 @@
+"""BatchNorm as a loop over time has it: one layer, called once a time step.
+
+In folded networks BatchNorm's statistics run over time and batch together (tdBN).  Whoever writes a loop over time
+calls the same layer at each step, so that each step is normalized by itself, and the running statistics are moved
+T times a batch.  In evaluation every step is normalized with those, so that what tells steps apart is there again:
+the network that is tested is not the one that was trained.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from snnbook.folding import clock
+
+STATISTICS = ("joint", "step")
+
+
+class StepBatchNorm2d(nn.BatchNorm2d):
+    """torch's BatchNorm2d, trained on the statistics of each time step alone.
+
+    Parameters and running statistics are shared by all steps.  How many there are, the
+    :class:`snnbook.folding.SpikingNetwork` around it says; in a network without time it is torch's own.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return each_step(super().forward, x) if self.training else super().forward(x)
+
+
+def each_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``run`` of each time step of ``x``, ``[T*B, ...]``, in turn.
+
+    What stands still, ``[B, ...]``, is the same at each step: ``run`` sees it T times, and the last result stays.
+    """
+    now = clock()
+    if now is None:
+        return run(x)
+    if now.still and not now.begun and len(x) == now.batch:
+        return [run(x) for _ in range(now.time_steps)][-1]
+    return torch.cat([run(step) for step in x.chunk(now.time_steps)])
+
+
+def by_step(network: nn.Module) -> nn.Module:
+    """``network`` with a :class:`StepBatchNorm2d` in place of each ``nn.BatchNorm2d``, both fresh; names stay."""
+    for module in list(network.modules()):
+        for name, norm in module.named_children():
+            if type(norm) is nn.BatchNorm2d:
+                setattr(module, name, StepBatchNorm2d(norm.num_features, norm.eps, norm.momentum))
+    return network
