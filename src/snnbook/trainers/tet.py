@@ -7,15 +7,18 @@ from torch import Tensor, nn
 from snnbook.backbones import NetworkConfig
 from snnbook.checks import check_fields
 from snnbook.losses.temporal import check_lambda, every_moment, mse_regularizer
-from snnbook.trainers.network import given_or_built
+from snnbook.trainers.network import given_or_built, threshold
 
 
 @dataclass(frozen=True)
 class TETConfig:
-    """``lam``: share of the regularizer, in [0, 1]; ``phi``: what it draws outputs to (the threshold)."""
+    """``lam``: share of the regularizer, in [0, 1]; ``phi``: what it draws outputs to.
+
+    ``phi`` is the threshold of the network's neurons by default, as in the paper (Sec. 4.2).
+    """
 
     lam: float = 0.05
-    phi: float = 1.0
+    phi: float | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "method")
@@ -31,7 +34,7 @@ class TET(nn.Module):
             ``num_classes`` and ``in_channels`` do not matter.
 
     Raises:
-        UserError: neither of them.
+        UserError: neither of them; or a regularizer without ``phi``, and the neurons have no one threshold.
     """
 
     Config = TETConfig
@@ -46,12 +49,14 @@ class TET(nn.Module):
         super().__init__()
         self.config = config
         self.network = given_or_built(network, num_classes, in_channels)
+        follows = config.lam and config.phi is None
+        self.phi = threshold(self.network) if follows else config.phi
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs, lam = self.network(images), self.config.lam
         terms = {"tet": (1 - lam) * every_moment(outputs, labels)}
         if lam:
-            terms["mse"] = lam * mse_regularizer(outputs, self.config.phi)
+            terms["mse"] = lam * mse_regularizer(outputs, self.phi)
         return terms
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
