@@ -80,7 +80,7 @@ def test_the_snn_may_be_asked_for_the_label_at_every_step():
     terms = method(images, labels)
     (ann, _), (snn, _) = method.ann(images), method.snn_outputs(images)
     assert [tuple(x.shape) for x in snn] == [(2, 4, 10)] * 4
-    ce = sum(F.cross_entropy(x, labels) for x in ann) + sum(losses.tet(x, labels) for x in snn)
+    ce = sum(F.cross_entropy(x, labels) for x in ann) + sum(losses.tet(x, labels, phi=0.5) for x in snn)
     torch.testing.assert_close(terms["ce"], ce)
     with pytest.raises(UserError, match="are for mode 'paper'"):
         JointConfig(mode="official", label_loss="tet")

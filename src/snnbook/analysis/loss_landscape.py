@@ -24,6 +24,11 @@ class Landscape:
     steps: Tensor
     losses: dict[str, Tensor]
 
+    def minimum(self, name: str) -> float:
+        """Loss ``name`` of the trained network itself, in the middle."""
+        middle = len(self.steps) // 2
+        return float(self.losses[name][middle, middle])
+
     def rise(self, name: str, radius: float) -> float:
         """Mean of loss ``name`` over the grid's points within ``radius``, less the loss in the middle.
 
@@ -36,8 +41,7 @@ class Landscape:
         within = (distance <= radius + 1e-9) & (distance > 0)
         if not within.any():
             raise UserError(f"no grid point lies within {radius} of the middle; choose a finer grid")
-        surface = self.losses[name]
-        return float(surface[within].mean() - surface[len(self.steps) // 2, len(self.steps) // 2])
+        return float(self.losses[name][within].mean()) - self.minimum(name)
 
 
 def filter_normalized_direction(network: nn.Module, generator: torch.Generator) -> list[Tensor]:

@@ -14,7 +14,7 @@ from snnbook.analysis.energy import energy_of_computation, energy_of_data_moveme
 from snnbook.analysis.firing import observe
 from snnbook.analysis.loss_landscape import landscape
 from snnbook.analysis.stm import mismatch
-from snnbook.analysis.time_scalability import scalability, spiking_network
+from snnbook.analysis.time_scalability import scalability, spiking_network, variance_beyond
 from snnbook.data import Dataset, batches, test_batches
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
@@ -40,8 +40,10 @@ def measure(
     Args:
         method: in evaluation mode after this call.
         data: its first test images are used, at most ``IMAGES``; on the method's device.
-        analyses: what else to measure on the SNN: ``scalability`` (see there), and ``landscape``, the losses SDT
-            and TET around the minimum on unaugmented training images, with their ``rise`` in its inner half;
+        analyses: what else to measure on the SNN: ``scalability`` (see there; with the ``variance`` of either
+            beyond the trained length, where two accuracies or more lie there), and ``landscape``, the losses SDT
+            and TET around the minimum on unaugmented training images, with their ``minimum`` and their ``rise``
+            in its inner half;
             ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too
             (of the network as it is; if ``notes`` has scores of epochs, ``score`` is their mean);
             ``activation_maps``, see there.
@@ -75,9 +77,7 @@ def measure(
         if seen.rates:
             result[name] |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
     if analyses.time_steps:
-        result["snn"]["scalability"] = scalability(
-            spiking_network(method), data, analyses.time_steps, analyses.moments or max(analyses.time_steps)
-        )
+        result["snn"]["scalability"] = _scalability(spiking_network(method), data, analyses)
     if analyses.mismatch:
         found = _mismatch(method, data, analyses.mismatch)
         scores = notes.get("stm", [])
@@ -159,6 +159,13 @@ def _mismatch(method: nn.Module, data: Dataset, batch_size: int) -> dict:
     }
 
 
+def _scalability(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig) -> dict:
+    trained = network.time_steps
+    found = scalability(network, data, analyses.time_steps, analyses.moments or max(analyses.time_steps))
+    beyond = [name for name, values in found.items() if sum(t > trained for t in values) > 1]
+    return found | {"variance": {name: variance_beyond(found[name], trained) for name in beyond}}
+
+
 def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig, seed: int) -> dict:
     count = min(analyses.images, len(data.train_labels))
     images, labels = next(batches(data, count, seed=0, epoch=0))
@@ -174,6 +181,7 @@ def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig,
     return {
         "images": count,
         "steps": found.steps.tolist(),
+        "minimum": {name: found.minimum(name) for name in found.losses},
         "rise": {name: found.rise(name, analyses.radius / 2) for name in found.losses},
         **{name: [[round(x, 5) for x in row] for row in z.tolist()] for name, z in found.losses.items()},
     }

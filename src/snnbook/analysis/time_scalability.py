@@ -67,13 +67,14 @@ def _right(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def variance_beyond(moments: dict, trained: int) -> float:
-    """Variance of the accuracies of the moments behind the trained ones, in squared percentage points.
+    """Sample variance of the accuracies of the moments behind the trained ones, in squared percentage points.
 
     The paper's text gives 3.81 and 4.04 for SDT and 1.41 and 0.08 for TET: from its Table 4, these are the sample
-    variances over t = T + 1, ..., 8, which it does not say.
+    variances over t = T + 1, ..., 8, which it does not say.  For the mean readout it gives 11.13 and 1.80, of a
+    figure that prints no numbers (A.5).
 
     Args:
-        moments: accuracy by moment; the keys are numbers or their strings, as in a record.
+        moments: accuracy by moment, or by length; the keys are numbers or their strings, as in a record.
         trained: T of the training.
 
     Raises:

@@ -17,7 +17,8 @@ from snnbook.checks import check_choice, check_config, check_fields, check_numbe
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, still
-from snnbook.losses import LABEL_LOSSES, be_your_own_teacher, cross_entropy, kld_loss, norm_loss, tet
+from snnbook.losses import LABEL_LOSSES, be_your_own_teacher, cross_entropy, kld_loss, norm_loss
+from snnbook.trainers.network import label_loss
 
 Exits = tuple[list[Tensor], list[Tensor]]
 
@@ -37,7 +38,8 @@ class JointConfig:
         readout: ``"mean"`` over time (Eq. 3) or ``"sum"`` (public code).
         share_bias: one bias for both networks' classifiers (public code).
         label_loss: of the SNN's exits, ``"sdt"`` (the paper's) or ``"tet"``, the label asked for at every time
-            step, a combination that no paper has; paper mode.
+            step (with TET's regularizer: lambda 0.05, the SNN's threshold), a combination that no paper has; paper
+            mode.
     """
 
     mode: str = "paper"
@@ -109,6 +111,7 @@ class JointASNN(nn.Module):
         if config.factorize != "none":
             full = config.factorize == "full"
             self.factors = SharedFactors(self.ann, self.snn.backbone, full, config.factorize_stem)
+        self.asked = label_loss(config.label_loss, self.snn)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         with self.composed():
@@ -117,7 +120,9 @@ class JointASNN(nn.Module):
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
         at_every_step = self.config.label_loss == "tet"
-        asked = sum(tet(x, labels) for x in outputs[0]) if at_every_step else cross_entropy(snn[0], labels)
+        asked = (
+            sum(self.asked(x, labels) for x in outputs[0]) if at_every_step else cross_entropy(snn[0], labels)
+        )
         terms = {"ce": cross_entropy(ann[0], labels) + asked}  # Eq. 7
         if self.config.kld:
             terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0], self.config.detach)  # Eq. 8

@@ -1,11 +1,18 @@
 """The network a method trains: built from its settings, or one of your own."""
 
-from torch import nn
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, as_tensor, nn
 
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
+from snnbook.losses import LABEL_LOSSES
+from snnbook.neurons import LIF
+
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def given_or_built(
@@ -34,3 +41,30 @@ def given_or_built(
             f"network is a {type(network).__name__} and the method trains an {kind.upper()}; expected {hint}"
         )
     return network
+
+
+def label_loss(name: str, network: nn.Module) -> LabelLoss:
+    """The loss called ``name`` of a network's readout over time; TET's draws it to the network's threshold.
+
+    Raises:
+        UserError: as :func:`threshold`, for ``"tet"``.
+    """
+    return partial(LABEL_LOSSES[name], phi=threshold(network)) if name == "tet" else LABEL_LOSSES[name]
+
+
+def threshold(network: nn.Module) -> float:
+    """The threshold that all spiking neurons of a network have; where it is learned, the one they have by now.
+
+    Raises:
+        UserError: it has no neuron of this library, or neurons of several thresholds.
+    """
+    neurons = [layer for layer in network.modules() if isinstance(layer, LIF)]
+    found = sorted({float(as_tensor(layer.threshold).detach()) for layer in neurons})
+    if len(found) != 1:
+        has = (
+            f"neurons of thresholds {', '.join(f'{x:g}' for x in found)}" if found else "no neuron of snnbook"
+        )
+        raise UserError(
+            f"the network has {has}, so phi cannot follow its threshold; give method.phi a number"
+        )
+    return found[0]

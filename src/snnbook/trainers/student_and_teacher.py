@@ -15,6 +15,7 @@ from snnbook.folding import still
 from snnbook.losses import LABEL_LOSSES, kl_divergence
 from snnbook.trainers.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.trainers.loop.weights import load_weights, read
+from snnbook.trainers.network import label_loss
 
 ANN = ("name", "width", "options")  # of a network's settings, those that an ANN has, too
 CHOICES = {
@@ -181,6 +182,7 @@ class StudentAndTeacher(nn.Module):
         check_config(network, NetworkConfig)
         self.config = config
         self.student = build_snn(network, num_classes, in_channels)
+        self.asked = label_loss(getattr(config, "label_loss", "sdt"), self.student)
         if not isinstance(teacher, Backbone | str | PathLike):
             raise UserError(
                 f"the teacher is {shown(type(teacher).__name__)}; expected a path of weights, or a network of "
@@ -221,7 +223,7 @@ class StudentAndTeacher(nn.Module):
         """
         config, terms = self.config, {}
         if config.ce:
-            terms["ce"] = config.ce * LABEL_LOSSES[getattr(config, "label_loss", "sdt")](outputs, labels)
+            terms["ce"] = config.ce * self.asked(outputs, labels)
         if config.kld:
             terms["kld"] = config.kld * kl_divergence(teacher, outputs.mean(0), config.temperature)
         return terms

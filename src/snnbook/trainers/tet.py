@@ -7,15 +7,18 @@ from torch import Tensor, nn
 from snnbook.backbones import NetworkConfig
 from snnbook.checks import check_config, check_fields
 from snnbook.losses.temporal import check_lambda, every_moment, mse_regularizer
-from snnbook.trainers.network import given_or_built
+from snnbook.trainers.network import given_or_built, threshold
 
 
 @dataclass(frozen=True)
 class TETConfig:
-    """``lam``: share of the regularizer, in [0, 1]; ``phi``: what it draws outputs to (the threshold)."""
+    """``lam``: share of the regularizer, in [0, 1]; ``phi``: what it draws outputs to.
+
+    ``phi`` is the threshold of the network's neurons by default, as in the paper (Sec. 4.2).
+    """
 
     lam: float = 0.05
-    phi: float = 1.0
+    phi: float | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "method")
@@ -31,7 +34,8 @@ class TET(nn.Module):
             ``num_classes`` and ``in_channels`` do not matter.
 
     Raises:
-        UserError: another method's settings, or neither kind of network.
+        UserError: another method's settings, neither kind of network, or a regularizer without ``phi`` on neurons
+            that have no one threshold.
     """
 
     Config = TETConfig
@@ -47,12 +51,14 @@ class TET(nn.Module):
         check_config(config, self.Config)
         self.config = config
         self.network = given_or_built(network, num_classes, in_channels)
+        follows = config.lam and config.phi is None
+        self.phi = threshold(self.network) if follows else config.phi
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs, lam = self.network(images), self.config.lam
         terms = {"tet": (1 - lam) * every_moment(outputs, labels)}
         if lam:
-            terms["mse"] = lam * mse_regularizer(outputs, self.config.phi)
+            terms["mse"] = lam * mse_regularizer(outputs, self.phi)
         return terms
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
