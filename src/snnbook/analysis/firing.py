@@ -1,45 +1,69 @@
-"""What flows through a network: firing rates, multiply-accumulates, activations, one pass over images."""
+"""What flows through a network: firing rates, synaptic operations, activations, one pass over images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
+
+from snnbook.analysis.synapses import COUNTED, fan_out, padded
+from snnbook.folding import clock
 
 # Positions an average pooling may run over: whole sums, then squares up to a 16x16 map.
 WINDOWS = tuple(k * k for k in range(1, 17))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Activity:
-    """One layer, averaged over images.
+    """One layer's synaptic operations (an input entry meets a weight), an image, averaged over images.
 
     Attributes:
-        operations: multiply-accumulates an image, over all time steps, if every input were used.
-        used: the share of inputs that are not zero, in [0, 1].
-        binary: all inputs seen were 0 or 1, so a multiplication by them is an addition.
+        dense: all of them, zero inputs included.  Taps in the padding read no input and are none.
+        effective: those whose input is not zero.
+        padded: ``dense`` with the taps in the padding, as many tools count.
+        used: share of inputs that are not zero, in [0, 1].
+        mean: of the inputs.
+        level: the only value besides zero that was seen among the inputs: 1 for spikes, 0 if there was none, None
+            if there were several.
         window: 1 if all inputs were whole numbers (sums of spikes, as in SEW-ResNet), n if they were whole
             multiples of 1/n (spikes averaged over n positions), None if they were neither.
-        spikes: mean number of spikes behind one input, ``window`` times its mean; None without a window.
+        spikes: operations if each spike behind an input is added by itself; None without a window.
+        passes: how often an image went through the layer: T, or once through the stem, if images stand still.
     """
 
-    operations: float
+    dense: float
+    effective: float
+    padded: float
     used: float
-    binary: bool
+    mean: float
+    level: float | None
     window: int | None = None
     spikes: float | None = None
+    passes: float = 1.0
+
+    @property
+    def binary(self) -> bool:
+        """All inputs seen were 0 or 1, so a multiplication by them is an addition."""
+        return self.level in (0.0, 1.0)
+
+    def times(self, factor: float) -> "Activity":
+        """The same, repeated."""
+        spikes = None if self.spikes is None else factor * self.spikes
+        counts = {name: factor * getattr(self, name) for name in ("dense", "effective", "padded", "passes")}
+        return replace(self, spikes=spikes, **counts)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Observation:
     """A whole network, averaged over images.
 
     Attributes:
-        layers: convolutions and linear layers by name.
+        layers: convolutions and linear layers by name, in the order of their first call.
         activations: entries an image that the activation sites put out, at one time step.
         rates: share of entries that are spikes, by activation site; empty for an ANN.
         spikes: spikes an image, over all time steps; 0 for an ANN.
         time_steps: T; 1 for an ANN.
+        uncounted: modules with weights of another kind, whose operations are not in ``layers``.
     """
 
     layers: dict[str, Activity]
@@ -47,40 +71,86 @@ class Observation:
     rates: dict[str, float]
     spikes: float
     time_steps: int
+    uncounted: tuple[str, ...] = ()
 
     @property
     def mean_rate(self) -> float:
         """Share of all activation entries that are spikes, larger layers counting more."""
         return self.spikes / (self.activations * self.time_steps)
 
+    def every_step(self) -> "Observation":
+        """The same network on a device that passes a still image through the stem at each time step again."""
+        again = {name: x.times(max(1.0, self.time_steps / x.passes)) for name, x in self.layers.items()}
+        return replace(self, layers=again)
+
+    def unskipped(self) -> "Observation":
+        """The same network on a device that computes with zeros like with any number."""
+        full = {
+            name: replace(x, effective=x.dense, window=None, spikes=None) for name, x in self.layers.items()
+        }
+        return replace(self, layers=full)
+
 
 @dataclass
-class _Tally:
-    """Sums over all calls of one module."""
+class _Site:
+    """Sums over all calls of one activation."""
 
     rows: int = 0
     entries: int = 0
     nonzero: float = 0.0
-    total: float = 0.0
-    operations: int = 0
-    binary: bool = True
-    windows: tuple[int, ...] = WINDOWS
 
     def add(self, x: Tensor) -> None:
         self.rows += len(x)
         self.entries += x.numel()
         self.nonzero += float((x != 0).sum())
-        self.total += float(x.sum(dtype=torch.float64))
-        if not bool(((x == 0) | (x == 1)).all()):  # zeros and ones are whole multiples of any 1/n
-            self.binary = False
-            self.windows = tuple(n for n in self.windows if _whole_multiples(x, n))
 
-    def activity(self, time_steps: int, spiking: bool) -> Activity:
-        """An image's share, each layer counted once a time step; only spiking networks have spikes to count."""
+
+@dataclass
+class _Inputs(_Site):
+    """Sums over all calls of one layer.
+
+    Attributes:
+        maps: by their shape ``[C, H, W]``: the number of inputs, of those not zero, and their sum, at each place.
+    """
+
+    padded: int = 0
+    level: float | None = 0.0
+    windows: tuple[int, ...] = WINDOWS
+    maps: dict[torch.Size, Tensor] = field(default_factory=dict)
+
+    def add(self, x: Tensor) -> None:
+        super().add(x)
+        total = x.sum(0, dtype=torch.promote_types(x.dtype, torch.float32))
+        seen = torch.stack([torch.full_like(total, len(x)), (x != 0).sum(0), total]).cpu().double()
+        self.maps[x.shape[1:]] = self.maps.get(x.shape[1:], 0.0) + seen
+        level = _level(x)
+        if level not in (0.0, 1.0):  # zeros and ones are whole multiples of any 1/n
+            self.windows = tuple(n for n in self.windows if _whole_multiples(x, n))
+        if self.level == 0.0 or level not in (0.0, self.level):
+            self.level = level if self.level == 0.0 else None
+
+    def activity(self, layer: nn.Module, images: int, spiking: bool) -> Activity:
+        """An image's share; only spiking networks have spikes to count."""
+        weighted = sum((x * fan_out(layer, shape[1:])).flatten(1).sum(1) for shape, x in self.maps.items())
+        dense, effective, values = (weighted / images).tolist()
         window = min(self.windows, default=None) if spiking else None
-        spikes = None if window is None else window * self.total / self.entries
-        operations = self.operations * time_steps / self.rows
-        return Activity(operations, self.nonzero / self.entries, self.binary, window, spikes)
+        return Activity(
+            dense=dense,
+            effective=effective,
+            padded=self.padded / images,
+            used=self.nonzero / self.entries,
+            mean=float(sum(x[2].sum() for x in self.maps.values())) / self.entries,
+            level=self.level,
+            window=window,
+            spikes=None if window is None else window * values,
+            passes=self.rows / images,
+        )
+
+
+def _level(x: Tensor) -> float | None:
+    """The only value besides zero, 0 if there is none, None if there are several."""
+    level = x.max() if x.max() != 0 else x.min()
+    return float(level) if bool(((x == 0) | (x == level)).all()) else None
 
 
 def _whole_multiples(x: Tensor, window: int) -> bool:
@@ -93,36 +163,47 @@ def _whole_multiples(x: Tensor, window: int) -> bool:
 def observe(network: nn.Module, run: Callable[[], object], images: int) -> Observation:
     """Watch ``network`` while ``run()`` passes ``images`` images through it.
 
+    Operations are counted as they are computed here: the stem of our networks sees a still image once, however
+    many time steps follow; :meth:`Observation.every_step` tells what they are without that.  Whether a layer adds
+    or multiplies is decided by all inputs it is given, so few images may make averaged spikes look like spikes.
+
+    Not counted: biases (one addition an output), BatchNorm (which a deployed network has folded into weights),
+    additions inside a pooling, and what neurons compute themselves, a decay and a comparison a step each.
+
     Args:
         network: the backbone to watch; layers outside it are not counted.
         run: calls the method, for instance ``lambda: method.predict(batch)``.
         images: how many images that is.
-
-    A layer that sees a static image once (the stem before a repeating neuron) is counted once a time step, as
-    the papers do: that is what an accelerator without our shortcut computes.
     """
-    layers: dict[str, _Tally] = {}
-    sites: dict[str, _Tally] = {}
-    spiking, handles = False, []
+    layers: dict[str, _Inputs] = {}
+    sites: dict[str, _Site] = {}
+    steps, handles = {1}, []
+    modules = dict(network.named_modules())
+    neurons = {name for name, m in modules.items() if hasattr(m, "dynamics") or hasattr(m, "spike_grad")}
 
     def watch_layer(name):
-        def hook(layer, inputs, output):
-            tally = layers.setdefault(name, _Tally())
-            tally.add(inputs[0])
-            positions = output[0, 0].numel() if output.dim() == 4 else 1
-            tally.operations += len(output) * layer.weight.numel() * positions
+        def hook(layer, inputs, named, output):
+            x = inputs[0] if inputs else named["input"]
+            tally = layers.setdefault(name, _Inputs())
+            tally.add(x.detach())
+            tally.padded += padded(layer, x, output)
 
         return hook
 
     def watch_site(name):
-        return lambda module, inputs, output: sites.setdefault(name, _Tally()).add(output)
+        def hook(module, inputs, output):
+            spikes = output[0] if isinstance(output, tuple) else output  # some give their potential, too
+            sites.setdefault(name, _Site()).add(spikes)
+            if name in neurons:
+                now = clock()
+                steps.add(now.time_steps if now else sites[name].rows // images)
 
-    for name, module in network.named_modules():
-        neuron = hasattr(module, "dynamics") or hasattr(module, "spike_grad")  # ours, or snnTorch's
-        spiking = spiking or neuron
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            handles.append(module.register_forward_hook(watch_layer(name)))
-        elif neuron or isinstance(module, nn.ReLU):
+        return hook
+
+    for name, module in modules.items():
+        if isinstance(module, COUNTED):
+            handles.append(module.register_forward_hook(watch_layer(name), with_kwargs=True))
+        elif name in neurons or isinstance(module, nn.ReLU):
             handles.append(module.register_forward_hook(watch_site(name)))
     try:
         run()
@@ -130,11 +211,18 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
         for handle in handles:
             handle.remove()
 
-    time_steps = max(tally.rows for tally in sites.values()) // images
+    time_steps, spiking = max(steps), bool(neurons)
     return Observation(
-        layers={name: tally.activity(time_steps, spiking) for name, tally in layers.items()},
-        activations=sum(tally.entries for tally in sites.values()) / images / time_steps,
-        rates={name: tally.nonzero / tally.entries for name, tally in sites.items()} if spiking else {},
-        spikes=sum(tally.nonzero for tally in sites.values()) / images if spiking else 0.0,
+        layers={name: x.activity(modules[name], images, spiking) for name, x in layers.items()},
+        activations=sum(site.entries for site in sites.values()) / images / time_steps,
+        rates={name: site.nonzero / site.entries for name, site in sites.items()} if spiking else {},
+        spikes=sum(site.nonzero for site in sites.values()) / images if spiking else 0.0,
         time_steps=time_steps,
+        uncounted=tuple(name for name, m in modules.items() if _has_weights(m)),
     )
+
+
+def _has_weights(module: nn.Module) -> bool:
+    """Weights of its own, and no layer whose operations are known."""
+    matrices = [p for p in module.parameters(recurse=False) if p.dim() > 1]
+    return bool(matrices) and not isinstance(module, COUNTED)

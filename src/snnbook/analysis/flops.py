@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> int:
     """Floating point operations of convolutions and matrix products in one training step, forward and backward.
 
-    They are nearly all there is, and no batching spares them: a limit for any implementation on dense hardware.
+    They are nearly all there is, and no batching spares them: a limit for any implementation on dense hardware,
+    which computes with zeros, those of the padding among them (:func:`.energy_of_computation` does not).
     A product and the sum it goes into are two operations.  Nothing is computed and no memory is taken, so that
     networks of any size can be asked about.
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from snnbook.analysis.activation_map import activation_maps
 from snnbook.analysis.config import AnalysisConfig
-from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
+from snnbook.analysis.energy import TABLE_5, energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import observe
 from snnbook.analysis.loss_landscape import landscape
 from snnbook.analysis.stm import mismatch
@@ -52,10 +52,13 @@ def measure(
 
     Returns:
         For each network: ``firing_rate`` (mean share of neurons that fire at a step), ``firing_rates`` by
-        layer, ``additions``, ``multiplications`` and ``energy_uj`` of one inference (microjoules),
-        ``energy_folded_uj`` if the division of average pooling is folded into weights,
-        ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``, ``parameters`` of
-        the network deployed alone, and ``time_steps``.  An ANN has no firing rates.
+        layer, ``accumulates``, ``multiply_accumulates`` and ``energy_uj`` of one inference (microjoules), see
+        :func:`.energy_of_computation`; the energy by other rules: ``energy_folded_uj`` if the division of average
+        pooling is folded into weights, ``energy_dense_uj`` if no zero is skipped, ``energy_every_step_uj`` if a
+        still image passes the stem T times, ``energy_paper_uj`` at the prices of Joint A-SNN's Table 5;
+        ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``; ``parameters`` of
+        the network deployed alone, and ``time_steps``.  An ANN has no firing rates.  ``uncounted`` names layers
+        whose operations are not known, if there are any.
     """
     method.eval()
     images, labels = next(iter(test_batches(data, IMAGES)))
@@ -63,11 +66,17 @@ def measure(
     for name, network in method.backbones().items():
         seen = observe(network, lambda: method.predict(images), len(labels))
         computation, movement = energy_of_computation(seen), energy_of_data_movement(seen)
+        by_other_rules = {
+            "folded": energy_of_computation(seen, pooled="fold"),
+            "dense": energy_of_computation(seen.unskipped()),
+            "every_step": energy_of_computation(seen.every_step()),
+            "paper": energy_of_computation(seen, TABLE_5),
+        }
         result[name] = {
-            "additions": computation.additions,
-            "multiplications": computation.multiplications,
+            "accumulates": computation.accumulates,
+            "multiply_accumulates": computation.multiply_accumulates,
             "energy_uj": 1e6 * computation.joules,
-            "energy_folded_uj": 1e6 * energy_of_computation(seen, pooled="fold").joules,
+            **{f"energy_{rule}_uj": 1e6 * other.joules for rule, other in by_other_rules.items()},
             "movement_mb": movement.volume / 1e6,
             "movement_least_uj": 1e6 * movement.least,
             "movement_most_uj": 1e6 * movement.most,
@@ -76,6 +85,8 @@ def measure(
         }
         if seen.rates:
             result[name] |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
+        if seen.uncounted:
+            result[name]["uncounted"] = list(seen.uncounted)
     if analyses.time_steps:
         result["snn"]["scalability"] = _scalability(spiking_network(method), data, analyses)
     if analyses.mismatch:

@@ -11,6 +11,7 @@ from pathlib import Path
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import ledger, paired
 from snnbook.experiments.evidence.paired import Estimate, Term
+from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.tables import config, tables
 
@@ -82,12 +83,17 @@ def load() -> list[Detail]:
 
 
 def effect(detail: Detail, profile: str = "desk", results: Path | None = None) -> Estimate | None:
-    """The alternative's number less ours over seeds; None where it was not run, or there is none.
+    """The alternative's number less ours over seeds; None where it was not run or counted, or there is none.
 
     Raises:
         UserError: no such profile, or a damaged record.
     """
-    return paired.estimate(detail.terms, profile, results) if detail.terms else None
+    older = any(
+        record.predates(made, term.key)
+        for term in detail.terms
+        for made in record.of(term.run, profile, results)
+    )
+    return paired.estimate(detail.terms, profile, results) if detail.terms and not older else None
 
 
 def strongest(detail: Detail, results: Path | None = None) -> Estimate | None:

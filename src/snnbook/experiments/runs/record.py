@@ -253,8 +253,14 @@ class Statistic:
         return f"{self.mean:.{digits}f}{spread}"
 
 
+def predates(made: Record, key: str) -> bool:
+    """The record is older than the number ``key``, which each run counts today."""
+    return key.rpartition(".")[2] in shape.LATER and not made.has(key)
+
+
 def statistic(found: Sequence[Record], key: str) -> Statistic | None:
-    """``key`` over records; None if there are none."""
+    """``key`` over records; None if there are none, or all are older than this number."""
+    found = [record for record in found if not predates(record, key)]
     if not found:
         return None
     values = [record.value(key) for record in found]
@@ -264,7 +270,7 @@ def statistic(found: Sequence[Record], key: str) -> Statistic | None:
 
 
 def lookup(reference: str, profile: str = "quick", results: Path | None = None) -> Statistic | None:
-    """A number over the seeds that the profile asks for, or None where the run has no record yet.
+    """A number over the seeds that the profile asks for, or None where no record of the run counts it yet.
 
     Args:
         reference: ``<table>/<row>:<key>``, for instance ``joint-table4/snn:snn.last`` or
