@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from snnbook.checks import whole
 from snnbook.errors import UserError, one_line
+from snnbook.kernels.repeat import repeated
 
 VECTORS = (
     "; vectors x [B, N] are images of one pixel: x[:, :, None, None], behind which nn.Flatten() is first"
@@ -89,7 +90,7 @@ class Clock:
         rows, folded = _rows(x), self.time_steps * self.batch
         if self.still and rows == self.batch and (not self.begun or rows == folded):
             self.begun = True
-            return x.expand(self.time_steps, *x.shape)
+            return repeated(x, self.time_steps)
         if rows != folded:
             branch = "; where branches meet static images, name the layer before they part: encode=name"
             raise UserError(
@@ -107,7 +108,7 @@ class Clock:
         """``outputs``, a tensor or lists, tuples and dictionaries of them, each unfolded; some may stand still."""
         if isinstance(outputs, Tensor):
             still = self.still and _rows(outputs) == self.batch
-            return outputs.expand(self.time_steps, *outputs.shape) if still else self.unfold(outputs)
+            return repeated(outputs, self.time_steps) if still else self.unfold(outputs)
         if isinstance(outputs, list | tuple):
             made = getattr(type(outputs), "_make", type(outputs))  # named tuples, too
             return made([self.unfold_all(x) for x in outputs])
@@ -344,4 +345,4 @@ def _repeat(layer: nn.Module, inputs: tuple) -> tuple | None:
     if len(inputs[0]) != now.batch:
         return None
     now.begun = True
-    return fold(inputs[0].expand(now.time_steps, *inputs[0].shape)), *inputs[1:]
+    return fold(repeated(inputs[0], now.time_steps)), *inputs[1:]

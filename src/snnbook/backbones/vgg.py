@@ -25,8 +25,7 @@ STAGES = {
 class VGG(Backbone):
     """VGG-11, VGG-13 or VGG-16: convolutions of widths 64 to 512 (times ``width / 64``).
 
-    VGG-16 pools by the average and its convolutions have no bias.  VGG-11 and VGG-13 pool by the maximum, which
-    keeps spikes spikes, and their convolutions have a bias.
+    VGG-16 pools by the average, VGG-11 and VGG-13 by the maximum, which keeps spikes spikes.
 
     Args:
         num_classes: outputs of the classifier.

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin
 
 from snnbook import __version__, files
+from snnbook.backbones.backbone import take_in_biases
 from snnbook.checks import shown
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import check_has_its_factors
@@ -62,7 +63,8 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], prefix: str = 
     """Fill ``module`` with weights that :func:`save_weights` wrote, or any safetensors file of the same names.
 
     Args:
-        module: built as the one that was saved; a lower or higher floating-point precision is kept.
+        module: built as the one that was saved; a lower or higher floating-point precision is kept, and biases
+            before a BatchNorm, which older weights have, are taken into its running mean.
         path: of the file.
         prefix: take the entries whose names start with it, and cut it off; for a part of what was saved.
 
@@ -78,6 +80,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], prefix: str = 
     tensors, found = _read(place)
     values = {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
     wanted = _tensors(module)
+    take_in_biases(module, values)
     if problem := _misfit(wanted, values):
         raise UserError(
             f"the weights at {place} do not fit the network ({problem}); "
