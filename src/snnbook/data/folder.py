@@ -10,7 +10,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
-from snnbook import files
+from snnbook import files, threads
 from snnbook.data import room
 from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
@@ -161,7 +161,7 @@ def read_files(half: Files, size: int, share: float = 1.0) -> Images:
     images = torch.empty(count, 3, size, size, dtype=torch.uint8)
     pixels = images.permute(0, 2, 3, 1).numpy()
     # Pillow decodes outside the interpreter's lock, so threads help.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, threads.cores())) as pool:
         decoded = pool.map(
             lambda i: decode(half.path(i), lambda image: fit(image, size, share)), range(count)
         )

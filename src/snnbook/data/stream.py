@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
+from snnbook import threads
 from snnbook.data import folder, room
 from snnbook.data.dataset import Described, Files, Statistics, statistics
 from snnbook.errors import UserError
@@ -163,8 +164,7 @@ def workers() -> int:
                 f"SNNBOOK_WORKERS is {wanted!r}; expected a number of processes, 0 to read in the training's own"
             )
         return int(wanted)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun sets it
+    return max(1, threads.cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun sets it
 
 
 class _Keys(Sampler):
