@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from snnbook.data import Dataset, batches
 from snnbook.trainers.loop.evaluation import autocast, laid_out
@@ -44,6 +43,8 @@ class Trial:
 
     def work(self) -> int:
         """Floating point operations of convolutions and matrix products, as ``analysis.training_flops``."""
+        from torch.utils.flop_counter import FlopCounterMode  # brings Triton, which takes its time
+
         with FlopCounterMode(display=False) as counter:
             self()
         return counter.get_total_flops()
