@@ -10,6 +10,11 @@ export MALLOC_MMAP_THRESHOLD_ ?= 2147483647
 export MALLOC_TRIM_THRESHOLD_ ?= 2147483647
 export MALLOC_ARENA_MAX ?= 1
 
+# Idle threads of OpenMP leave their cores to others soon, see src/snnbook/threads.py.
+ifndef OMP_WAIT_POLICY
+export GOMP_SPINCOUNT ?= 3000
+endif
+
 .PHONY: help setup book serve test pytest lint typecheck reproduce bench lock clean notebooks
 .DEFAULT_GOAL := help
 

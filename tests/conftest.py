@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import snnbook  # noqa: F401  before torch, so that its idle threads sleep soon
+
 
 @pytest.fixture
 def put_tables(tmp_path, monkeypatch):

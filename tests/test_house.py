@@ -14,7 +14,7 @@ import snnbook
 PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
-    ("errors", "lazy", "precision", "bars"),
+    ("errors", "lazy", "precision", "bars", "threads"),
     ("files", "checks", "room"),
     ("surrogates",),
     ("kernels",),

@@ -6,6 +6,7 @@ The names here are the public ones, and they alone are stable; each is imported 
 from typing import TYPE_CHECKING
 
 from snnbook import lazy
+from snnbook import threads as threads  # before torch: how long its idle threads spin
 
 __version__ = "0.1.0"
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from snnbook import __version__, files
+from snnbook import __version__, files, threads
 
 # What each optional part is for, and the import names that show it is there.
 EXTRAS = {
@@ -104,15 +104,22 @@ def _device() -> list[str]:
     from snnbook.kernels import kernel_name
 
     device = pick_device()
-    lines = [
-        f"{device} ({device_name(device)}), kernel {kernel_name(device)}, {torch.get_num_threads()} threads"
-    ]
+    lines = [f"{device} ({device_name(device)}), kernel {kernel_name(device)}"]
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         lines.append(f"GPU memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif device.type == "cpu":
         lines.append("no GPU: the quick profile is made for this; lab and paper want one")
-    return lines
+    return [*lines, _threads()]
+
+
+def _threads() -> str:
+    """What a run here would have of the cores."""
+    asked = os.environ.get("OMP_NUM_THREADS")
+    most = (
+        f"OMP_NUM_THREADS={asked} for every run" if asked else "one for a small network, as pays for others"
+    )
+    return f"threads: {most}; {threads.free()} of {threads.cores()} cores free; {threads.advice()}"
 
 
 def _data(chosen: Path | None) -> list[str]:
@@ -157,4 +164,4 @@ def _allocator(measured: bool) -> list[str]:
         cost = f"a block of 64 MiB costs {1e3 * allocator.block_seconds():.1f} ms"
         lines.append(f"{cost}, and {1e3 * before:.1f} ms as this program found it" if kept else cost)
     named = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("MALLOC_")]
-    return [*lines, f"environment: {', '.join(named) or 'no MALLOC_* set, none needed'}"]
+    return lines + ([f"environment: {', '.join(named)}"] if named else [])

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> int:
@@ -19,6 +18,8 @@ def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> in
         build: makes a method (see :mod:`snnbook.trainers`); its tensors have shapes and no values (device meta).
         shape: of a batch of images, ``[B, C, H, W]``.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # brings Triton, which takes its time
+
     with torch.device("meta"):
         method = build()
         with FlopCounterMode(display=False) as counter:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps
 
-from snnbook import bars, files, room
+from snnbook import bars, files, room, threads
 from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
@@ -159,7 +159,7 @@ def read_files(half: Files, size: int, share: float = 1.0) -> Images:
     images = torch.empty(count, 3, size, size, dtype=torch.uint8)
     pixels = images.permute(0, 2, 3, 1).numpy()
     # Pillow decodes outside the interpreter's lock, so threads help.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, threads.cores())) as pool:
         decoded = pool.map(
             lambda i: decode(half.path(i), lambda image: fit(image, size, share)), range(count)
         )

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from snnbook import bars, room
+from snnbook import bars, room, threads
 from snnbook.checks import environment, whole
 from snnbook.data import folder
 from snnbook.data.dataset import Described, Files, Statistics, statistics
@@ -161,9 +161,8 @@ def workers() -> int:
     """
     if "SNNBOOK_WORKERS" in os.environ:  # 0 to read in the training's own process
         return whole(environment("SNNBOOK_WORKERS"), "SNNBOOK_WORKERS", most=MOST_WORKERS)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     here = whole(environment("LOCAL_WORLD_SIZE", 1), "LOCAL_WORLD_SIZE", 1)  # as torchrun sets it
-    return max(1, cores // here)
+    return max(1, threads.cores() // here)
 
 
 class _Keys(Sampler):

@@ -1,7 +1,6 @@
 """The matrix of runs: what is asked for, what is left of it, and what that will take; nothing starts here."""
 
 import math
-import os
 import shlex
 import shutil
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from snnbook import threads
 from snnbook.errors import UserError
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
@@ -181,7 +181,7 @@ def prepare(
     results = Path(results or record.folder()).absolute()
     work = Path(work or record.folder().parent / "runs").absolute()
     tasks = plan.matrix(profile, chosen, seeds, results, work, data)
-    cores = cores or _cores()
+    cores = cores or threads.cores()
     return Matrix(
         profile=profile,
         tasks=tuple(tasks),
@@ -194,11 +194,6 @@ def prepare(
         cards=len(cards()),
         executor=executor,
     )
-
-
-def _cores() -> int:
-    """Those this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from snnbook.experiments.runs import provenance
 from snnbook.experiments.runs import record as records
 from snnbook.experiments.runs.job import Run
 from snnbook.experiments.runs.record import Origin, Record
+from snnbook.experiments.runs.share import Share
 from snnbook.trainers.loop.distributed import World
 from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.weights import weights_digest
@@ -27,6 +28,7 @@ def make(
     origins: Sequence[Origin],
     device: torch.device,
     world: World,
+    taken: Share,
 ) -> Record:
     """The record of a run that has been trained; its networks are measured here.
 
@@ -34,7 +36,7 @@ def make(
         run: its weights are on disk.
         data, method, history: what :func:`snnbook.trainers.loop.fit.fit` was given and gave.
         origins: the runs whose weights went into it.
-        device, world: where it was trained.
+        device, world, taken: where it was trained, and with how many threads.
     """
     settings = run.settings
     return Record(
@@ -49,7 +51,9 @@ def make(
         curve=_curve(history),
         measure=measure(method, data.to(device), settings.analysis, run.seed, history.notes),
         cost=_cost(run, method, history),
-        environment=provenance.environment(device, settings.recipe.precision) | world.describe(),
+        environment=provenance.environment(device, settings.recipe.precision)
+        | world.describe()
+        | {"threads_why": taken.why},
         code=provenance.code(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         needs=[vars(origin) for origin in origins],

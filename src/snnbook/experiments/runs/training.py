@@ -14,7 +14,7 @@ from snnbook import files
 from snnbook.analysis import epoch_notes, rehearse
 from snnbook.data import Dataset
 from snnbook.errors import UserError
-from snnbook.experiments.runs import making, record
+from snnbook.experiments.runs import making, record, share
 from snnbook.experiments.runs.job import Run, digest
 from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Origin, Record
@@ -145,19 +145,21 @@ def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ..
         if parent.run is run.inherits:
             load_weights(method, parent.path)
     rehearse(method, data, settings.analysis)
-    history = fit(
-        method,
-        data,
-        settings.recipe,
-        seed=run.seed,
-        device=context.device,
-        checkpoint=run.checkpoint,
-        identity=name,
-        progress=context.progress,
-        note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
-        world=world,
-    )
-    world.decide(lambda: _finish(run, name, data, method, history, parents, context))
+    taken = share.choose(run, method, data, context.device, world.size)
+    with taken.used():
+        history = fit(
+            method,
+            data,
+            settings.recipe,
+            seed=run.seed,
+            device=context.device,
+            checkpoint=run.checkpoint,
+            identity=name,
+            progress=context.progress,
+            note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
+            world=world,
+        )
+        world.decide(lambda: _finish(run, name, data, method, history, parents, context, taken))
 
 
 def _finish(
@@ -168,6 +170,7 @@ def _finish(
     history: History,
     parents: tuple[Trained, ...],
     context: Context,
+    taken: share.Share,
 ) -> None:
     """Weights first, then their mark, then the record: what is there is whole."""
     mark = run.weights.with_suffix(".id")
@@ -176,9 +179,10 @@ def _finish(
     files.write_text(mark, name)
     if not run.record_path.is_file():
         origins = [parent.origin() for parent in parents]
-        made = making.make(run, data, method, history, origins, context.device, context.world)
+        made = making.make(run, data, method, history, origins, context.device, context.world, taken)
         record.write(made, run.record_path)
     run.checkpoint.unlink(missing_ok=True)
+    share.place(run).unlink(missing_ok=True)
 
 
 def trained(run: Run, context: Context) -> Trained:
