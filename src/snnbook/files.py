@@ -5,9 +5,10 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 from snnbook.errors import UserError
 
@@ -88,13 +89,24 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         UserError: a folder, a pipe or a device is there; the folder cannot be written, the disk is full.
     """
+    _write(path, lambda file: file.write(content))
+
+
+def write_array(path: Path, content: Any) -> None:
+    """As :func:`write_bytes`, for an array of NumPy's, in its own format."""
+    from numpy.lib import format as numpy_format
+
+    _write(path, lambda file: numpy_format.write_array(file, content, allow_pickle=False))
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     with told(path):
         path = Path(os.path.realpath(place(path, "results")))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)  # mkstemp makes private files; records are meant to be read

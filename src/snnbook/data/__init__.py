@@ -12,7 +12,6 @@ from snnbook.data.batching import batches, test_batches
 from snnbook.data.dataset import (
     BUNDLED,
     EVENTS,
-    STREAMED,
     DataConfig,
     Dataset,
     Files,
@@ -83,7 +82,7 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     test = test.take(order[: config.test_limit])
     if config.name in EVENTS:
         return assemble(config.name, classes, *_frames(config, train, test), AS_THEY_ARE)
-    if config.name not in STREAMED:
+    if isinstance(train, Images):
         return assemble(config.name, classes, train, test)
     share, pixels = imagenet.SHARES.get(config.name, 1.0), imagenet.pixels(config.name)
     if config.stream:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from snnbook import bars, files, room
 from snnbook.data import folder, location
-from snnbook.data.dataset import Images
+from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
 
@@ -20,8 +20,10 @@ def _source(name: str) -> type:
     return {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
 
 
-def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, ...], Images, Images]:
-    """Class names, training and test images ``[N, 3, size, size]``, grouped by class.
+def load(
+    name: str, root: Path, size: int, download: bool
+) -> tuple[tuple[str, ...], Images | Files, Images | Files]:
+    """Class names, training and test images ``[N, 3, size, size]``, grouped by class; of a tree, only its files.
 
     Looks for a tree of images in ``root/<name>`` and ``root``, then for torchvision's files in ``root``, and
     downloads those (170 MB, checksums verified) if asked.
@@ -34,7 +36,7 @@ def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, .
         root = root.absolute().parent
     place = location.found(name, root)
     if place is not None and place.endswith("train"):
-        return folder.load((root / place).parent, size)
+        return folder.listing((root / place).parent)
     if place is None:
         _check_no_other(name, root)
     try:

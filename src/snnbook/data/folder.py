@@ -10,6 +10,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 
 from snnbook import bars, files, room, threads
+from snnbook.data import decoded
 from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
@@ -25,12 +26,6 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 BAR_FROM = 5000  # below this many files, reading is over before a progress bar helps
-
-
-def load(root: Path, size: int) -> tuple[tuple[str, ...], Images, Images]:
-    """Class names, training and test images as :func:`listing` lists and :func:`read` reads them."""
-    classes, train, test = listing(root)
-    return classes, *read(train, test, size)
 
 
 def listing(root: Path, test: str = "test") -> tuple[tuple[str, ...], Files, Files]:
@@ -155,15 +150,18 @@ def _classes(half: Path) -> dict[str, list[str]]:
 
 def read_files(half: Files, size: int, share: float = 1.0) -> Images:
     """As :func:`read`, of one half, whether it fits or not."""
+    pixels = decoded.kept(half, size, share, lambda: _decoded(half, size, share))
+    return Images(torch.from_numpy(pixels), half.labels)
+
+
+def _decoded(half: Files, size: int, share: float) -> np.ndarray:
     count = len(half.labels)
-    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
-    pixels = images.permute(0, 2, 3, 1).numpy()
+    images = np.empty((count, 3, size, size), dtype=np.uint8)
+    pixels = images.transpose(0, 2, 3, 1)
     # Pillow decodes outside the interpreter's lock, so threads help.
     with ThreadPoolExecutor(min(8, threads.cores())) as pool:
-        decoded = pool.map(
-            lambda i: decode(half.path(i), lambda image: fit(image, size, share)), range(count)
-        )
+        read = pool.map(lambda i: decode(half.path(i), lambda image: fit(image, size, share)), range(count))
         what = f"reading {half.folder.name} images"
-        for i, image in enumerate(bars.bar(decoded, what, total=count, disable=count <= BAR_FROM)):
+        for i, image in enumerate(bars.bar(read, what, total=count, disable=count <= BAR_FROM)):
             pixels[i] = image
-    return Images(images, half.labels)
+    return images

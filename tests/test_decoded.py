@@ -1,0 +1,79 @@
+"""Image files are decoded once, and only those that are kept."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from snnbook import files
+from snnbook.data import DataConfig, decoded, folder, load
+from snnbook.errors import UserError
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Two classes of eight images for training and three for the test; all of them are worth keeping."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(decoded, "WORTH", 1)
+    noise = np.random.RandomState(0)
+    for half, count in (("train", 8), ("test", 3)):
+        for name in ("cat", "dog"):
+            place = tmp_path / "data" / half / name
+            place.mkdir(parents=True)
+            for index in range(count):
+                Image.fromarray(noise.randint(0, 256, (6, 6, 3), dtype=np.uint8)).save(place / f"{index}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Files that were decoded."""
+    seen, decode = [], folder.decode
+    monkeypatch.setattr(
+        folder, "decode", lambda file, transform: seen.append(file) or decode(file, transform)
+    )
+    return seen
+
+
+CONFIG = DataConfig(name="folder", size=6)
+
+
+def test_the_second_time_no_file_is_decoded(tree, opened):
+    first = load(CONFIG, tree)
+    assert len(opened) == 22
+    opened.clear()
+    again = load(CONFIG, tree)
+    assert opened == [] and again.fingerprint == first.fingerprint
+
+
+def test_a_changed_image_is_decoded_anew(tree, opened):
+    first = load(CONFIG, tree)
+    Image.fromarray(np.zeros((6, 6, 3), dtype=np.uint8)).save(tree / "train/cat/3.png")
+    opened.clear()
+    again = load(CONFIG, tree)
+    assert len(opened) == 16  # its half, and not the other
+    assert again.fingerprint != first.fingerprint
+    assert again.train_images[3].max() == 0
+
+
+def test_a_damaged_cache_is_made_anew(tree, opened):
+    first = load(CONFIG, tree)
+    for path in decoded.folder().iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    opened.clear()
+    assert load(CONFIG, tree).fingerprint == first.fingerprint
+    assert len(opened) == 22
+
+
+def test_where_nothing_can_be_kept_all_is_as_without(tree, opened, monkeypatch):
+    def full(path, content):
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(files, "write_array", full)
+    fingerprints = {load(CONFIG, tree).fingerprint for _ in range(2)}
+    assert len(fingerprints) == 1 and len(opened) == 44
+
+
+def test_only_images_that_are_kept_are_decoded(tree, opened, monkeypatch):
+    monkeypatch.setattr(decoded, "WORTH", 10**6)
+    few = load(DataConfig(name="folder", size=6, train_per_class=2, test_limit=2), tree)
+    assert len(opened) == len(few.train_labels) + len(few.test_labels) == 6
