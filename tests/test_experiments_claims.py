@@ -154,7 +154,7 @@ def test_the_ledger_is_shown_whole(results, capsys):
 
 def test_the_projects_ledgers_are_read_and_cover_the_three_papers():
     for entries in (claims.load(), fidelity.load()):
-        assert {entry.paper for entry in entries} == {"tet", "joint-asnn", "sastc"}
+        assert {entry.paper for entry in entries} - {"snnbook"} == {"tet", "joint-asnn", "sastc"}
 
 
 def test_the_papers_own_numbers_meet_the_tests_of_their_claims():
