@@ -23,16 +23,16 @@ def test_a_record_may_be_older_than_a_number(results):
     keys = dict(key="measure.ann.energy_uj", other_key="measure.ann.energy_paper_uj")
     detail = fidelity.Detail("d", where="energy", ours="demo/a", **told, **keys)
     put(results, made(seed=0, measure=OLD))
-    assert lookup("demo/a:measure.ann.energy_uj", results=results).mean == 12.0
-    assert lookup("demo/a:measure.ann.accumulates", results=results) is None
-    assert fidelity.effect(detail, "quick", results) is None
+    assert lookup("demo/a:measure.ann.energy_uj", "desk", results).mean == 12.0
+    assert lookup("demo/a:measure.ann.accumulates", "desk", results) is None
+    assert fidelity.effect(detail, "desk", results) is None
     put(results, made(seed=1, measure=NEW))
-    assert lookup("demo/a:measure.ann.accumulates", results=results).n == 1
-    assert fidelity.effect(detail, "quick", results) is None  # not of some seeds alone
+    assert lookup("demo/a:measure.ann.accumulates", "desk", results).n == 1
+    assert fidelity.effect(detail, "desk", results) is None  # not of some seeds alone
     put(results, made(seed=0, measure=NEW))
-    assert fidelity.effect(detail, "quick", results).mean == pytest.approx(0.9)
+    assert fidelity.effect(detail, "desk", results).mean == pytest.approx(0.9)
     with pytest.raises(UserError, match="no number"):
-        lookup("demo/a:measure.ann.energy_papr_uj", results=results)
+        lookup("demo/a:measure.ann.energy_papr_uj", "desk", results)
 
 
 def test_the_price_of_a_multiply_accumulate_is_in_the_ledger():
