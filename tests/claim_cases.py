@@ -31,13 +31,15 @@ def made(run="demo/a", seed=0, last=90.0, epochs=3, **changes):
     name, _, row = run.partition("/")
     row = row.partition("+")[0]
     planned = resolve(f"{name}/{row}", seed, "desk")
+    config = json.loads(json.dumps(planned.settings.as_dict()))
+    length = config["recipe"]["epochs"]
     content = Record(
         run=run,
         label="First",
         seed=seed,
         profile="desk",
         asked=planned.asked,
-        config=json.loads(json.dumps(planned.settings.as_dict())),
+        config=config,
         data={
             "name": "digits",
             "classes": 10,
@@ -47,7 +49,11 @@ def made(run="demo/a", seed=0, last=90.0, epochs=3, **changes):
             "fingerprint": "f",
         },
         metrics={"snn": {"last": last, "best": last + 1, "best_epoch": 1}},
-        curve={"loss": {"ce": [2.0, 1.0, 0.5]}, "accuracy": {"snn": [10.0, 50.0, last]}, "tested": [1, 2, 3]},
+        curve={
+            "loss": {"ce": [2.0, *[0.5] * (length - 1)]},
+            "accuracy": {"snn": [10.0, 50.0, last]},
+            "tested": [1, 2, length],
+        },
         measure={"snn": {"energy_uj": 2.0}},
         cost={"seconds": 6.0, "seconds_per_epoch": 2.0, "parameters": 10},
         environment={

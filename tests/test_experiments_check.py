@@ -37,7 +37,7 @@ def test_records_of_other_settings_and_in_wrong_places_are_found(results):
     put(results, made())
     put(results, made(seed=1, asked="old"))  # another text, the same settings
     older = json.loads(json.dumps(made().config))
-    older["recipe"]["epochs"] = 9
+    older["recipe"]["batch_size"] = 9
     put(results, made(seed=2, asked="old", config=older))
     moved = put(results, made("demo/b"))
     moved.rename(moved.with_name("seed2.json"))
@@ -46,7 +46,9 @@ def test_records_of_other_settings_and_in_wrong_places_are_found(results):
     problems = check(results).problems
     told = " ".join(problems)
     assert len(problems) == 3
-    assert "record desk/demo/a/seed2.json was made with other settings (recipe.epochs: 9, now 3)" in told
+    assert (
+        "record desk/demo/a/seed2.json was made with other settings (recipe.batch_size: 9, now 128)" in told
+    )
     assert "demo/gone/seed2.json says that it is desk/demo/b/seed0.json" in told
     assert "demo/gone/seed1.json says that it is desk/demo/b/seed1.json" in told
 

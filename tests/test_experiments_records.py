@@ -53,7 +53,11 @@ def made(run="demo/one", seed=0, snn=(80.0, 90.0, 88.0), **changes):
             "fingerprint": "f",
         },
         metrics={"snn": {"last": snn[-1], "best": best, "best_epoch": snn.index(best) + 1}},
-        curve={"loss": {"ce": [2.0, 1.5, 1 / 3]}, "accuracy": {"snn": list(snn)}, "tested": [1, 2, 3]},
+        curve={
+            "loss": {"ce": [2.0, 1.5, 1 / 3][: len(snn)]},
+            "accuracy": {"snn": list(snn)},
+            "tested": [*range(1, len(snn) + 1)],
+        },
         measure={"snn": {"firing_rate": 0.125, "energy_uj": 1.25}},
         cost={"seconds": 6.0, "seconds_per_epoch": 2.0, "images_per_second": 50.0, "parameters": 10},
         environment={"device": "a CPU", "device_type": "cpu", "threads": 2},

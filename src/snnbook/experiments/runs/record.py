@@ -189,6 +189,7 @@ def unsealed(path: Path) -> dict:
     try:
         if schema in (OLD, SCHEMA) or not isinstance(schema, int):
             shape.check(content, missing=shape.OLDER if schema == OLD else ())
+            shape.check_curves(content)
     except UserError as error:
         raise UserError(f"record {path}: {error}; {advice}") from None
     return content

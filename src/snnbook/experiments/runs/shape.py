@@ -90,6 +90,23 @@ def check(
         check(item, shape.get(key, shape.get(...)), _joined(where, key))
 
 
+def check_curves(content: dict) -> None:
+    """Raise a UserError unless the curves of a record (which is as ``RECORD`` says) are as long as its run."""
+    epochs, curve = content["config"]["recipe"]["epochs"], content["curve"]
+    tested = curve["tested"]
+    if tested != sorted(set(tested)) or tested[:1] == [0] or tested[-1:] != [epochs]:
+        raise UserError(
+            f"curve.tested is {shown(tested)}; expected epochs that rise from 1 on and end at {epochs}"
+        )
+    for kind, length in {"loss": epochs, "accuracy": len(tested), "test_loss": len(tested)}.items():
+        for name, values in curve.get(kind, {}).items():
+            if not isinstance(values, list) or len(values) != length:
+                count = len(values) if isinstance(values, list) else shown(values)
+                raise UserError(
+                    f"curve.{kind}.{name} has {count} entries; expected {length}, for {epochs} epochs"
+                )
+
+
 def _joined(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
