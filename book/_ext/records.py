@@ -187,10 +187,7 @@ class ResultsDirective(SphinxDirective):
         known = replace(
             found, profile=tables.PROFILES[-1]
         ).columns()  # the rehearsal has fewer: not the paper's
-        for title in columns.split():
-            if title not in known:
-                raise UserError(f"no column {title!r}; {nearest(title, known)}")
-        asked = ("row", *columns.split()) if columns else every
+        asked = ("row", *titles(columns, known)) if columns else every
         chosen = {title: every[title] for title in asked if title in every}
         shown = [line for line in found.lines if not line.waits]
         content = [self.grid(shown, chosen)] if shown else []
@@ -246,6 +243,23 @@ class ResultsDirective(SphinxDirective):
         warnings = {"paper": "", tables.REHEARSAL: ": a rehearsal, which decides nothing"}
         text = f"{profile} profile" + warnings.get(profile, ": not the paper's numbers")
         return nodes.paragraph("", "", nodes.inline(text, text), classes=["profile-label", profile])
+
+
+def titles(wanted: str, every: Iterable[str]) -> list[str]:
+    """The columns that ``wanted`` names, one after the other; a title may be of several words (``paper STM``).
+
+    Raises:
+        UserError: a word begins no column's title; the message names the nearest.
+    """
+    known = sorted((title.split() for title in every), key=len, reverse=True)
+    words, found = wanted.split(), []
+    while words:
+        title = next((title for title in known if words[: len(title)] == title), None)
+        if title is None:
+            raise UserError(f"no column {words[0]!r}; {nearest(words[0], every)}")
+        found.append(" ".join(title))
+        words = words[len(title) :]
+    return found
 
 
 def row(cells: Iterable[nodes.Node]) -> nodes.Node:
