@@ -17,6 +17,7 @@ profile that verdicts rest on, or in the one it names::
     ```
 
 Without a profile it is the one closest to the paper that has records.  A row without a record reads "not run".
+A heading of two words is asked for with an underscore between them, as ``paper_STM``.
 An unknown row, key or option is a warning, and those are errors.
 """
 
@@ -183,14 +184,14 @@ class ResultsDirective(SphinxDirective):
         for line in found.lines:
             for run_id in filter(None, (line.run, line.baseline_run)):
                 watch(self.env, run_id, profile)
-        every = found.columns()
+        every, wanted = found.columns(), [word.replace("_", " ") for word in columns.split()]
         known = replace(
             found, profile=tables.PROFILES[-1]
         ).columns()  # the rehearsal has fewer: not the paper's
-        for title in columns.split():
+        for title in wanted:
             if title not in known:
                 raise UserError(f"no column {title!r}; {nearest(title, known)}")
-        asked = ("row", *columns.split()) if columns else every
+        asked = ("row", *wanted) if wanted else every
         chosen = {title: every[title] for title in asked if title in every}
         shown = [line for line in found.lines if not line.waits]
         content = [self.grid(shown, chosen)] if shown else []
