@@ -184,9 +184,7 @@ class ResultsDirective(SphinxDirective):
             for run_id in filter(None, (line.run, line.baseline_run)):
                 watch(self.env, run_id, profile)
         every = found.columns()
-        known = replace(
-            found, profile=tables.PROFILES[-1]
-        ).columns()  # the rehearsal has fewer: not the paper's
+        known = replace(found, profile=tables.PROFILES[-1]).columns()  # the rehearsal lacks the paper's
         asked = ("row", *titles(columns, known)) if columns else every
         chosen = {title: every[title] for title in asked if title in every}
         shown = [line for line in found.lines if not line.waits]
