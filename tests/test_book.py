@@ -232,7 +232,7 @@ def toy(tmp_path, monkeypatch):
                 "fingerprint": "f",
             },
             metrics={"snn": {"last": accuracy, "best": 95.0, "best_epoch": 1}},
-            curve={"loss": {}, "accuracy": {}, "tested": []},
+            curve={"loss": {}, "accuracy": {"snn": [accuracy]}, "tested": [1]},
             measure={},
             cost={"seconds": 10.0, "seconds_per_epoch": 1.0, "parameters": 10},
             environment={"device": "a small computer", "device_type": "cpu", "threads": 2},

@@ -59,12 +59,8 @@ def test_alike_needs_networks_that_learned(results):
 
 def test_a_loss_near_that_of_guessing_gives_no_verdict(results):
     rows(results, a=(93, 94, 95), b=(90, 90, 90))
-    put(
-        results,
-        dataclasses.replace(
-            made("demo/b", 0, 90), curve={"loss": {"ce": [2.29]}, "accuracy": {}, "tested": []}
-        ),
-    )
+    curve = made("demo/b").curve
+    put(results, made("demo/b", 0, 90, curve=curve | {"loss": {"ce": [2.29] * len(curve["loss"]["ce"])}}))
     assert "guessing costs 2.30" in judge.judge(claim(), results=results).why
 
 
