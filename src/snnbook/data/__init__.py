@@ -82,6 +82,8 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     if config.name in EVENTS:
         return assemble(config.name, classes, *_frames(config, train, test), AS_THEY_ARE)
     if config.name not in STREAMED:
+        if isinstance(train, Files):  # a tree of CIFAR
+            train, test = folder.read(train, test, config.size)
         return assemble(config.name, classes, train, test)
     share, pixels = imagenet.SHARES.get(config.name, 1.0), imagenet.pixels(config.name)
     if config.stream:

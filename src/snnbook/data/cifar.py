@@ -9,7 +9,7 @@ from PIL import Image
 
 from snnbook import bars, files, room
 from snnbook.data import folder, location
-from snnbook.data.dataset import Images
+from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
 
@@ -20,8 +20,10 @@ def _source(name: str) -> type:
     return {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
 
 
-def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, ...], Images, Images]:
-    """Class names, training and test images ``[N, 3, size, size]``, grouped by class.
+def load(
+    name: str, root: Path, size: int, download: bool
+) -> tuple[tuple[str, ...], Images | Files, Images | Files]:
+    """Class names, training and test images ``[N, 3, size, size]``, grouped by class; of a tree its files.
 
     Looks for a tree of images in ``root/<name>`` and ``root``, then for torchvision's files in ``root``, and
     downloads those (170 MB, checksums verified) if asked.
@@ -34,7 +36,7 @@ def load(name: str, root: Path, size: int, download: bool) -> tuple[tuple[str, .
         root = root.absolute().parent
     place = location.found(name, root)
     if place is not None and place.endswith("train"):
-        return folder.load((root / place).parent, size)
+        return folder.listing((root / place).parent)
     if place is None:
         _check_no_other(name, root)
     try:
@@ -58,10 +60,11 @@ def _check_no_other(name: str, root: Path) -> None:
     """Refuse a tree of images that is another data set, before a download is thought of."""
     for place in (root / name, root):
         if (place / "train").is_dir():
+            there = location.classes(place / "train")
             raise UserError(
-                f"{place} has {len(location.classes(place / 'train'))} classes, {name} has "
-                f"{location.PLACES[name][1]}; name another folder with --data DIR, or, for your own images, "
-                "set data name to 'folder'"
+                f"{place} has {len(there)} classes ({', '.join(there[:4])[:80]} ...), {name} has "
+                f"{location.PLACES[name][1]} ({', '.join(location.AMONG[name])} ...); name another folder with "
+                "--data DIR, or, for your own images, set data name to 'folder'"
             )
 
 

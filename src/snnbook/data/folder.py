@@ -27,12 +27,6 @@ UPRIGHT = {
 BAR_FROM = 5000  # below this many files, reading is over before a progress bar helps
 
 
-def load(root: Path, size: int) -> tuple[tuple[str, ...], Images, Images]:
-    """Class names, training and test images as :func:`listing` lists and :func:`read` reads them."""
-    classes, train, test = listing(root)
-    return classes, *read(train, test, size)
-
-
 def listing(root: Path, test: str = "test") -> tuple[tuple[str, ...], Files, Files]:
     """Class names, training and test files, in the order of their sorted names.
 
