@@ -9,16 +9,18 @@ from PIL import Image
 from bad_input import one_line
 from snnbook import data
 from snnbook.data import DataConfig, cifar10_dvs, imagenet, location
+from snnbook.data import folder as folders
 from snnbook.experiments.matrix import plan
 from test_data_cifar import archive  # noqa: F401
 from test_data_imagenet import imitate
 
 
-def tree(root, classes):
+def tree(root, classes, name=None):
+    known = location.AMONG.get(name, ())
     for half in ("train", "test"):
         for number in range(classes):
-            folder = root / half / f"c{number:03d}"
-            folder.mkdir(parents=True)
+            folder = root / half / (known[number] if number < len(known) else f"c{number:03d}")
+            folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((4, 4, 3), number, np.uint8)).save(folder / "0.png")
     return root
 
@@ -28,12 +30,37 @@ def tree(root, classes):
     ("name", "count", "other"), [("cifar10", 10, "cifar100"), ("cifar100", 100, "cifar10")]
 )
 def test_a_tree_of_cifar_is_one_of_them(tmp_path, name, count, other, inside):
-    tree(tmp_path / name if inside else tmp_path, count)
+    tree(tmp_path / name if inside else tmp_path, count, name)
     assert location.found(name, tmp_path) == (f"{name}/train" if inside else "train")
     assert location.found(other, tmp_path) is None
     assert data.load(DataConfig(name, size=4), tmp_path).num_classes == count
     parts = [f"no {other} in"] if inside else [f"has {count} classes", "--data DIR"]
     one_line(lambda: data.load(DataConfig(other, download=not inside), tmp_path), *parts)
+
+
+@pytest.mark.parametrize(("name", "count"), [("cifar10", 10), ("cifar100", 100)])
+def test_as_many_classes_do_not_make_it_cifar(tmp_path, name, count):
+    root = tree(tmp_path / "own", count)
+    assert location.found(name, root) is None
+    one_line(
+        lambda: data.load(DataConfig(name, download=True), root),
+        f"{count} classes (c000",
+        "'folder'",
+        "--data DIR",
+    )
+    shutil.move(root, tmp_path / name)
+    for place in (tmp_path, tmp_path / name):  # its folder says what it is
+        assert data.load(DataConfig(name, size=4), place).num_classes == count
+
+
+def test_of_a_tree_of_cifar_only_what_is_kept_is_decoded(tmp_path, monkeypatch):
+    for folder in tree(tmp_path / "cifar10", 10).glob("*/*"):
+        for number in range(1, 5):
+            shutil.copy(folder / "0.png", folder / f"{number}.png")
+    seen, decode = [], folders.decode
+    monkeypatch.setattr(folders, "decode", lambda file, cut: seen.append(file) or decode(file, cut))
+    found = data.load(DataConfig("cifar10", size=4, train_per_class=2, test_limit=5), tmp_path)
+    assert len(found.train_labels) == 20 and len(seen) == 25
 
 
 def test_a_tree_of_another_set_does_not_hide_what_is_there(archive, tmp_path):  # noqa: F811

@@ -23,7 +23,7 @@ def _source(name: str) -> type:
 def load(
     name: str, root: Path, size: int, download: bool
 ) -> tuple[tuple[str, ...], Images | Files, Images | Files]:
-    """Class names, training and test images ``[N, 3, size, size]``, grouped by class; of a tree, only its files.
+    """Class names, training and test images ``[N, 3, size, size]``, grouped by class; of a tree its files.
 
     Looks for a tree of images in ``root/<name>`` and ``root``, then for torchvision's files in ``root``, and
     downloads those (170 MB, checksums verified) if asked.
@@ -60,10 +60,11 @@ def _check_no_other(name: str, root: Path) -> None:
     """Refuse a tree of images that is another data set, before a download is thought of."""
     for place in (root / name, root):
         if (place / "train").is_dir():
+            there = location.classes(place / "train")
             raise UserError(
-                f"{place} has {len(location.classes(place / 'train'))} classes, {name} has "
-                f"{location.PLACES[name][1]}; name another folder with --data DIR, or, for your own images, "
-                "set data name to 'folder'"
+                f"{place} has {len(there)} classes ({', '.join(there[:4])[:80]} ...), {name} has "
+                f"{location.PLACES[name][1]} ({', '.join(location.AMONG[name])} ...); name another folder with "
+                "--data DIR, or, for your own images, set data name to 'folder'"
             )
 
 

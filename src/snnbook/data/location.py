@@ -20,6 +20,8 @@ PLACES = {
     "cifar10": (("cifar10/train", "train", "cifar-10-batches-py"), 10, 170_498_071),
     "cifar100": (("cifar100/train", "train", "cifar-100-python"), 100, 169_001_437),
 }
+# Classes that it has, whatever its trees call the others ("plane" or "airplane").
+AMONG = {"cifar10": ("bird", "deer", "frog", "ship"), "cifar100": ("apple", "beaver", "whale", "worm")}
 
 
 def megabytes(name: str) -> str:
@@ -30,10 +32,10 @@ def megabytes(name: str) -> str:
 def found(name: str, root: Path) -> str | None:
     """Where below ``root`` the data set ``name``, one of :data:`PLACES`, lies; None if it is not there.
 
-    A tree of images with another number of classes is another data set.
+    A tree of images with another number of classes is another data set, and so is one with other classes unless
+    its folder has the data set's name.
     """
-    places, count, _ = PLACES[name]
-    return next((place for place in places if _is(root / place, count)), None)
+    return next((place for place in PLACES[name][0] if _is(root / place, name)), None)
 
 
 def classes(half: Path) -> list[str]:
@@ -43,5 +45,9 @@ def classes(half: Path) -> list[str]:
     return sorted(path.name for path in half.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _is(place: Path, count: int) -> bool:
-    return len(classes(place)) == count if place.name == "train" else place.is_dir()
+def _is(place: Path, name: str) -> bool:
+    if place.name != "train":
+        return place.is_dir()
+    there = classes(place)
+    named = place.absolute().parent.name == name or {*AMONG[name]} <= {one.lower() for one in there}
+    return len(there) == PLACES[name][1] and named
