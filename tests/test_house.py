@@ -15,7 +15,7 @@ PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
     ("errors", "lazy", "precision", "threads"),
-    ("files", "checks"),
+    ("files", "checks", "warm"),
     ("surrogates",),
     ("kernels",),
     ("folding",),
