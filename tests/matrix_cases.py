@@ -53,7 +53,7 @@ class StandIn(Matrix):
             self.work,
             self.profile,
             self.pause,
-            *step.rows,
+            step.row,
             *seeds,
         ]
         return f"{shlex.join(map(str, words))} >> {shlex.quote(str(self.log(step)))} 2>&1"
@@ -123,7 +123,7 @@ def matrix(here, profile="quick", pause=0.0, **options):
 
 
 def names(made):
-    return [(*step.rows, step.seeds, step.after, step.again) for step in made.steps]
+    return [(step.row, step.seeds, step.after, step.again) for step in made.steps]
 
 
 def calls(here):

@@ -113,7 +113,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     print(matrix.text(), flush=True)
     if a.dry_run:
         for step in matrix.steps:
-            print(f"  {', '.join(step.rows)}, seed {', '.join(map(str, step.seeds))}")
+            print(f"  {step.row}, seed {', '.join(map(str, step.seeds))}")
         return
     total, start = len(matrix.todo), time.monotonic()
 

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from snnbook import files
+from snnbook import files, warm
 from snnbook.errors import UserError
 from snnbook.experiments.matrix import owner
 from snnbook.experiments.matrix.estimate import durations
@@ -26,6 +26,13 @@ from snnbook.experiments.runs.record import Record
 
 END_WITH_PARENT = 1  # Linux's PR_SET_PDEATHSIG
 GRACE = 10.0  # seconds to end by oneself
+# What a run imports, and what torch imports when an optimizer takes its first step.
+WARM = (
+    "snnbook.cli.commands",
+    "snnbook.experiments.runs.run",
+    "snnbook.experiments.runs.training",
+    "torch._dynamo",
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,8 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
             log.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
     messages = matrix.work / matrix.profile / "snakemake.log"
-    with _own_folder(matrix.work / "reproduce") as folder:
-        code = _schedule(matrix, folder, messages, on_record)
+    with _own_folder(matrix.work / "reproduce") as folder, _warm(matrix, folder) as environment:
+        code = _schedule(matrix, folder, environment, messages, on_record)
     failed = _failures(matrix, messages)
     if code and not failed:
         raise UserError(f"Snakemake failed, though each run has its record; see {messages}")
@@ -93,7 +100,18 @@ def _check_installed(executor: str | None) -> None:
         raise UserError(f"{plugin} not installed, which submits to {executor}; get it: pip install {plugin}")
 
 
-def _schedule(matrix: Matrix, folder: Path, messages: Path, on_record: Callable[[Record, int], None]) -> int:
+def _warm(matrix: Matrix, folder: Path) -> AbstractContextManager[dict[str, str]]:
+    """A process in whose copies the runs are made, if so they are; gives the environment in which they find it."""
+    return warm.started(folder, WARM) if matrix.warm else nullcontext({})
+
+
+def _schedule(
+    matrix: Matrix,
+    folder: Path,
+    environment: dict[str, str],
+    messages: Path,
+    on_record: Callable[[Record, int], None],
+) -> int:
     """Run Snakemake in ``folder``; returns its exit code.  What it says goes to the file ``messages``."""
     workflow = files.root() / "workflow"
     seconds = durations(matrix.steps, matrix.profile, matrix.results)
@@ -129,7 +147,7 @@ def _schedule(matrix: Matrix, folder: Path, messages: Path, on_record: Callable[
         ]
     if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
         command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
-    environment = dict(os.environ) if matrix.executor else {**os.environ, owner.VARIABLE: owner.name()}
+    environment = os.environ | environment | ({} if matrix.executor else {owner.VARIABLE: owner.name()})
     with files.told(messages), open(files.place(messages, "messages"), "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(

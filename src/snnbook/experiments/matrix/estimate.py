@@ -10,8 +10,8 @@ from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import tables
 
-# Seconds a process takes to import torch and scikit-learn: measured where the quick records were made, idle.
-START = 6
+# Seconds a process takes to import torch: measured where the quick records were made, idle.
+START = 5
 # Records time the training alone.  Testing an image after an epoch takes this part of training on it, since it
 # goes forward only and in large batches: measured in the same place.
 TEST_SHARE = 0.2
@@ -38,12 +38,15 @@ class Forecast:
     devices: tuple[str, ...]
 
 
-def forecast(planned: Sequence[Step], profile: str, results: Path | None = None) -> Forecast:
+def forecast(
+    planned: Sequence[Step], profile: str, results: Path | None = None, start: float = START
+) -> Forecast:
     """What ``planned`` will take: by the records of a row's seeds, else the median over the profile's records.
 
-    Where the folder ``results`` has no record of a row, the project's own count.
+    Where the folder ``results`` has no record of a row, the project's own count.  ``start``: seconds until a step
+    begins to train.
     """
-    return _forecast(planned, _recorded(profile, results))
+    return _forecast(planned, _recorded(profile, results), start)
 
 
 def durations(planned: Sequence[Step], profile: str, results: Path | None = None) -> dict[str, float]:
@@ -52,24 +55,22 @@ def durations(planned: Sequence[Step], profile: str, results: Path | None = None
     return {step.name: _forecast([step], recorded).seconds for step in planned}
 
 
-def _forecast(planned: Sequence[Step], recorded: dict[str, list[Record]]) -> Forecast:
+def _forecast(planned: Sequence[Step], recorded: dict[str, list[Record]], start: float = START) -> Forecast:
     everything = [one for found in recorded.values() for one in found]
     seconds = gpu = disk = 0.0
     typical = unknown = 0
     devices = set()
-    for start, row, count in [
-        (START / len(step.rows), row, len(step.seeds)) for step in planned for row in step.rows
-    ]:
-        found = recorded.get(row, everything)
+    for step in planned:
+        count, found = len(step.seeds), recorded.get(step.row, everything)
         if not found:
             unknown += count
             continue
-        middle = mean if row in recorded else median
+        middle = mean if step.row in recorded else median
         takes = start + count * middle(_seconds(one) for one in found)
         seconds += takes
         gpu += takes * mean(one.environment["device_type"] == "cuda" for one in found)
         disk += count * 4 * middle(one.cost["parameters"] for one in found)
-        typical += 0 if row in recorded else count
+        typical += 0 if step.row in recorded else count
         devices.update(one.environment["device"] for one in found)
     return Forecast(seconds, gpu, disk, typical, unknown, tuple(sorted(devices)))
 

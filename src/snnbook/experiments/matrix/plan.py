@@ -13,11 +13,6 @@ from snnbook.experiments.runs.standing import standing
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
 
-# Rows of the quick profile that share a process at most: starting one takes about as long as a run.
-TOGETHER = 3
-# But there are at least so many steps for each of those that go on at a time, so that none idles at the end.
-STEPS_A_SLOT = 10
-
 
 @dataclass(frozen=True)
 class Task:
@@ -39,7 +34,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Step:
-    """What one process does: some seeds of a row, or of a few in turn, after the steps named in ``after``.
+    """What one process does: a run, or some seeds of a row in turn, after the steps named in ``after``.
 
     ``again``: their records stand, but others need the weights, which git does not keep.
     """
@@ -50,13 +45,13 @@ class Step:
     again: bool
 
     @property
-    def rows(self) -> tuple[str, ...]:
-        """What it runs, each with all of :attr:`seeds`."""
-        return tuple(dict.fromkeys(run.id for run in self.runs))
+    def row(self) -> str:
+        """What it runs, with each of :attr:`seeds`."""
+        return self.runs[0].id
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(sorted({run.seed for run in self.runs}))
+        return tuple(run.seed for run in self.runs)
 
 
 def matrix(
@@ -123,12 +118,12 @@ def _there(until: str | None, data: Path | None) -> bool:
     return (folder / until).exists() or (folder.name == until and folder.is_dir())  # given by its own name
 
 
-def steps(tasks: Sequence[Task], profile: str, slots: int = 1) -> list[Step]:
-    """The processes that do what is not done, each after those whose weights it needs; ``slots`` go on at a time.
+def steps(tasks: Sequence[Task]) -> list[Step]:
+    """The processes that do what is not done, each after those whose weights it needs.
 
-    In the quick profile the seeds of a row share a process, and where there are many rows, a few of them do;
-    elsewhere each run has its own, with a GPU of its own.  What a run needs is a step too, whichever table it
-    belongs to, if its record or its weights are missing: a teacher is trained once, before its students.
+    In the quick profile the seeds of a row share a process; elsewhere each run has its own, with a GPU of its own.
+    What a run needs is a step too, whichever table it belongs to, if its record or its weights are missing: a
+    teacher is trained once, before its students.
 
     Raises:
         UserError: a mistake in one of the tables concerned, with its line.
@@ -152,16 +147,7 @@ def steps(tasks: Sequence[Task], profile: str, slots: int = 1) -> list[Step]:
         name: [_name(n) for one in seeds.values() for n in one.parents if n.seed in groups.get(_name(n), {})]
         for name, seeds in groups.items()
     }
-    size = min(TOGETHER, len(groups) // (STEPS_A_SLOT * slots)) if profile == "quick" else 1
-    chunks: list[list[str]] = []
-    for name in _sorted(needed):
-        alike = chunks and groups[chunks[-1][0]].keys() == groups[name].keys()
-        if alike and len(chunks[-1]) < size:
-            chunks[-1].append(name)
-        else:
-            chunks.append([name])
-    place = {name: chunk[0] for chunk in chunks for name in chunk}
-    return [_step(chunk, groups, [place[n] for name in chunk for n in needed[name]]) for chunk in chunks]
+    return [_step(name, groups[name], needed[name]) for name in _sorted(needed)]
 
 
 def _sorted(needed: dict[str, list[str]]) -> list[str]:
@@ -172,14 +158,10 @@ def _sorted(needed: dict[str, list[str]]) -> list[str]:
     return list(TopologicalSorter(needed).static_order())
 
 
-def _step(chunk: list[str], groups: dict[str, dict[int, Run]], after: list[str]) -> Step:
-    runs = tuple(one for name in chunk for one in groups[name].values())
-    return Step(
-        name=chunk[0],
-        runs=runs,
-        after=tuple(name for name in dict.fromkeys(after) if name != chunk[0]),
-        again=all(one.record_path.is_file() for one in runs),
-    )
+def _step(name: str, seeds: dict[int, Run], after: list[str]) -> Step:
+    runs = tuple(seeds[seed] for seed in sorted(seeds))
+    again = all(one.record_path.is_file() for one in runs)
+    return Step(name, runs, tuple(dict.fromkeys(after)), again)
 
 
 def _name(one: Run) -> str:

@@ -13,7 +13,7 @@ from snnbook import threads
 from snnbook.errors import UserError
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
-from snnbook.experiments.matrix.estimate import forecast
+from snnbook.experiments.matrix.estimate import START, forecast
 from snnbook.experiments.matrix.plan import Step, Task
 from snnbook.experiments.runs import record
 
@@ -56,6 +56,11 @@ class Matrix:
             return 1
         return 4 if self.executor else max(1, self.cores // self.slots)
 
+    @property
+    def warm(self) -> bool:
+        """Whether runs are made in copies of one process that has imported torch: without notebook and card."""
+        return self.bare and not (self.gpus or self.executor) and sys.platform == "linux"
+
     def log(self, step: Step) -> Path:
         """Where the output of a step goes."""
         return self.work / self.profile / step.name / "log.txt"
@@ -67,7 +72,7 @@ class Matrix:
         options += ["--data", self.data] if self.data else []
         options += ["--bare"] if self.bare else []
         options += ["--own-card"] if self.gpus else []
-        line = shlex.join([sys.executable, "-m", "snnbook", "run", *step.rows, *map(str, options)])
+        line = shlex.join([sys.executable, "-m", "snnbook", "run", step.row, *map(str, options)])
         return f"{line} >> {shlex.quote(str(self.log(step)))} 2>&1"
 
     def text(self) -> str:
@@ -84,15 +89,11 @@ class Matrix:
         for (table, reason), runs in reasons.items():
             which = ", ".join(runs) if len(runs) < 4 else f"{len(runs)} rows of {table}"
             lines.append(f"  waits: {which}: {reason}")
-        lines += [
-            f"  again for the weights, which git does not keep: {', '.join(s.rows)}"
-            for s in self.steps
-            if s.again
-        ]
+        lines += [f"  again for the weights, which git does not keep: {s.row}" for s in self.steps if s.again]
         return "\n".join(lines + (self._needs() if self.steps else []))
 
     def _needs(self) -> list[str]:
-        guess = forecast(self.steps, self.profile, self.results)
+        guess = forecast(self.steps, self.profile, self.results, 0 if self.warm else START)
         rough = [f"{guess.typical} runs counted as the profile's median"] if guess.typical else []
         rough += (
             [f"{guess.unknown} runs not counted, nothing like them has a record"] if guess.unknown else []
@@ -185,7 +186,7 @@ def prepare(
     return Matrix(
         profile=profile,
         tasks=tuple(tasks),
-        steps=tuple(plan.steps(tasks, profile, slots=cores)),
+        steps=tuple(plan.steps(tasks)),
         results=results,
         work=work,
         data=Path(data).absolute() if data else None,
