@@ -78,7 +78,8 @@ def made_bare(classes, accuracy, loss=0.0):
     """The parts of a record that tell whether its network learned."""
     return record.Record(
         **dict.fromkeys(("label", "profile", "asked", "created"), ""),
-        **dict.fromkeys(("config", "measure", "cost", "environment", "code")),
+        **dict.fromkeys(("measure", "cost", "environment", "code")),
+        config={"method": {"name": "direct"}},
         run="demo/a",
         seed=0,
         data={"classes": classes},

@@ -23,7 +23,7 @@ def fault(made: Record) -> str | None:
     """Why a run's network did not learn; None if it did, or all of them did.
 
     It did not if its last test accuracy is below :func:`floor`, or if the cross-entropy of its last epoch of
-    training is above 0.95 ln C.
+    training is above 0.95 ln C, a readout.
     """
     classes = made.data["classes"]
     for network, found in made.metrics.items():
@@ -31,14 +31,21 @@ def fault(made: Record) -> str | None:
             return f"{_named(made)}: the {network.upper()} has {found['last']:.1f} % of {classes} classes"
     for term in GUESSED:
         for last in made.curve.get("loss", {}).get(term, [])[-1:]:
-            if last > LOSS * log(classes):
-                return f"{_named(made)}: its loss ends at {last:.2f}, and guessing costs {log(classes):.2f}"
+            guessing = log(classes) * _readouts(made)
+            if last > LOSS * guessing:
+                return f"{_named(made)}: its loss ends at {last:.2f}, and guessing costs {guessing:.2f}"
     return None
 
 
 def faults(records: Iterable[Record]) -> list[str]:
     """Why those of ``records`` that did not learn did not, a line for each."""
     return [why for why in map(fault, records) if why]
+
+
+def _readouts(made: Record) -> int:
+    """How many cross-entropies the record's one is the sum of: Joint A-SNN asks each exit of both networks."""
+    exits = 1 if made.config["method"].get("exits", "last") == "last" else 4
+    return exits * len(made.metrics)
 
 
 def _named(made: Record) -> str:
