@@ -19,6 +19,7 @@ HUGE = st.integers(10**5, 10**20)
 def groups(tmp_path, monkeypatch):
     """A machine of 1000 kB whose control groups the test writes: ``group("a/b", limit, used, cached)``."""
     (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 1000 kB\n")
+    monkeypatch.setattr(room, "_of_allocator", lambda: 0)
     for name, value in {"MEMINFO": "meminfo", "MINE": "mine", "CGROUPS": "fs"}.items():
         monkeypatch.setattr(room, name, tmp_path / value)
 
@@ -58,6 +59,12 @@ def test_the_narrowest_of_the_groups_around_counts(groups, line):
     groups("a", 600_000, 100_000, version=version)
     groups("other", 7, version=version)
     assert room.at_hand() == 500_000
+
+
+def test_what_was_freed_and_is_kept_for_later_is_at_hand(groups, monkeypatch):
+    monkeypatch.setattr(room, "_of_allocator", lambda: 500)
+    groups("", 9000, 9000)
+    assert room.at_hand() == 500
 
 
 @given(text=st.text(max_size=30))

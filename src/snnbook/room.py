@@ -1,5 +1,6 @@
 """Does it fit?  Asked before memory is filled, since the system kills a process that fills it."""
 
+import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +16,17 @@ V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def at_hand() -> int:
-    """Bytes of main memory that can be had: of the machine, and below the limits of the container this runs in."""
-    return min([_of_machine(), *_of_containers()])
+    """Bytes of main memory that can be had: of the machine, and below the limits of the container this runs in.
+
+    What this process has freed and its allocator keeps for it counts, too.
+    """
+    return min([_of_machine(), *_of_containers()]) + _of_allocator()
 
 
 FEWER = "keep fewer images or smaller ones, or read them from disk with data.stream: true (image folders)"
 
 
-def check(needed: int, available: int, name: str, whose: str = "", advice: str = FEWER) -> None:
+def check(needed: float, available: int, name: str, whose: str = "", advice: str = FEWER) -> None:
     """Refuse what would not fit.
 
     Args:
@@ -51,6 +55,22 @@ def _of_machine() -> int:
         lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Information(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    # arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks; what is free; keepcost
+    _fields_ = (("before", ctypes.c_size_t * 8), ("free", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
+
+
+def _of_allocator() -> int:
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):  # another C library, or an old one
+        return 0
+    ask.restype = _Information
+    return ask().free
 
 
 def _of_containers() -> Iterator[int]:

@@ -6,7 +6,6 @@ A backbone is an ordinary module that never mentions time; its parts have the sa
 
 import inspect
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from math import inf
 import torch
 from torch import nn
 
-from snnbook import neurons
+from snnbook import neurons, room
 from snnbook.backbones import options
 from snnbook.backbones.backbone import Backbone
 from snnbook.backbones.batchnorm import STATISTICS, by_step
@@ -151,16 +150,12 @@ def _rehearse(name: str, width: int | None, options: dict) -> None:
     """Build the network without its memory, and refuse one whose weights this machine could not hold."""
     try:
         parameters = _parameters(name, width, json.dumps(options))
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (TypeError, ValueError) as error:
         raise UserError(
             f"network.options is {shown(options)} ({error}); expected what JSON can write"
         ) from None
-    if 8 * parameters > memory:  # 4 bytes each, and their gradients
-        raise UserError(
-            f"network {name} with width {width} and options {shown(options)} has {parameters:.1e} parameters, "
-            f"more than this machine's {memory / 2**30:.0f} GiB can train; expected a smaller network"
-        )
+    what = f"network {name} with width {width}, options {shown(options)} and so {parameters:.1e} parameters"
+    room.check(8 * parameters, room.at_hand(), what, advice="choose a smaller network")  # with gradients
 
 
 @lru_cache(maxsize=256)

@@ -8,6 +8,7 @@ from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import check_has_its_factors
 from snnbook.trainers.loop.evaluation import check_method, predictions
+from snnbook.trainers.loop.fits import step_fits, told
 from snnbook.trainers.loop.recipe import Recipe
 
 
@@ -40,12 +41,18 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
 
 
 @torch.no_grad()
-def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe) -> None:
-    """Try two blank images, so that a network of too few classes is told before a GPU stops at a label."""
+def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes: int = 1) -> None:
+    """Try two blank images, so that a network of too few classes is told before a GPU stops at a label.
+
+    And what is kept of them says whether a whole batch, shared by ``processes``, would fit into memory.
+    """
     method.eval()
     blank = torch.zeros(2, *data.shape, device=data.device)
     images = blank.transpose(0, 1).contiguous() if data.frames else blank
-    for name, logits in predictions(method, images, blank, recipe).items():
+    batch = max(1, min(recipe.batch_size, len(data.train_labels)) // processes)
+    with told(), step_fits(method, recipe, blank.device, len(blank), batch):
+        found = predictions(method, images, blank, recipe)
+    for name, logits in found.items():
         if logits.shape[1] < data.num_classes:
             raise UserError(
                 f"network {name!r} puts out {logits.shape[1]} classes and the data have {data.num_classes}; "

@@ -25,6 +25,7 @@ from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
+from snnbook.trainers.loop.fits import told
 from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.saved import save_memory
@@ -65,9 +66,9 @@ def fit(
         world: the processes that train together, each calling this function; all get the same history.
 
     Raises:
-        UserError: arguments that do not fit together; a checkpoint that is damaged or of another run; losses,
-            weights or predictions that are not finite; a training set smaller than a batch; a batch that processes
-            cannot share.
+        UserError: arguments that do not fit together, a step that does not fit into memory; a checkpoint that is
+            damaged or of another run; losses, weights or predictions that are not finite; a training set smaller
+            than a batch; a batch that processes cannot share.
     """
     device = check_arguments(method, recipe, seed, device)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -99,7 +100,7 @@ def fit(
         )
     if checkpoint is not None and isinstance(data, LoaderDataset):
         data.check_repeats(seed)
-    check_predictions(method, data, recipe)
+    check_predictions(method, data, recipe, world.size)
 
     count = len(data.train_labels)
     if count < recipe.batch_size and recipe.drop_last:
@@ -112,6 +113,7 @@ def fit(
         learner = torch.compile(learner)
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
+        told(),
         synchronize,
         _saving(method, recipe),
         bars.bar(
