@@ -60,6 +60,7 @@ BODIES = Bodies(_spikes, _gradients)
 def _forward(c: Tensor, h: Tensor, s: Tensor, dynamics: Dynamics, decay: float) -> None:
     """Fill the potentials before reset ``h`` and spikes ``s`` ``[T, n]`` from the currents ``c``."""
     fires = torch.gt if dynamics.strict else torch.ge
+    c, h, s = c.unbind(), h.unbind(), s.unbind()
     h[0].copy_(c[0])
     for t in range(len(c)):
         fires(h[t], dynamics.threshold, out=s[t])
@@ -85,15 +86,16 @@ def _backward(g: Tensor, h: Tensor, out: Tensor, dynamics: Dynamics, decay: floa
     soft one; a detached reset drops the second product in the bracket.
     """
     scratch = torch.empty_like(out[0]) if len(h) > 1 and dynamics.hard_reset else None
+    g, h, out = g.unbind(), h.unbind(), out.unbind()
     for t in reversed(range(len(h))):
         last = t + 1 == len(h)
         if last or dynamics.detach_reset:
-            out[t].copy_(g[t])
+            arriving = g[t]
         elif dynamics.hard_reset:
-            torch.addcmul(g[t], out[t + 1], h[t], value=-decay, out=out[t])
+            arriving = torch.addcmul(g[t], out[t + 1], h[t], value=-decay, out=out[t])
         else:
-            torch.sub(g[t], out[t + 1], alpha=decay * dynamics.threshold, out=out[t])
-        _times_derivative_(out[t], dynamics.surrogate, h[t], dynamics.threshold)
+            arriving = torch.sub(g[t], out[t + 1], alpha=decay * dynamics.threshold, out=out[t])
+        _times_derivative(arriving, dynamics.surrogate, h[t], dynamics.threshold, out=out[t])
         if last:
             continue
         if dynamics.hard_reset:
@@ -118,30 +120,32 @@ def _wide(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def _times_derivative_(gradient: Tensor, surrogate: Surrogate, potential: Tensor, threshold: float) -> None:
-    """Multiply ``gradient`` in place by ``surrogate.derivative(potential - threshold)``.
+def _times_derivative(
+    g: Tensor, surrogate: Surrogate, potential: Tensor, threshold: float, out: Tensor
+) -> None:
+    """Fill ``out``, which may be ``g``, with ``g`` times ``surrogate.derivative(potential - threshold)``.
 
     Passes over memory are what a neuron costs, so the surrogates that the papers use do it in few.
     """
     kind = type(surrogate)  # exactly: a subclass may have another derivative
     if kind is Rectangle:
         half = surrogate.width / 2
-        _keep_between_(gradient, potential, threshold - half, threshold + half)
+        _keep_between(g, potential, threshold - half, threshold + half, out)
         scale = surrogate.width
     elif kind is Triangle:
         scale = surrogate.gamma
-        gradient.addcmul_(gradient, (potential - threshold).abs_(), value=-1 / scale)
-        _keep_between_(gradient, potential, threshold - scale, threshold + scale)
+        torch.addcmul(g, g, (potential - threshold).abs_(), value=-1 / scale, out=out)
+        _keep_between(out, potential, threshold - scale, threshold + scale, out)
     else:
-        gradient.mul_(surrogate.derivative(potential - threshold))
+        torch.mul(g, surrogate.derivative(potential - threshold), out=out)
         return
     if scale != 1:
-        gradient.div_(scale)
+        out.div_(scale)
 
 
-def _keep_between_(gradient: Tensor, x: Tensor, low: float, high: float) -> None:
-    """Set ``gradient`` to zero in place where ``x`` is not between ``low`` and ``high``, in one pass."""
-    torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=gradient)
+def _keep_between(g: Tensor, x: Tensor, low: float, high: float, out: Tensor) -> None:
+    """Fill ``out`` with ``g``, and with zero where ``x`` is not between ``low`` and ``high``, in one pass."""
+    torch.ops.aten.hardtanh_backward.grad_input(g, x, low, high, grad_input=out)
 
 
 def _blocks(*tensors: Tensor):
