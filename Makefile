@@ -23,8 +23,8 @@ help:  ## list these targets
 
 setup: $(READY)  ## make the environment in .venv from requirements.lock
 
-book: $(READY)  ## run the chapters and render the book to _build/html
-	$(BIN)/python book/build.py
+book: $(READY)  ## run the chapters and render the book to _build/html; CHAPTERS="1 5" for some of it
+	$(BIN)/python book/build.py $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 serve: $(READY)  ## render the book and serve it on localhost
 	$(BIN)/python book/build.py --serve
