@@ -26,7 +26,7 @@ from traitlets import Unicode
 from snnbook import files, warm
 from snnbook.errors import UserError
 
-# What kernels import sooner or later, done once for all.  Nothing of the library: what a chapter reads of it counts.
+# What kernels import sooner or later, done once for all.  Nothing of the library: what a chapter reads counts.
 WARM = ("ipykernel.ipkernel", "matplotlib.pyplot", "seaborn", "torch", "torch._dynamo", "torchvision")
 # As kernels have it when they import matplotlib.
 BACKEND = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
