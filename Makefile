@@ -23,18 +23,24 @@ help:  ## list these targets
 
 setup: $(READY)  ## make the environment in .venv from requirements.lock
 
-book: $(READY)  ## run the chapters and render the book to _build/html
-	$(BIN)/python book/build.py
+book: $(READY)  ## run the chapters and render the book to _build/html; CHAPTERS="1 5" for some of it
+	$(BIN)/python book/build.py $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 serve: $(READY)  ## render the book and serve it on localhost
 	$(BIN)/python book/build.py --serve
 
-# The tests and the book at a time, a core each: idle threads of one would only be in the other's way.
+# The tests and the book at a time, a core each: idle threads of one would only be in the other's way.  When the book
+# is done, a second pytest takes test files from the end of the list until it meets the first.
 test: $(READY) lint  ## lint, test, run every notebook, build the book with warnings as errors
-	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 pytest book
+	@rm -rf _build/share && mkdir -p _build/share
+	OMP_NUM_THREADS=1 SNNBOOK_SHARE=_build/share $(MAKE) --no-print-directory --jobs=2 pytest book pytest-too
 
 pytest: $(READY)  ## the tests of the library alone
 	$(BIN)/pytest
+
+.PHONY: pytest-too
+pytest-too: $(READY)
+	SNNBOOK_SHARE_FROM=end $(BIN)/pytest -p no:cacheprovider
 
 lint: $(READY) typecheck  ## check style and types, and that notebooks are clean and README up to date
 	$(BIN)/ruff check

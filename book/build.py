@@ -2,6 +2,7 @@
 
 ``python book/build.py`` builds; ``--serve`` shows the result on localhost as well.  What has not changed is not
 done again.  A failing cell, a warning of the renderer or a number without a source ends the build with code 1.
+``--chapters 1 5`` builds these alone, with the pages they refer to most, in ``_build/part``, for who writes one.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,20 +26,40 @@ from snnbook.experiments.runs import lock
 
 ROOT = files.root()
 BUILD = ROOT / "_build"
-STAGE = BUILD / "stage"
-HTML = BUILD / "html"
+PART = BUILD / "part"
 CHAPTERS = "[0-9][0-9]_*.ipynb"
+# Beside chapters that are built alone; the others take longer than a chapter does.
+SHORT_PAGES = ("book/notation", "book/glossary", "book/references")
 
 
-def chapters() -> list[Path]:
-    """The chapter notebooks, in the order of their numbers."""
-    return sorted(files.notebooks().glob(CHAPTERS))
+def chapters(numbers: Sequence[int] = ()) -> list[Path]:
+    """The chapter notebooks of these numbers, all by default, in order.
+
+    Raises:
+        UserError: there is no chapter of a number.
+    """
+    found = {int(path.name[:2]): path for path in sorted(files.notebooks().glob(CHAPTERS))}
+    if missing := [str(number) for number in numbers if number not in found]:
+        raise UserError(f"no chapter {', '.join(missing)}; choose from {', '.join(map(str, found))}")
+    return [path for number, path in found.items() if number in numbers or not numbers]
 
 
-def stage(math: Path | None) -> None:
-    """Put all that is rendered under ``_build/stage``, touching only files that differ.
+def staged(out: Path) -> Path:
+    """Where that lies which is rendered into the folder ``out``."""
+    return out / "_build" / "stage"
+
+
+def rendered(out: Path) -> Path:
+    """Where the pages lie."""
+    return out / "_build" / "html"
+
+
+def stage(out: Path, chosen: Sequence[Path], math: Path | None) -> None:
+    """Put all that is rendered into its place, touching only files that differ.
 
     Args:
+        out: the project's folder for the whole book, else ``PART``.
+        chosen: chapters.
         math: folder of MathJax's files, or None to have pages load it from its CDN.
     """
     wanted = _tree(ROOT / "book", "book")
@@ -47,16 +69,17 @@ def stage(math: Path | None) -> None:
         config["sphinx"]["config"]["mathjax_path"] = "mathjax/" + mathjax.SCRIPT
     wanted["_config.yml"] = yaml.safe_dump(config).encode()
     toc = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
-    wanted["book/_toc.yml"] = _existing_parts(toc).encode()
-    for notebook in chapters():
-        wanted[f"notebooks/{notebook.name}"] = execute.executed(notebook, BUILD / "executed").read_bytes()
-    gone = [p for p in STAGE.rglob("*") if p.is_file() and p.relative_to(STAGE).as_posix() not in wanted]
+    wanted["book/_toc.yml"] = (_existing_parts(toc) if out == ROOT else _only(toc, chosen)).encode()
+    for path in execute.all_executed(chosen, BUILD / "executed"):
+        wanted[f"notebooks/{path.name}"] = path.read_bytes()
+    place = staged(out)
+    gone = [p for p in place.rglob("*") if p.is_file() and p.relative_to(place).as_posix() not in wanted]
     for path in gone:
         path.unlink()
     if gone:  # or the pages made from them would stay
-        shutil.rmtree(HTML, ignore_errors=True)
+        shutil.rmtree(rendered(out), ignore_errors=True)
     for name, content in wanted.items():
-        path = STAGE / name
+        path = place / name
         if not path.is_file() or path.read_bytes() != content:
             files.write_bytes(path, content)
 
@@ -79,22 +102,31 @@ def _existing_parts(toc: str) -> str:
     return yaml.safe_dump(content, sort_keys=False)
 
 
-def render() -> None:
-    """Run Jupyter Book over the stage, warnings counting as errors."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", STAGE, "--path-output", ROOT]
+def _only(toc: str, chosen: Sequence[Path]) -> str:
+    """The table of contents of these chapters and a few pages."""
+    kept = {name: yaml.safe_load(toc)[name] for name in ("format", "root")}
+    names = [*(f"notebooks/{path.stem}" for path in chosen), *SHORT_PAGES]
+    return yaml.safe_dump(kept | {"chapters": [{"file": name} for name in names]}, sort_keys=False)
+
+
+def render(out: Path) -> None:
+    """Run Jupyter Book over the stage; for the whole book warnings count as errors."""
+    place = staged(out)
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", place, "--path-output", out]
     # A relative path of the table of contents would be looked up in two places.
-    command += ["--toc", STAGE / "book" / "_toc.yml", "--quiet", "-W", "--keep-going"]
+    command += ["--toc", place / "book" / "_toc.yml", "--quiet", "--keep-going"]
+    command += ["-W"] if out == ROOT else []  # chapters refer to others, which are not there
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if finished.returncode or not (HTML / "book" / "index.html").is_file():
-        shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)  # a page that warned must be read again
+    if finished.returncode or not (rendered(out) / "book" / "index.html").is_file():
+        shutil.rmtree(out / "_build" / ".doctrees", ignore_errors=True)  # what warned must be read again
         said = re.sub(r"\x1b\[[0-9;]*m", "", finished.stdout + finished.stderr).splitlines()
         told = [line.strip() for line in said if "WARNING" in line or "ERROR" in line] or said[-20:]
         raise UserError("\n  ".join(["the pages have warnings, which count as errors:", *told]))
 
 
-def serve(port: int) -> None:
-    """Serve the pages on localhost until interrupted."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=HTML)
+def serve(folder: Path, port: int) -> None:
+    """Serve the pages in ``folder`` on localhost until interrupted."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
@@ -116,21 +148,24 @@ def say(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--serve", action="store_true", help="show the book on localhost when it is built")
+    parser.add_argument("--chapters", type=int, nargs="+", default=(), help="these alone, by number (all)")
     parser.add_argument("--port", type=int, default=8000, help="where --serve listens (8000)")
     options = parser.parse_args()
     started = time.monotonic()
+    out = PART if options.chapters else ROOT
     try:
+        chosen = chapters(options.chapters)
         BUILD.mkdir(exist_ok=True)
         with lock.hold(BUILD / ".lock", patience=600):
             math = mathjax.fetch(BUILD / "mathjax")
             say("MathJax: local copy" if math else "MathJax: npm gave no copy; pages load it from its CDN")
-            stage(math)
-            say(f"rendering {len(chapters())} chapters and the pages around them")
-            render()
-        index = (HTML / "index.html").relative_to(ROOT)
+            stage(out, chosen, math)
+            say(f"rendering {len(chosen)} chapter{'s' * (len(chosen) > 1)} and the pages around")
+            render(out)
+        index = (rendered(out) / "index.html").relative_to(ROOT)
         say(f"{index} is ready ({time.monotonic() - started:.0f} s)")
         if options.serve:
-            serve(options.port)
+            serve(rendered(out), options.port)
     except UserError as error:
         print(f"book: {error}", file=sys.stderr)
         return 1

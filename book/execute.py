@@ -11,7 +11,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,11 +23,39 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets import Unicode
 
-from snnbook import files
+from snnbook import files, warm
 from snnbook.errors import UserError
 
+# What kernels import sooner or later, done once for all.  Nothing of the library: what a chapter reads counts.
+WARM = ("ipykernel.ipkernel", "matplotlib.pyplot", "seaborn", "torch", "torch._dynamo", "torchvision")
+# As kernels have it when they import matplotlib.
+BACKEND = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 # House style allows a cell 60 s on two cores; a machine may be ten times slower or busier.
 CELL_SECONDS = 600
+
+
+def all_executed(notebooks: Sequence[Path], folder: Path) -> list[Path]:
+    """As :func:`executed`, of each; where several are, in kernels that need not import torch anew."""
+    several = sum(not _current(path, folder) for path in notebooks) > 1
+    with (
+        tempfile.TemporaryDirectory(prefix="snnbook-") as place,
+        _set(BACKEND),
+        warm.started(Path(place), WARM) if several else nullcontext({}) as environment,
+        _set(environment),
+    ):
+        return [executed(path, folder) for path in notebooks]
+
+
+@contextmanager
+def _set(environment: Mapping[str, str]) -> Iterator[None]:
+    """Variables of the environment while the body runs."""
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def executed(notebook: Path, folder: Path) -> Path:
@@ -36,7 +65,7 @@ def executed(notebook: Path, folder: Path) -> Path:
         UserError: a cell failed, ran too long, or took its kernel down.
     """
     copy = folder / notebook.name
-    if copy.is_file() and _stands(nbformat.read(copy, as_version=4).metadata.get("snnbook", {}), notebook):
+    if _current(notebook, folder):
         return copy
     started = time.monotonic()
     print(f"book: executing {notebook.name} ...", end=" ", flush=True)
@@ -54,7 +83,11 @@ def executed(notebook: Path, folder: Path) -> Path:
     return copy
 
 
-def _stands(state: dict, notebook: Path) -> bool:
+def _current(notebook: Path, folder: Path) -> bool:
+    copy = folder / notebook.name
+    if not copy.is_file():
+        return False
+    state = nbformat.read(copy, as_version=4).metadata.get("snnbook", {})
     return state.get("own") == _own_state(notebook) and state["reads"] == _state_of(state["reads"])
 
 

@@ -1,7 +1,7 @@
 """A notebook kernel that notes which of the project's files it opens, so that the book knows when to run it again.
 
 Started as ``python watched_kernel.py ROOT LIST -f CONNECTION_FILE``; every path below ROOT that is opened, modules
-included, becomes a line of the file LIST.
+included, becomes a line of the file LIST.  Where a warm process is at hand, it becomes the kernel.
 """
 
 import os
@@ -31,9 +31,15 @@ def watch(root: str, listed: str) -> None:
             os.write(out, (os.path.relpath(path, root) + "\n").encode())
 
     sys.addaudithook(note)
+    for module in list(sys.modules.values()):  # opened before
+        note("open", [getattr(module, "__file__", None)])
 
 
 if __name__ == "__main__":
+    from snnbook import warm
+
+    if (code := warm.hand_over(sys.argv)) is not None:
+        sys.exit(code)
     root, listed = sys.argv[1:3]
     del sys.argv[1:3]
     sys.path[0] = ""  # as for any kernel: the notebook's folder, not this file's
