@@ -1,8 +1,11 @@
 """ResNet-18 and ResNet-19 in plain snnTorch, written the way its tutorials write networks.
 
 Neurons keep their state between calls, so the whole network is called once a time step in a Python loop, and
-BatchNorm sees each step by itself.  The image passes the stem again at every step although it never changes.
-Neuron constants are those of the network it is compared with; the surrogate is snnTorch's default.
+BatchNorm sees each step by itself in training, while in evaluation all steps share its running statistics: another
+network than was trained.  The image passes the stem again at every step although it never changes.  Neuron
+constants are those of the network it is compared with; the surrogate is snnTorch's default.  With ``batchnorm:
+step`` and this neuron's surrogate, reset and tie, networks of :mod:`snnbook.backbones` are the same, see the table
+snntorch-gap.
 """
 
 from dataclasses import dataclass
