@@ -5,7 +5,7 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -115,6 +115,21 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def check_writable(paths: Iterable[Path], what: str) -> None:
+    """Find out now, not after hours of work, whether files of ``what`` can be written at ``paths``.
+
+    Raises:
+        UserError: something else than a file is at one of them, or its folder cannot be written.
+    """
+    paths = list(paths)
+    for path in paths:
+        place(path, what)
+    for folder in dict.fromkeys(path.parent for path in paths):
+        probe = folder / f".write-{os.getpid()}"
+        write_text(probe, "")
+        probe.unlink()
 
 
 def read_text(path: Path, what: str) -> str:

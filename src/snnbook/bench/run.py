@@ -11,12 +11,14 @@ import torch
 from snnbook import files
 from snnbook.bench.groups import GROUPS, Measurement
 from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios
+from snnbook.checks import whole
 from snnbook.errors import UserError
 from snnbook.experiments.runs.provenance import code, environment, pick_device
 from snnbook.trainers.loop import allocator
 
 # Compiling a whole network takes minutes on a CPU, so this group is measured when it is named.
 LEFT_OUT = ("whole",)
+MOST_ROUNDS = 1000
 
 
 def main(
@@ -31,18 +33,20 @@ def main(
         results: folder of records.
 
     Raises:
-        UserError: no such group or device, or less than one round.
+        UserError: no such group or device, less than one round or too many, or a folder that cannot be written.
     """
     for name in groups:
         if name not in GROUPS:
             near = get_close_matches(name, GROUPS, 1)
             hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(GROUPS)}"
             raise UserError(f"no group of measurements {name!r}; {hint}")
-    if rounds < 1:
-        raise UserError(f"rounds is {rounds}; expected at least 1")
+    rounds = whole(rounds, "rounds", 1, MOST_ROUNDS)
     kept = allocator.keep_freed_memory()  # for every variant alike
     chosen = pick_device(device)
-    for name in groups or [name for name in GROUPS if name not in LEFT_OUT]:
+    place = (results or files.results()) / "bench" / chosen.type
+    paths = {name: place / f"{name}.json" for name in groups or [x for x in GROUPS if x not in LEFT_OUT]}
+    files.check_writable(paths.values(), "measurements")
+    for name, path in paths.items():
         measured = {m.title: measure(m, chosen, rounds) for m in GROUPS[name](chosen)}
         record = {
             "group": name,
@@ -53,7 +57,6 @@ def main(
             "code": code(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        path = (results or files.results()) / "bench" / chosen.type / f"{name}.json"
         files.write_text(path, json.dumps(record, indent=1) + "\n")
         print(f"record: {path}\n")
 

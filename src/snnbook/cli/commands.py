@@ -14,7 +14,7 @@ def list_tables(arguments: argparse.Namespace) -> None:
     from snnbook.experiments.runs.record import records
     from snnbook.experiments.tables import tables
 
-    chosen = [arguments.table] if arguments.table else tables.names()
+    chosen = tables.names() if arguments.table is None else [arguments.table]
     if not chosen:
         raise UserError(f"no tables in {tables.folder()}; expected *.yaml files there")
     for name in chosen:
@@ -141,7 +141,7 @@ def report(arguments: argparse.Namespace) -> None:
     from snnbook import experiments
     from snnbook.experiments.tables import tables
 
-    for index, name in enumerate([arguments.table] if arguments.table else tables.names()):
+    for index, name in enumerate(tables.names() if arguments.table is None else [arguments.table]):
         which = "best" if arguments.best else "last"
         made = experiments.report(
             name, arguments.profile, recipe=arguments.recipe, which=which, results=arguments.results

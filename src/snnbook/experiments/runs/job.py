@@ -6,7 +6,6 @@ value and never asks the tables again.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -137,12 +136,8 @@ class Run:
         Raises:
             UserError: a folder cannot be written, or something else than a file is where one will be written.
         """
-        for path in (self.record_path, self.checkpoint, self.weights, self.weights.with_suffix(".id")):
-            files.place(path, "results")
-        for place in (self.record_path.parent, self.folder):
-            probe = place / f".write-{os.getpid()}"
-            files.write_text(probe, "")
-            probe.unlink()
+        paths = self.record_path, self.checkpoint, self.weights, self.weights.with_suffix(".id")
+        files.check_writable(paths, "results")
 
 
 def resolve(
