@@ -57,6 +57,13 @@ def test_nor_in_two_networks(dtype):
     assert seen.calls and not seen.others
 
 
+@pytest.mark.parametrize("name", ["vgg11", "resnet19"])
+def test_nor_where_each_step_is_normalized_by_itself(name):
+    network = NetworkConfig(name, width=4, time_steps=3, options={"batchnorm": "step"})
+    seen = step(Direct(Direct.Config(), network, 10))
+    assert seen.calls and not seen.others
+
+
 def test_nor_where_images_are_repeated_before_another_layer():
     backbone = build_backbone("convnet", 10, 3, lambda: preset("tet"), width=4)
     backbone.stem.append(nn.Conv2d(4, 4, 1))

@@ -13,6 +13,7 @@ from torch import nn
 from bad_input import one_line
 from snnbook.backbones import BACKBONES, NetworkConfig, build_ann, build_backbone
 from snnbook.backbones.backbone import conv_bn
+from snnbook.backbones.batchnorm import STATISTICS
 from snnbook.deploy import fold_batchnorm
 from snnbook.trainers import Direct
 from snnbook.trainers.loop.weights import load_weights
@@ -47,10 +48,15 @@ def test_no_convolution_before_a_batchnorm_has_a_bias(name):
 
 
 @settings(deadline=None, max_examples=15)
-@given(name=st.sampled_from(WITH_BIASES), seed=st.integers(0, 99), copied=st.booleans())
-def test_older_weights_compute_the_same(name, seed, copied):
+@given(
+    name=st.sampled_from(WITH_BIASES),
+    seed=st.integers(0, 99),
+    copied=st.booleans(),
+    batchnorm=st.sampled_from(STATISTICS),
+)
+def test_older_weights_compute_the_same(name, seed, copied, batchnorm):
     torch.manual_seed(seed)
-    network = build_backbone(name, 10, 3, width=4)
+    network = build_backbone(name, 10, 3, width=4, batchnorm=batchnorm)
     old, images = as_it_was(network), torch.randn(3, 3, 32, 32)
     state = old.state_dict()
     before = {key: value.clone() for key, value in state.items()}

@@ -41,9 +41,8 @@ def each_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def by_step(network: nn.Module) -> nn.Module:
-    """``network`` with a :class:`StepBatchNorm2d` in place of each ``nn.BatchNorm2d``, both fresh; names stay."""
-    for module in list(network.modules()):
-        for name, norm in module.named_children():
-            if type(norm) is nn.BatchNorm2d:
-                setattr(module, name, StepBatchNorm2d(norm.num_features, norm.eps, norm.momentum))
+    """``network``, each of whose ``nn.BatchNorm2d`` is now a :class:`StepBatchNorm2d`."""
+    for norm in network.modules():
+        if type(norm) is nn.BatchNorm2d:
+            norm.__class__ = StepBatchNorm2d
     return network

@@ -8,6 +8,7 @@ step`` and this neuron's surrogate, reset and tie, networks of :mod:`snnbook.bac
 snntorch-gap.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -80,15 +81,16 @@ class SnnTorchResNet(nn.Module):
     """
 
     Config = SnnTorchConfig
+    known = tuple(PLANS)
 
     def __init__(self, config, network: NetworkConfig, num_classes: int, in_channels: int = 3):
         super().__init__()
         check_config(config, self.Config)
         check_config(network, NetworkConfig)
         num_classes, in_channels = whole(num_classes, "num_classes", 1), whole(in_channels, "in_channels", 1)
-        if network.name not in PLANS or network.options:
+        if network.name not in self.known or network.options:
             raise UserError(
-                f"the snnTorch baseline is written for {' and '.join(PLANS)} without options, not for "
+                f"the snnTorch baseline is written for {' and '.join(self.known)} without options, not for "
                 f"{network.name} {network.options or ''}; set network.name"
             )
         import snntorch as snn  # takes seconds to import, and other methods do not need it
@@ -108,6 +110,11 @@ class SnnTorchResNet(nn.Module):
             )
 
         self.num_steps = network.time_steps
+        self.net = nn.Sequential(*self.layers(network, in_channels, num_classes, leaky))
+
+    def layers(
+        self, network: NetworkConfig, in_channels: int, num_classes: int, leaky: Callable[[], nn.Module]
+    ) -> list[nn.Module]:
         stem = network.width or 64
         layers = [nn.Conv2d(in_channels, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), leaky()]
         before = stem
@@ -120,7 +127,7 @@ class SnnTorchResNet(nn.Module):
         if network.name == "resnet19":
             layers += [nn.Linear(before, 4 * stem), leaky()]
             before = 4 * stem
-        self.net = nn.Sequential(*layers, nn.Linear(before, num_classes))
+        return [*layers, nn.Linear(before, num_classes)]
 
     def outputs(self, images: Tensor) -> Tensor:
         """``[T, B, classes]``: the network called T times on the same images, or on each step's frames."""

@@ -1,7 +1,7 @@
 """What is measured, group by group."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,34 +11,12 @@ import torch
 from snnbook import neurons
 from snnbook.backbones import NetworkConfig
 from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
+from snnbook.bench.desk import desk
 from snnbook.bench.measure import Step, using_kernel
+from snnbook.bench.measurement import BF16, LIMIT, MISSING, Measurement, batch_of, spiking
 from snnbook.bench.variants import Folded, Repeated, SnnTorchNeuron, SpikingJellyNeuron, spikingjelly_missing
 from snnbook.trainers import SASTC, Direct, JointASNN
-from snnbook.trainers.loop.saved import save_memory
 from snnbook.trainers.loop.weights import save_weights
-
-BF16 = torch.bfloat16
-LIMIT = "ANN on T*B images"
-MISSING = "SpikingJelly is not installed; the extra bench has it"
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Variants to be timed in turn.
-
-    Attributes:
-        title: what is done once a round.
-        variants: by name; a :class:`Step`'s memory is counted too.
-        base: the variants whose time together is 1.
-        images: a step sees, for images per second.
-        absent: variants that cannot run here, and why.
-    """
-
-    title: str
-    variants: dict[str, Callable[[], None]]
-    base: tuple[str, ...]
-    images: int | None = None
-    absent: dict[str, str] = field(default_factory=dict)
 
 
 def layer(device: torch.device) -> Iterator[Measurement]:
@@ -82,8 +60,8 @@ def step(device: torch.device) -> Iterator[Measurement]:
 
 def _step(time_steps: int, batch: int, device: torch.device, width: int = 64) -> Measurement:
     network = NetworkConfig("resnet18", width=width, time_steps=time_steps)
-    images, labels = _batch(batch, device)
-    make = partial(_spiking, network, images, labels)
+    images, labels = batch_of(batch, device)
+    make = partial(spiking, network, images, labels)
     variants = {
         LIMIT: Step(Repeated(network), images, labels),
         f"{LIMIT}, bfloat16": Step(Repeated(network), images, labels, dtype=BF16),
@@ -109,13 +87,13 @@ def whole(device: torch.device) -> Iterator[Measurement]:
     """The step again, compiled whole by ``torch.compile``: takes minutes to compile on a CPU."""
     batch, time_steps = (256, 4) if device.type == "cuda" else (16, 4)
     network = NetworkConfig("resnet18", time_steps=time_steps)
-    images, labels = _batch(batch, device)
+    images, labels = batch_of(batch, device)
     variants = {
         LIMIT: Step(Repeated(network), images, labels),
         f"{LIMIT}, compiled": Step(Repeated(network), images, labels, compiled=True),
-        "snnbook": _spiking(network, images, labels),
-        "snnbook, compiled": _spiking(network, images, labels, compiled=True),
-        "snnbook, bfloat16, compiled": _spiking(network, images, labels, dtype=BF16, compiled=True),
+        "snnbook": spiking(network, images, labels),
+        "snnbook, compiled": spiking(network, images, labels, compiled=True),
+        "snnbook, bfloat16, compiled": spiking(network, images, labels, dtype=BF16, compiled=True),
     }
     title = f"ResNet-18 step compiled whole, T = {time_steps}, batch {batch}"
     yield Measurement(title, variants, (LIMIT,), batch)
@@ -125,13 +103,13 @@ def joint(device: torch.device) -> Iterator[Measurement]:
     """Joint A-SNN beside an ANN's step and an SNN's: composing the factors costs the same whatever the batch."""
     for batch in (16, 128):
         network = NetworkConfig("resnet18", time_steps=2)
-        images, labels = _batch(batch, device)
+        images, labels = batch_of(batch, device)
         for name, dtype in (("float32", None), ("bfloat16", BF16)):
             ann = Step(Direct(Direct.Config(train="ann"), network, 10), images, labels, dtype=dtype)
             both = Step(JointASNN(JointASNN.Config(), network, 10), images, labels, dtype=dtype)
             variants = {
                 "ANN": ann,
-                "SNN": _spiking(network, images, labels, dtype=dtype),
+                "SNN": spiking(network, images, labels, dtype=dtype),
                 "joint": both,
             }
             title = f"Joint A-SNN, ResNet-18, T = 2, batch {batch}, {name}"
@@ -141,7 +119,7 @@ def joint(device: torch.device) -> Iterator[Measurement]:
 def sastc(device: torch.device) -> Iterator[Measurement]:
     """SASTC beside plain distillation on the same pair of networks."""
     batch = 64
-    images, labels = _batch(batch, device)
+    images, labels = batch_of(batch, device)
     for student, teacher in (("sastc_resnet19", "wrn28_4"), ("sastc_vgg11", "resnet19_teacher")):
         network = NetworkConfig(student, width=16, time_steps=2, neuron="sastc")
         taught_by = {"name": teacher, "width": 16}
@@ -169,24 +147,21 @@ def growth(device: torch.device) -> Iterator[Measurement]:
         variants = {}
         for label, (time_steps, batch, width) in points.items():
             network = NetworkConfig("resnet18", width=width, time_steps=time_steps)
-            variants[label] = _spiking(network, *_batch(batch, device))
+            variants[label] = spiking(network, *batch_of(batch, device))
         yield Measurement(
             f"ResNet-18 step by {name} (else T = 2, batch 32, width 16)", variants, (next(iter(points)),)
         )
 
 
-GROUPS = {"layer": layer, "step": step, "joint": joint, "sastc": sastc, "growth": growth, "whole": whole}
-
-
-def _batch(size: int, device: torch.device):
-    return torch.randn(size, 3, 32, 32, device=device), torch.randint(10, (size,), device=device)
-
-
-def _spiking(network: NetworkConfig, images, labels, memory: str = "full", **options) -> Step:
-    method = Direct(Direct.Config(), network, 10)
-    for backbone in method.backbones().values():
-        save_memory(backbone, memory)
-    return Step(method, images, labels, **options)
+GROUPS = {
+    "layer": layer,
+    "step": step,
+    "desk": desk,
+    "joint": joint,
+    "sastc": sastc,
+    "growth": growth,
+    "whole": whole,
+}
 
 
 def _trained_teacher(network: NetworkConfig, images, labels, folder: Path) -> Path:

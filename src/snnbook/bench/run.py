@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 
 from snnbook import files
-from snnbook.bench.groups import GROUPS, Measurement
+from snnbook.bench.groups import GROUPS
+from snnbook.bench.layers import by_kind, layer_times
 from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios
+from snnbook.bench.measurement import Measurement
 from snnbook.checks import whole
 from snnbook.errors import UserError
 from snnbook.experiments.runs.provenance import code, environment, pick_device
@@ -93,6 +95,11 @@ def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict
             row["kept_bytes"] = kept_bytes(variant.loss, list(variant.method.parameters()))
             row["peak_bytes"] = peak_bytes(variant, device)
         print(f"  {name:38} {_line(row)}", flush=True)
+    if measurement.seen_through:
+        name = measurement.seen_through
+        rows[name]["layers"] = layer_times(measurement.variants[name], synchronize=synchronize)
+        shares = (f"{share:.0%} {kind}" for kind, share in by_kind(rows[name]["layers"]).items())
+        print(f"  {name}: {', '.join(shares)}")
     for name, why in measurement.absent.items():
         rows[name] = {"absent": why}
         print(f"  {name:38} not measured: {why}")
