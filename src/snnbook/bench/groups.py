@@ -1,7 +1,7 @@
 """What is measured, group by group."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,8 @@ import torch
 from snnbook import neurons
 from snnbook.backbones import NetworkConfig
 from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
-from snnbook.bench.measure import Step, using_kernel
+from snnbook.bench.busy import busy
+from snnbook.bench.measure import Measurement, Step, using_kernel
 from snnbook.bench.variants import Folded, Repeated, SnnTorchNeuron, SpikingJellyNeuron, spikingjelly_missing
 from snnbook.trainers import SASTC, Direct, JointASNN
 from snnbook.trainers.loop.saved import save_memory
@@ -20,25 +21,6 @@ from snnbook.trainers.loop.weights import save_weights
 BF16 = torch.bfloat16
 LIMIT = "ANN on T*B images"
 MISSING = "SpikingJelly is not installed; the extra bench has it"
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Variants to be timed in turn.
-
-    Attributes:
-        title: what is done once a round.
-        variants: by name; a :class:`Step`'s memory is counted too.
-        base: the variants whose time together is 1.
-        images: a step sees, for images per second.
-        absent: variants that cannot run here, and why.
-    """
-
-    title: str
-    variants: dict[str, Callable[[], None]]
-    base: tuple[str, ...]
-    images: int | None = None
-    absent: dict[str, str] = field(default_factory=dict)
 
 
 def layer(device: torch.device) -> Iterator[Measurement]:
@@ -175,7 +157,15 @@ def growth(device: torch.device) -> Iterator[Measurement]:
         )
 
 
-GROUPS = {"layer": layer, "step": step, "joint": joint, "sastc": sastc, "growth": growth, "whole": whole}
+GROUPS = {
+    "layer": layer,
+    "step": step,
+    "joint": joint,
+    "sastc": sastc,
+    "growth": growth,
+    "busy": busy,
+    "whole": whole,
+}
 
 
 def _batch(size: int, device: torch.device):

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from statistics import median
 
 import torch
@@ -11,6 +12,25 @@ from torch import Tensor, nn
 
 # Rounds that are not counted: an allocator needs a few until it has settled, a compiler one.
 WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Variants to be timed in turn.
+
+    Attributes:
+        title: what is done once a round.
+        variants: by name; a :class:`Step`'s memory is counted too.
+        base: the variants whose time together is 1.
+        images: a step sees, for images per second.
+        absent: variants that cannot run here, and why.
+    """
+
+    title: str
+    variants: dict[str, Callable[[], None]]
+    base: tuple[str, ...]
+    images: int | None = None
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 class Step:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from snnbook import files
-from snnbook.bench.groups import GROUPS, Measurement
-from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios
+from snnbook.bench.groups import GROUPS
+from snnbook.bench.measure import Measurement, Step, kept_bytes, peak_bytes, ratios
 from snnbook.errors import UserError
 from snnbook.experiments.runs.provenance import code, environment, pick_device
 from snnbook.trainers.loop import allocator
