@@ -41,7 +41,8 @@ def header(name: str, url: str, branch: str) -> list[nbformat.NotebookNode]:
     install = (
         "import importlib.util\n\n"
         'if importlib.util.find_spec("snnbook") is None:  # on Colab, for instance\n'
-        f"    %pip install -q git+{url}@{branch}"
+        f"    %pip install -q git+{url}@{branch}\n"
+        'importlib.import_module("snnbook")  # before torch: its idle threads then sleep'
     )
     cells = [
         nbformat.v4.new_markdown_cell(f"[![Open in Colab]({image})]({target})", id=BADGE),

@@ -1,6 +1,7 @@
 """Some chapters of the book alone, and kernels that are copies of a warm process."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -86,3 +87,12 @@ def test_several_chapters_are_executed_in_copies_of_a_warm_process(tmp_path, mon
         (drawn,) = [output for output in content.cells[1].outputs if "data" in output]
         assert "image/png" in drawn.data
         assert content.metadata["snnbook"]["reads"].keys() == {"src/a.py"}
+
+
+def test_a_chapter_imports_the_library_before_torch():
+    """Which then leaves cores to others: see ``snnbook.threads``."""
+    for path in build.chapters():
+        cells = nbformat.read(path, as_version=4).cells
+        code = [cell.source for cell in cells if cell.cell_type == "code"]
+        assert 'importlib.import_module("snnbook")' in code[0].splitlines()[-1]
+        assert "torch" not in re.sub("#.*", "", code[0])

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_EXTRAS = ("run", "book", "dev")
 
+DISTRIBUTIONS = packages_distributions()  # it looks through all that is installed
+
 # Google's published package list of the Colab runtime, 2026-08-19.
 COLAB = {
     "torch": "2.11.0",
@@ -90,7 +92,7 @@ def test_what_is_imported_is_declared(path):
         declared = always | (
             {canonical(r.name) for r in requirements(*ROOMS.get(room, ()))} if lazily else set()
         )
-        packages = {canonical(name) for name in packages_distributions().get(module, [module])}
+        packages = {canonical(name) for name in DISTRIBUTIONS.get(module, [module])}
         assert packages & declared, f"{module} is imported and not declared"
 
 
@@ -102,7 +104,7 @@ def test_an_extra_says_all_that_it_needs_and_doctor_knows_it():
     extras = PROJECT["optional-dependencies"]
     assert set(doctor.EXTRAS) == set(extras)
     for name, (_, modules) in doctor.EXTRAS.items():
-        known = {canonical(p) for module in modules for p in packages_distributions().get(module, [module])}
+        known = {canonical(p) for module in modules for p in DISTRIBUTIONS.get(module, [module])}
         assert known <= {canonical(Requirement(line).name) for line in extras[name]}, name
 
 

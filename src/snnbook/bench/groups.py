@@ -11,6 +11,7 @@ import torch
 from snnbook import neurons
 from snnbook.backbones import NetworkConfig
 from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
+from snnbook.bench.busy import busy
 from snnbook.bench.desk import desk
 from snnbook.bench.measure import Step, using_kernel
 from snnbook.bench.measurement import BF16, LIMIT, MISSING, Measurement, batch_of, spiking
@@ -160,6 +161,7 @@ GROUPS = {
     "joint": joint,
     "sastc": sastc,
     "growth": growth,
+    "busy": busy,
     "whole": whole,
 }
 

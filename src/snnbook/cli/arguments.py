@@ -209,6 +209,7 @@ def parser() -> Parser:
         "joint   Joint A-SNN beside an ANN's step and an SNN's\n"
         "sastc   SASTC beside plain distillation\n"
         "growth  how cost grows with T, batch and width\n"
+        "busy    two trainings at once on the cores of one, by what idle threads do\n"
         "whole   networks compiled whole; takes minutes to compile, so it is measured when named",
         formatter_class=raw,
     )
