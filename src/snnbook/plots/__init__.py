@@ -8,6 +8,7 @@ from snnbook.plots.event_data import events, frames
 from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
+from snnbook.plots.rasters import raster
 from snnbook.plots.speed import ratios, roofline
 from snnbook.plots.tables import energies, table
 
@@ -22,6 +23,7 @@ __all__ = [
     "heatmaps",
     "lines",
     "potentials",
+    "raster",
     "ratios",
     "roofline",
     "scatter",
