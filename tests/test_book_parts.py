@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from snnbook import files, warm
+from snnbook import files, threads, warm
 from snnbook.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +57,7 @@ def test_a_part_is_staged_apart_from_the_book(tmp_path, monkeypatch):
 SOURCE = """\
 import os, sys
 sys.path.insert(0, '../src'); import a
-print(a.six * 7, 'wave' in sys.modules, os.environ['MPLBACKEND'], os.environ.get('SNNBOOK_WARM'))
+print(a.six * 7, 'wave' in sys.modules, os.environ['MPLBACKEND'], os.environ.get('SNNBOOK_WARM'), os.environ['GOMP_SPINCOUNT'])
 print(b'snnbook.warm' in open(f'/proc/{os.getpid()}/cmdline', 'rb').read())
 """
 DRAWING = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
@@ -72,6 +72,7 @@ def test_several_chapters_are_executed_in_copies_of_a_warm_process(tmp_path, mon
         files.write_text(path, nbformat.writes(nbformat.v4.new_notebook(cells=cells)) + "\n")
     files.write_text(tmp_path / "src/a.py", "six = 6")
     monkeypatch.setattr(execute.files, "root", lambda: tmp_path)
+    monkeypatch.setenv("GOMP_SPINCOUNT", threads.SPINS)
     monkeypatch.setattr(execute, "WARM", ("wave", "matplotlib.pyplot"))
     before = dict(os.environ)
     paths = sorted((tmp_path / "notebooks").iterdir())
@@ -82,7 +83,7 @@ def test_several_chapters_are_executed_in_copies_of_a_warm_process(tmp_path, mon
     assert alone == both
     for path, copied in zip(both, (True, False), strict=True):
         content = nbformat.read(path, as_version=4)
-        told = f"42 {copied} {execute.BACKEND['MPLBACKEND']} None\n{copied}\n"
+        told = f"42 {copied} {execute.BACKEND['MPLBACKEND']} None {threads.SPINS}\n{copied}\n"
         assert content.cells[0].outputs[0].text == told
         (drawn,) = [output for output in content.cells[1].outputs if "data" in output]
         assert "image/png" in drawn.data

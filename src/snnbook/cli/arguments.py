@@ -33,7 +33,8 @@ EXAMPLES = dedent("""\
     A run that was interrupted or killed goes on where it was when the same command is given again.
     Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 and 143 interrupted.
     --debug shows the traceback of what failed.
-    Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of your own tables.
+    Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of your own tables;
+    OMP_NUM_THREADS is the number of threads of a run, which is chosen by its size and by what is free otherwise.
     """)
 
 

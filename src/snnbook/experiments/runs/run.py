@@ -31,6 +31,8 @@ def run(
     A run that was killed goes on from its last finished epoch and ends with the same metrics and curve as one
     that was not.  Rows it ``needs`` or ``inherits`` are trained first.
 
+    On a CPU it takes the threads that pay, see :func:`snnbook.experiments.runs.share.choose`.
+
     Called in every process that ``torchrun`` started, it trains in all of them together, on a CPU or a GPU each.
     The first one writes files and shows progress; those of other nodes must see the folder ``work``, too, and
     find the data.
