@@ -15,7 +15,7 @@ PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
     ("errors", "lazy", "precision", "bars"),
-    ("files", "checks", "room"),
+    ("files", "checks", "room", "inputs"),
     ("surrogates",),
     ("kernels",),
     ("folding",),

@@ -123,7 +123,7 @@ def test_measure_adds_what_the_section_asks_for(trained, data):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: AnalysisConfig(time_steps=(0, 2)), "whole numbers of at least 1"),
+        (lambda: AnalysisConfig(time_steps=(0, 2)), "at least 1"),
         (lambda: AnalysisConfig(landscape=4), "odd number"),
         (lambda: AnalysisConfig(radius=0.0), "above 0"),
         (lambda: SwitchConfig(at=-1), "at least 0"),
