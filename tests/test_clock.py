@@ -18,6 +18,7 @@ from bad_input import one_line
 from clock_cases import by_frames, close, images, stack
 from snnbook import folding, neurons
 from snnbook.backbones import NetworkConfig, build_snn
+from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, set_time_steps
 
 
@@ -163,7 +164,7 @@ def test_threads_do_not_disturb_each_other():
 
 def test_a_failed_call_leaves_nothing():
     network = SpikingNetwork(stack(), 2)
-    with pytest.raises(RuntimeError, match="channels"):
+    with pytest.raises(UserError, match="channels"):
         network(torch.rand(4, 3, 8, 8))
     assert folding.clock() is None
 

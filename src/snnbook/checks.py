@@ -80,7 +80,7 @@ def check_number(
         meaning: what the number is, for the end of the message.
     """
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if real and -inf < value < inf and (value > low if above else value >= low) and value <= high:
+    if real and _finite(value) and (value > low if above else value >= low) and value <= high:
         return
     wanted = "a finite number"
     if high < inf:

@@ -15,13 +15,10 @@ from contextlib import ContextDecorator, contextmanager, nullcontext
 
 from torch import Tensor, nn
 
-from snnbook.checks import whole
+from snnbook.checks import shown, whole
 from snnbook.errors import UserError, one_line
+from snnbook.inputs import check_images, misfit
 from snnbook.kernels.repeat import repeated
-
-VECTORS = (
-    "; vectors x [B, N] are images of one pixel: x[:, :, None, None], behind which nn.Flatten() is first"
-)
 
 
 def fold(x: Tensor) -> Tensor:
@@ -240,7 +237,7 @@ class SpikingNetwork(nn.Module):
             raise UserError(
                 "a SpikingNetwork was given to a SpikingNetwork; T is said once: give its backbone"
             )
-        self.time_steps = time_steps
+        self.time_steps = check_time_steps(time_steps)  # before torch takes a module for a part
         self.backbone = backbone
         layer = _layer(backbone, encode)
         for neuron in neurons(backbone).values():
@@ -269,21 +266,8 @@ class SpikingNetwork(nn.Module):
         Returns:
             What ``function`` returns (a tensor, or lists, tuples and dictionaries), ``[T, B, ...]`` each.
         """
-        if not isinstance(images, Tensor):
-            raise UserError(
-                f"images are {type(images).__name__}; expected a tensor [B, C, H, W] or [T, B, C, H, W]"
-            )
+        check_images(images, self.time_steps)
         frames = images.dim() == 5
-        if images.dim() not in (4, 5):
-            raise UserError(
-                f"images have shape {list(images.shape)}; expected [B, C, H, W] for static images or "
-                f"[T, B, C, H, W] for frames{VECTORS if images.dim() == 2 else ''}"
-            )
-        if frames and images.shape[0] != self.time_steps:
-            raise UserError(
-                f"frames have {images.shape[0]} steps but the network runs T = {self.time_steps}; "
-                "call set_time_steps(network, T) or pass [B, C, H, W] for a static image"
-            )
         clock = Clock(self.time_steps, images.shape[1 if frames else 0], not frames)
         try:
             with running(clock):
@@ -295,6 +279,8 @@ class SpikingNetwork(nn.Module):
                     f"{clock.time_steps * clock.batch} rows; name the layer where the branch begins: "
                     "SpikingNetwork(..., encode=name)"
                 ) from error
+            if reason := misfit(images, self.backbone):
+                raise UserError(reason) from error
             raise
         return clock.unfold_all(outputs)
 
@@ -325,10 +311,10 @@ def _layer(backbone: nn.Module, name: str | None) -> nn.Module | None:
     if name is None:
         layer = getattr(backbone, "encode", None)
         return layer if isinstance(layer, nn.Module) else None
-    found = dict(backbone.named_modules()).get(name)
-    if not name or found is None:
+    found = dict(backbone.named_modules()).get(name) if isinstance(name, str) and name else None
+    if found is None:
         known = ", ".join(child for child, _ in backbone.named_children())
-        raise UserError(f"encode is {name!r}, which {type(backbone).__name__} has not; it has {known}")
+        raise UserError(f"encode is {shown(name)}, which {type(backbone).__name__} has not; it has {known}")
     return found
 
 

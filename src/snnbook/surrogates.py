@@ -13,12 +13,11 @@ Six stand here; one of your own is a subclass of :class:`Surrogate`, and any neu
 
 import math
 from dataclasses import dataclass, fields
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
-from snnbook.checks import shown
+from snnbook.checks import check_number, shown
 from snnbook.errors import UserError, one_line
 
 
@@ -93,8 +92,7 @@ class _BuiltIn(Surrogate):
         name = type(self).__name__
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
-                raise UserError(f"{item.name} of {name} is {value!r}; expected a finite number above 0")
+            check_number(f"{item.name} of {name}", value, 0, above=True)
             object.__setattr__(self, item.name, float(value))
         try:
             peak = float(self.derivative(torch.zeros(1, device="cpu")))

@@ -28,8 +28,8 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
-from snnbook.checks import check_choice, check_fields, shown, whole
-from snnbook.errors import UserError
+from snnbook.checks import check_choice, check_config, check_fields, shown, whole
+from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork, check_time_steps
 
 
@@ -201,27 +201,40 @@ def build_backbone(
         options: the network's own settings.
 
     Raises:
-        UserError: no such network (the message names the nearest), an option it does not have, or classes or
-            channels that are no such number.
+        UserError: no such network (the message names the nearest), an option it does not have, no activation, or
+            classes or channels that are no such number.
     """
     _check_options(name, options)
     num_classes, in_channels = whole(num_classes, "num_classes", 1), whole(in_channels, "in_channels", 1)
     if width is not None:
         options["width"] = width
     check_choice("batchnorm", batchnorm, STATISTICS)
-    network = _lookup(name)(
-        num_classes=num_classes, in_channels=in_channels, activation=activation, **options
-    )
+    made = partial(_activation, activation)
+    network = _lookup(name)(num_classes=num_classes, in_channels=in_channels, activation=made, **options)
     return by_step(network) if batchnorm == "step" else network
+
+
+def _activation(make: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        module = make()
+    except TypeError as error:
+        raise UserError(
+            f"activation is {shown(make)} ({one_line(error)[:80]}); expected what makes a module, as nn.ReLU does"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise UserError(f"activation made {shown(module)}; expected a module, as nn.ReLU makes one")
+    return module
 
 
 def build_ann(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> nn.Module:
     """The network of ``config`` with ReLU: images to logits ``[B, classes]``."""
+    check_config(config, NetworkConfig)
     return build_backbone(config.name, num_classes, in_channels, nn.ReLU, config.width, **config.options)
 
 
 def build_snn(config: NetworkConfig, num_classes: int, in_channels: int = 3) -> SpikingNetwork:
     """The network of ``config`` with spiking neurons: images to logits ``[T, B, classes]``."""
+    check_config(config, NetworkConfig)
     activation = partial(neurons.preset, config.neuron, **config.neuron_options)
     backbone = build_backbone(
         config.name, num_classes, in_channels, activation, config.width, **config.options

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from snnbook.checks import shown
 from snnbook.errors import UserError, one_line
-from snnbook.folding import VECTORS
+from snnbook.inputs import VECTORS
 
 Pair = tuple[Tensor, Tensor]
 SHAPES = "[N, C, H, W], grey images [N, H, W], or event frames [N, T, C, H, W]"

@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 from torch import Tensor
 
+from snnbook.checks import check_number
 from snnbook.errors import UserError
 from snnbook.surrogates import Surrogate, Triangle, check_surrogate
 
@@ -62,7 +62,5 @@ def number(name: str, value: float, most: float = math.inf) -> float:
             f"{name} is a tensor of shape {list(value.shape)}; expected one number for the whole layer; "
             f"learn_{name}=True trains it"
         )
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= most or value == math.inf:
-        limits = "above 0" if most == math.inf else f"in (0, {most:g}]"
-        raise UserError(f"{name} is {value!r}; expected a finite number {limits}")
+    check_number(name, value, 0, most, above=True)
     return float(value)

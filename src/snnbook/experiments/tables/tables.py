@@ -151,7 +151,7 @@ def _load(name: str, path: Path, _changed: int) -> Table:
         source=_text(keys, "source", content),
         seeds=config.convert(_required(keys, "seeds", content), tuple[int, ...], "seeds"),
         base=_sections(keys.get("base"), "base"),
-        profiles=_variants(keys.get("profiles"), "profiles", PROFILES),
+        profiles=_variants(_required(keys, "profiles", content), "profiles", PROFILES),
         recipes=_variants(keys.get("recipes"), "recipes", RECIPES),
         rows=tuple(rows),
     )

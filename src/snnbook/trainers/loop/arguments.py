@@ -33,7 +33,7 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
-    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"device is {shown(device)} ({one_line(error)[:100]}); expected 'cpu' or 'cuda'"
         ) from None
