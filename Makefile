@@ -29,11 +29,11 @@ book: $(READY)  ## run the chapters and render the book to _build/html; CHAPTERS
 serve: $(READY)  ## render the book and serve it on localhost
 	$(BIN)/python book/build.py --serve
 
-# The tests and the book at a time, a core each: idle threads of one would only be in the other's way.  When the book
-# is done, a second pytest takes test files from the end of the list until it meets the first.
+# The book and two processes of pytest, which share test files out, one from the end of the list: each has one thread,
+# as idle ones would only be in the others' way, and some tests wait more than they compute.
 test: $(READY) lint  ## lint, test, run every notebook, build the book with warnings as errors
 	@rm -rf _build/share && mkdir -p _build/share
-	OMP_NUM_THREADS=1 SNNBOOK_SHARE=_build/share $(MAKE) --no-print-directory --jobs=2 pytest book pytest-too
+	OMP_NUM_THREADS=1 SNNBOOK_SHARE=_build/share $(MAKE) --no-print-directory --jobs=3 pytest book pytest-too
 
 pytest: $(READY)  ## the tests of the library alone
 	$(BIN)/pytest

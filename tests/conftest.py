@@ -1,7 +1,5 @@
 """What test files share; ``bad_input``, ``killing`` and the ``*_cases`` beside it hold what is no fixture."""
 
-import os
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,12 +9,7 @@ import snnbook  # noqa: F401  before torch, so that its idle threads sleep soon
 
 
 def pytest_configure(config):
-    if folder := os.environ.get("SNNBOOK_SHARE"):
-        config.pluginmanager.register(shared.Claims(folder))
-
-
-def pytest_collection_modifyitems(items):
-    shared.order(items)
+    shared.register(config)
 
 
 @pytest.fixture

@@ -11,29 +11,33 @@ from pathlib import Path
 import pytest
 
 
-def order(items):
-    """Tests by file, the last file first where that is asked for."""
-    if os.environ.get("SNNBOOK_SHARE_FROM") == "end":
-        groups = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
-        items[:] = [item for group in reversed(groups) for item in group]
+def register(config):
+    """For ``pytest_configure``: share, if the environment says so, which a test's own pytest does not see."""
+    folder, begin = (os.environ.pop(name, "") for name in ("SNNBOOK_SHARE", "SNNBOOK_SHARE_FROM"))
+    if folder:
+        config.pluginmanager.register(Shared(Path(folder).absolute(), begin == "end"))
 
 
-class Claims:
+class Shared:
     """Which test files are this process's."""
 
-    def __init__(self, folder):
-        self.folder, self.mine = Path(folder), {}
+    def __init__(self, folder, backwards):
+        self.folder, self.backwards, self.mine = folder, backwards, {}
 
-    def claim(self, path):
-        """Whether this process runs the file, which it decides at the file's first test."""
-        if path not in self.mine:
-            try:
-                (self.folder / path.stem).touch(exist_ok=False)
-                self.mine[path] = True
-            except FileExistsError:
-                self.mine[path] = False
-        return self.mine[path]
+    def pytest_collection_modifyitems(self, items):
+        if self.backwards:
+            files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+            items[:] = [item for tests in reversed(files) for item in tests]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        return None if self.claim(item.path) else True  # True: it has been dealt with
+        if item.path not in self.mine:
+            self.mine[item.path] = self.claimed(item.path.stem)
+        return None if self.mine[item.path] else True  # True: it has been dealt with
+
+    def claimed(self, name):
+        try:
+            (self.folder / name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True

@@ -57,7 +57,8 @@ def test_a_part_is_staged_apart_from_the_book(tmp_path, monkeypatch):
 SOURCE = """\
 import os, sys
 sys.path.insert(0, '../src'); import a
-print(a.six * 7, 'wave' in sys.modules, os.environ['MPLBACKEND'], os.environ.get('SNNBOOK_WARM'), os.environ['GOMP_SPINCOUNT'])
+print(a.six * 7, 'wave' in sys.modules, os.environ['MPLBACKEND'], end=' ')
+print(os.environ.get('SNNBOOK_WARM'), os.environ['GOMP_SPINCOUNT'])
 print(b'snnbook.warm' in open(f'/proc/{os.getpid()}/cmdline', 'rb').read())
 """
 DRAWING = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"

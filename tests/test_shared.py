@@ -8,6 +8,7 @@ import sys
 import pytest
 
 FILE = """\
+import os
 import time
 import pytest
 
@@ -20,6 +21,7 @@ def opened():
 @pytest.mark.parametrize("i", range(3))
 def test_one(opened, i):
     time.sleep(0.05)
+    assert "SNNBOOK_SHARE" not in os.environ  # of a pytest that a test starts
     assert i != {fails}
 """
 
@@ -29,10 +31,7 @@ def suite(tmp_path):
     for name, fails in (("a", 9), ("b", 9), ("c", 1), ("d", 9)):
         (tmp_path / f"test_{name}.py").write_text(FILE.format(name=name, fails=fails))
     (tmp_path / "conftest.py").write_text(
-        "import os, shared\n"
-        "def pytest_configure(config):\n"
-        "    if os.environ.get('SNNBOOK_SHARE'): config.pluginmanager.register(shared.Claims('share'))\n"
-        "def pytest_collection_modifyitems(items): shared.order(items)\n"
+        "import shared\ndef pytest_configure(config): shared.register(config)\n"
     )
     (tmp_path / "share").mkdir()
     return tmp_path

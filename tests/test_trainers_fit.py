@@ -73,7 +73,7 @@ def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(data):
 @pytest.mark.parametrize("name", ["joint", "snntorch"])
 def test_methods_learn(name):
     data = load(DataConfig(name="digits", size=16, train_per_class=20, test_limit=200), None)
-    recipe = dataclasses.replace(RECIPE, epochs=20, learning_rate=5e-3)
+    recipe = dataclasses.replace(RECIPE, epochs=15, learning_rate=5e-3)
     network = NetworkConfig("resnet18", width=8, time_steps=2)
     history = fit(method(data, name, network), data, recipe, seed=0, progress=False)
     assert sum(losses[-1] for losses in history.losses.values()) < sum(
