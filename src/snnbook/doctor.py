@@ -16,7 +16,7 @@ from snnbook import __version__, files, threads
 EXTRAS = {
     "run": ("run experiments as notebooks", ("papermill", "nbclient", "ipykernel", "snakemake")),
     "book": ("build the book", ("jupyter_book", "nbclient", "sphinx_exercise", "sphinx_proof")),
-    "events": ("recordings of CIFAR10-DVS", ("spikingjelly",)),
+    "events": ("recordings of event cameras", ("spikingjelly", "eventcv", "h5py")),
     "bench": ("compare training speed", ("snntorch", "spikingjelly")),
     "dev": ("tests and lint", ("pytest", "hypothesis", "ruff", "mypy")),
 }
