@@ -4,7 +4,9 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from snnbook import room
 from snnbook.checks import shown
@@ -108,6 +110,19 @@ def pad(recordings: Sequence[ArrayLike]) -> tuple[np.ndarray, NDArray[np.int64]]
     for whole, frames in zip(padded, found, strict=True):
         whole[: len(frames)] = frames
     return padded, lengths
+
+
+def lengths(frames: Tensor) -> Tensor:
+    """How many of the T frames ``[T, B, ...]`` of each recording there are until the last that is not empty.
+
+    Recordings of fixed windows are padded by empty frames, and their own last window holds their last event.
+
+    Returns:
+        int64 ``[B]``, from 1 to T.
+    """
+    seen = (frames != 0).flatten(2).any(2)
+    steps = torch.arange(1, len(frames) + 1, device=frames.device)[:, None]
+    return (steps * seen).amax(0).clamp(min=1)
 
 
 def window(split_by: str) -> int | None:
