@@ -52,9 +52,9 @@ def test_aedat2_knows_its_chip_and_what_is_no_event(tmp_path):
     begin = len(event_files.DVS128)
     content[begin + 2] |= 0x80  # bit 15: from outside
     assert len(read(put(tmp_path, "a.aedat", content))) == 29
-    davis = event_files.DVS128.replace(b"retina.DVS128", b"davis.Davis640")
+    davis = event_files.DVS128.replace(b"retina.DVS128", b"retina.Tmpdiff128")
     other = event_files.aedat2(rows, davis)
-    one_line(lambda: read(put(tmp_path, "b.aedat", other)), "Davis640", "expected a DVS128")
+    one_line(lambda: read(put(tmp_path, "b.aedat", other)), "Tmpdiff128", "expected a DVS128")
     content[begin] |= 0x80  # as a DAVIS has it
     one_line(lambda: read(put(tmp_path, "c.aedat", content)), "bits that a DVS128 has not")
     wraps = made(20, (128, 128), 1000, start=2**32 - 500)
@@ -100,7 +100,9 @@ def test_arrays_of_one_s_own(tmp_path, name):
         ("a.aedat", event_files.GESTURE + b"\1\0\1\0" + b"\xff" * 24, "makes no sense"),
         ("a.npz", b"junk", "cannot read events"),
         ("a.h5", b"junk", "a.h5"),
-        ("a.es", b"Event Stream", "has no known format"),
+        ("a.es", b"Event Stream", "np.savez"),
+        ("a.xyz", b"", "has no known format"),
+        ("a.npz", b"\x93NUMPY\x01\0junk", "cannot read events"),
         ("a.raw", b"junk", "a.raw"),
         ("a.dat", b"", "a.dat"),
         ("a.aedat4", b"junk", "a.aedat4"),
@@ -147,6 +149,15 @@ def test_eventcv_reads_aedat4(tmp_path):
     columns = rows[:, [1, 2, 0, 3]]
     eventcv.save(eventcv.from_numpy(columns, sensor_size=BIG, time_unit="us"), str(tmp_path / "a.aedat4"))
     found = read(tmp_path / "a.aedat4")
+    assert found.sensor == BIG and np.array_equal(found.rows(), rows)
+
+
+def test_eventcv_reads_a_davis(tmp_path):
+    eventcv = pytest.importorskip("eventcv", reason="eventcv, of the extra events, is not installed")
+    rows = made(300, BIG, 60_000)
+    stream = eventcv.from_numpy(rows[:, [1, 2, 0, 3]], sensor_size=BIG, time_unit="us")
+    eventcv.save(stream, str(tmp_path / "a.aedat"))
+    found = read(tmp_path / "a.aedat")
     assert found.sensor == BIG and np.array_equal(found.rows(), rows)
 
 

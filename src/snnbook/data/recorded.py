@@ -78,6 +78,10 @@ def pictures(frames: np.ndarray, size: int) -> np.ndarray:
     height, width = frames.shape[-2:]
     target = (size, max(1, round(size * width / height)))
     if target != (height, width):
+        needed = 8 * (
+            len(frames) * 2 * target[0] * max(width, target[1]) + target[0] * height + target[1] * width
+        )
+        room.check(needed, room.at_hand(), f"a recording of {target[1]}x{target[0]} pixels", advice=FEWER)
         rows, columns = (_weights(*sides) for sides in zip((height, width), target, strict=True))
         frames = rows @ frames @ columns.T
     return events.as_bytes(frames)

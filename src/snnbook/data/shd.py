@@ -127,20 +127,19 @@ def _open(path: str) -> Any:
 def _recording(name: str, size: int) -> Events:
     path, _, number = name.rpartition("#")
     content = _open(path)
-    times, units = (np.asarray(content[f"spikes/{key}"][int(number)]) for key in ("times", "units"))
-    seconds = times.astype(np.float64)
-    if (
-        len(seconds) != len(units)
-        or not np.isfinite(seconds).all()
-        or (units.astype(np.int64) >= CHANNELS).any()
-    ):
+    try:
+        times, units = (content[f"spikes/{key}"][int(number)] for key in ("times", "units"))
+        seconds, units = np.asarray(times, np.float64), np.asarray(units, np.int64)
+    except Exception as error:  # HDF5 raises whatever a torn file made of it
+        raise UserError(f"cannot read {name} ({one_line(error)[:120]}); unpack its archive again") from None
+    if len(seconds) != len(units) or not np.isfinite(seconds).all() or (units >= CHANNELS).any():
         raise UserError(
             f"{name} has {len(seconds)} times and {len(units)} channels up to {units.max(initial=0)}; expected a "
             f"finite time and a channel below {CHANNELS} for each spike"
         )
     order = np.argsort(seconds, kind="stable")
     t = np.rint(seconds * 1e6).astype(np.int64)[order]
-    x = (units.astype(np.int64) * size // CHANNELS)[order]
+    x = (units * size // CHANNELS)[order]
     return Events(t, x, np.zeros_like(x), np.ones_like(x), (size, 1))
 
 

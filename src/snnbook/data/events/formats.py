@@ -14,6 +14,7 @@ TIMES_UP = 240  # the row that N-MNIST's camera writes when its clock ran over
 CLOCK = 2**13  # microseconds that this stands for
 HEADER = 28  # bytes before each packet of AEDAT 3.1
 POLARITY = 1  # the type of packets that hold events; special events, frames and inertial data have others
+CHIP = rb"AEChip:\s*\S*?([A-Za-z0-9]+)\s*$"  # the last part of its class in jAER
 SENSORS = {"DVS128": (128, 128)}  # by the chip's name in the header
 
 
@@ -54,7 +55,7 @@ def aedat2(content: bytes) -> Columns:
     stay as they are.  Bit 15 marks what came from outside, no event.
     """
     header, body = _split(content)
-    chip = _chip(header, rb"AEChip:\s*\S*?([A-Za-z0-9]+)\s*$")
+    chip = _chip(header, CHIP)
     if chip not in (None, "DVS128"):
         raise FormatError(f"AEDAT 2.0 of a {chip}; expected a DVS128")
     if len(body) % 8:
@@ -89,6 +90,14 @@ def aedat3(content: bytes) -> Columns:
     data, t, overflow = np.concatenate(parts, axis=1)
     sensor = SENSORS.get(_chip(header, rb"Source \d+:\s*([A-Za-z0-9]+)") or "")
     return Columns(t + (overflow << 31), data >> 17 & 0x7FFF, data >> 2 & 0x7FFF, data >> 1 & 1, sensor)
+
+
+def is_davis(content: bytes) -> bool:
+    """AEDAT 2.0 of a camera of the DAVIS family, whose addresses have another layout."""
+    if not content.startswith(b"#!AER-DAT2.0"):
+        return False
+    chip = _chip(_split(content)[0], CHIP)
+    return chip is not None and chip.lower().startswith("davis")
 
 
 def aedat(content: bytes) -> Columns:

@@ -1,8 +1,6 @@
 """A file of events, whatever its format, as :class:`Events`; or one line that says why not."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +23,8 @@ def read(path: str | Path, sensor: int | tuple[int, int] | None = None, *, sort:
     """The recording in a file.
 
     Args:
-        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101), ``.aedat`` (2.0 of a DVS128, 3.1),
+        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101), ``.aedat`` (3.1; 2.0 of a
+            DVS128, and by eventcv of a DAVIS),
             ``.npz`` and ``.h5`` (arrays t in microseconds, x, y and p, on top or in a group ``events``; width and
             height where they are stored), ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by eventcv (the extra
             ``events``).
@@ -38,18 +37,17 @@ def read(path: str | Path, sensor: int | tuple[int, int] | None = None, *, sort:
     """
     place = files.place(path, "events")
     if place.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"{files.shown(place)} has no known format; expected one of {', '.join(SUFFIXES)}; "
-            "np.savez(file, t=..., x=..., y=..., p=...) writes a .npz"
-        )
+        raise UserError(f"{files.shown(place)} has no known format; expected one of {', '.join(SUFFIXES)}")
     told = None if sensor is None else sensor_size(sensor)
     try:
         found = SUFFIXES[place.suffix.lower()](place)
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or one_line(error)[:150]
-        raise UserError(f"cannot read events from {files.shown(place)} ({reason}); fetch it again") from None
+    except Exception as error:  # readers raise whatever a torn file made of them
+        reason = getattr(error, "strerror", None) or one_line(error)[:200] or type(error).__name__
+        raise UserError(
+            f"cannot read events from {files.shown(place)} ({reason}); expected a whole file of that format"
+        ) from None
     if told and found.sensor and told != found.sensor:
         sizes = "{}x{} and its file says {}x{}".format(*told, *found.sensor)
         raise UserError(f"the sensor of {files.shown(place)} was given as {sizes}; leave it out")
@@ -85,6 +83,18 @@ def _bytes(reader: Callable[[bytes], Columns]) -> Callable[[Path], Columns]:
     return lambda path: reader(path.read_bytes())
 
 
+def _aedat(path: Path) -> Columns:
+    content = path.read_bytes()
+    return _eventcv(path) if formats.is_davis(content) else formats.aedat(content)
+
+
+def _refused(path: Path) -> Columns:
+    raise FormatError(
+        "no reader of Event Stream has a licence as free as this book's; convert it to .npz: "
+        "np.savez(file, t=..., x=..., y=..., p=..., width=..., height=...)"
+    )
+
+
 def _npz(path: Path) -> Columns:
     with np.load(path, allow_pickle=False) as content:
         return _arrays(dict(content))
@@ -110,11 +120,12 @@ def _arrays(content: dict[str, Any]) -> Columns:
 def _eventcv(path: Path) -> Columns:
     """eventcv guesses the unit of times unless told, and from the events the sensor of which a file is silent."""
     eventcv = needed("eventcv")
-    told = None if path.suffix.lower() == ".aedat4" else _header(path)
-    options = {} if path.suffix.lower() == ".aedat4" else {"sensor_size": ROOMY}
+    knows = path.suffix.lower() in (".aedat", ".aedat4")  # these always tell their camera
+    told = None if knows else _header(path)
+    options = {} if knows else {"sensor_size": ROOMY}
     stream = eventcv.load(str(path), time_unit="us", **options)
     x, y, t, polarity = stream.numpy().astype(np.int64).T
-    sensor = tuple(map(int, stream.sensor_size)) if not options else told
+    sensor = tuple(map(int, stream.sensor_size)) if knows else told
     return Columns(formats.unwrapped(t), x, y, polarity, sensor)
 
 
@@ -138,10 +149,11 @@ def _header(path: Path) -> tuple[int, int] | None:
 
 
 SUFFIXES: dict[str, Callable[[Path], Columns]] = {
-    ".aedat": _bytes(formats.aedat),
+    ".aedat": _aedat,
     ".aedat4": _eventcv,
     ".bin": _bytes(formats.nmnist),
     ".dat": _eventcv,
+    ".es": _refused,
     ".h5": _h5,
     ".npz": _npz,
     ".raw": _eventcv,
