@@ -1,9 +1,11 @@
 """Files of events, written by hand from the formats' descriptions, read back."""
 
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,16 +170,37 @@ def test_a_dat_file_goes_on_after_72_minutes(tmp_path):
     assert np.array_equal(found.rows(), rows)
 
 
-def test_spikingjelly_reads_the_same_gesture_file(tmp_path):
+def spikingjelly(module):
     pytest.importorskip("spikingjelly")
     cifar10_dvs._reader()  # which imports it beside any torchaudio
-    from spikingjelly.datasets import utils
+    return import_module(f"spikingjelly.datasets.{module}")
 
+
+def test_spikingjelly_reads_the_same_gesture_file(tmp_path):
     rows = made(50, (128, 128))
     path = put(tmp_path, "a.aedat", event_files.aedat3(rows))
-    theirs = utils.load_aedat_v3(path)
+    theirs = spikingjelly("utils").load_aedat_v3(path)
     # It takes those that are marked invalid, too.
     known = set(map(tuple, rows))
     valid = [tuple(row) in known for row in np.stack([theirs[key] for key in "txyp"], 1)]
     assert np.array_equal(np.stack([theirs[key][valid] for key in "txyp"], 1), rows)
     assert isinstance(read(path), Events) and np.array_equal(read(path).rows(), rows)
+
+
+def test_spikingjelly_reads_the_same_nmnist_file_until_its_clock_runs_over(tmp_path):
+    rows = made(50, (34, 34), 30_000)
+    early = rows[rows[:, 0] < 8192]
+    theirs = spikingjelly("utils").load_ATIS_bin(put(tmp_path, "a.bin", event_files.nmnist(early)))
+    assert np.array_equal(np.stack([theirs[key] for key in "txyp"], 1).astype(int), early) and len(early) < 50
+    theirs = spikingjelly("utils").load_ATIS_bin(put(tmp_path, "a.bin", event_files.nmnist(rows)))
+    assert (np.asarray(theirs["y"]) == 240).sum() == 3 and len(read(tmp_path / "a.bin", 34)) == 50
+
+
+def test_spikingjelly_shows_cifar10_dvs_otherwise(tmp_path):
+    rows = made(50, (128, 128))
+    path = put(tmp_path, "a.aedat", event_files.aedat2(rows))
+    theirs = spikingjelly("cifar10_dvs")._load_origin_data(path)
+    columns = [np.asarray(theirs[key]).astype(np.int64) for key in "txyp"]
+    shown = torch.from_numpy(to_frames(np.stack(columns, 1), 2, 128))
+    assert np.array_equal(cifar10_dvs.as_the_sensor(shown), to_frames(read(path), 2))
+    assert not np.array_equal(shown, to_frames(read(path), 2))

@@ -131,3 +131,16 @@ def test_methods_that_cannot_tell_refuse_with_advice(padded):
     )
     recipe = Recipe(epochs=1, batch_size=6, augment=())
     one_line(lambda: fit(plain, padded, recipe, seed=0, progress=False), "padded=True")
+
+
+def test_frames_of_one_s_own_may_be_padded(padded):
+    given = (padded.train_images, padded.train_labels, padded.test_images, padded.test_labels)
+    found = data.Dataset.from_tensors(*given, padded=True)
+    assert (
+        found.padded
+        and found.cut.padded == padded.cut.padded
+        and not data.Dataset.from_tensors(*given).padded
+    )
+    assert build("tet", found).padded and "recordings end before the last frame" in found.summary()
+    still = (given[0][:, 0], given[1], given[2][:, 0], given[3])
+    one_line(lambda: data.Dataset.from_tensors(*still, padded=True), "expected event frames")

@@ -197,7 +197,7 @@ def test_recordings_of_one_s_own_keep_their_proportions(own):
 def test_windows_keep_the_clock_and_pad_the_end(own):
     found = data.load(DataConfig("recordings", size=24, frames=4, split_by="1 ms"), own)
     assert (
-        found.padded and found.cut.padded == 4 and "4 recordings end before the last one" in found.summary()
+        found.padded and found.cut.padded == 4 and "4 recordings end before the last frame" in found.summary()
     )
     longer = [
         made(90, (40, 24), 1000 + 4000 * index, 10 * label + index)[:, 0]

@@ -136,6 +136,7 @@ def test_what_is_no_recording_is_told(columns, sensor, told):
         ({"split_by": 10}, "split_by is 10"),
         ({"frames": None}, "frames is None"),
         ({"size": None}, "size is not given"),
+        ({"events": Events.of(ROWS, WIDE), "size": 7}, "sensor 7x4; leave size out"),
         ({"frames": 0}, "frames is 0"),
         ({"frames": 2**40, "split_by": "1 us"}, "at hand"),
     ],

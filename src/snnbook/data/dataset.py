@@ -14,6 +14,7 @@ from torch import Tensor
 
 from snnbook import room
 from snnbook.data import tensors
+from snnbook.errors import UserError
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation a channel
 
@@ -54,7 +55,7 @@ class Cut(NamedTuple):
     """What became of recordings, of lengths of their own, when they were cut into as many frames each.
 
     Attributes:
-        events: in all of them.
+        events: in all of them; 0 where nobody counted.
         dropped: of these, how many no frame holds.
         padded: recordings that end before the last frame: the rest of their frames is empty.
     """
@@ -64,10 +65,8 @@ class Cut(NamedTuple):
     padded: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.dropped:,} of {self.events:,} events are in no frame, "
-            f"{self.padded:,} recordings end before the last one"
-        )
+        counted = f"{self.dropped:,} of {self.events:,} events are in no frame, " if self.events else ""
+        return f"{counted}{self.padded:,} recordings end before the last frame"
 
 
 class Described:
@@ -163,6 +162,7 @@ class Dataset(Described):
         test_images: Tensor | np.ndarray,
         test_labels: Tensor | np.ndarray,
         classes: Sequence[str] | None = None,
+        padded: bool = False,
     ) -> "Dataset":
         """A data set of your own.
 
@@ -171,6 +171,8 @@ class Dataset(Described):
                 frames ``[N, T, C, H, W]``.  They are not copied where that can be avoided.
             train_labels, test_labels: whole numbers ``[N]``, classes counted from 0.
             classes: their names; None numbers them, up to the largest label.
+            padded: recordings are of different lengths, and the frames behind their ends, which are zero, are to
+                count in no loss (see :func:`snnbook.data.events.pad`).
 
         Images are normalized by mean and deviation of the training images; event frames stay in [0, 1].
 
@@ -181,7 +183,9 @@ class Dataset(Described):
         named = tensors.names(classes, train[1], test[1])
         channels = train[0].shape[-3]
         as_they_are = ((0.0,) * channels, (1.0,) * channels) if train[0].dim() == 5 else None
-        return assemble("own", named, Images(*train), Images(*test), as_they_are)
+        ends = [frames_missing(pixels) for pixels, _ in (train, test)] if padded else []
+        cut = Cut(0, 0, sum(ends)) if padded else None
+        return assemble("own", named, Images(*train), Images(*test), as_they_are, cut)
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data with its tensors on ``device``.
@@ -229,6 +233,17 @@ def standard_error(accuracy: float, count: int) -> float:
     other images been drawn for the test.
     """
     return math.sqrt(accuracy * (100 - accuracy) / count)
+
+
+def frames_missing(images: Tensor) -> int:
+    """How many recordings ``[N, T, C, H, W]`` end before the last frame: it is empty.
+
+    Raises:
+        UserError: images that do not move.
+    """
+    if images.dim() != 5:
+        raise UserError(f"images have shape {list(images.shape)}; expected event frames [N, T, C, H, W]")
+    return int((images[:, -1].flatten(1).amax(1) == 0).sum())
 
 
 def assemble(

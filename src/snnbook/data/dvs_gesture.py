@@ -1,5 +1,6 @@
 """DVS128 Gesture (Amir et al. 2017): eleven gestures of 29 people before a camera of 128x128 pixels."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -103,11 +104,11 @@ def _table(path: Path) -> list[tuple[int, int, int]]:
 def _gesture(name: str) -> Events:
     path, _, window = name.rpartition("#")
     start, stop = map(int, window.split("-"))
-    return _recording(path).between(start, stop)
+    return _recording(path, os.stat(path).st_mtime_ns).between(start, stop)
 
 
 @lru_cache(maxsize=1)  # a dozen gestures follow each other in a recording
-def _recording(path: str) -> Events:
+def _recording(path: str, changed: int) -> Events:
     return read_events(path, SENSOR, sort=True)
 
 

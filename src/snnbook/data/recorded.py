@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from snnbook import bars, room
 from snnbook.data import events
 from snnbook.data.config import DataConfig
-from snnbook.data.dataset import Cut, Files, Images
+from snnbook.data.dataset import Cut, Files, Images, frames_missing
 from snnbook.data.events import Events
 from snnbook.data.folder import BAR_FROM
 from snnbook.errors import UserError
@@ -65,8 +65,8 @@ def read(
                 frames = torch.empty(len(order), *found.shape, dtype=torch.uint8)
             frames[index] = torch.from_numpy(found)
         halves.append(Images(frames, half.labels))
-    ends = sum(int((images[:, -1].flatten(1).amax(1) == 0).sum()) for images, _ in halves)
-    return *halves, Cut(counted, dropped, ends if events.window(config.split_by) else 0)
+    ends = sum(frames_missing(images) for images, _ in halves) if events.window(config.split_by) else 0
+    return *halves, Cut(counted, dropped, ends)
 
 
 def pictures(frames: np.ndarray, size: int) -> np.ndarray:

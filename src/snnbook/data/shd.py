@@ -4,6 +4,7 @@ There is no picture here: 700 channels, from low to high tones, spike at times o
 one pixel with a channel each, ``[T, C, 1, 1]``, and hold counts: the network sees how many spikes there were.
 """
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def listing(name: str, root: Path) -> tuple[tuple[str, ...], Files, Files]:
     place = _place(name, root)
     paths = [place / f"{name}_{half}.h5" for half in ("train", "test")]
     if lacking := [path.name for path in paths if not path.is_file()]:
-        todo = recorded.archives(place, ARCHIVES) or advice(name, root)
+        todo = recorded.archives(place, ARCHIVES if name == "shd" else {}) or advice(name, root)
         raise UserError(
             f"no {' and no '.join(lacking)} in {place}; {todo}, or name another data folder with --data DIR"
         )
@@ -108,8 +109,12 @@ def _place(name: str, root: Path) -> Path:
     return recorded.place(root, (name, name.upper()), f"{name}_train.h5")
 
 
-@lru_cache(maxsize=4)
 def _open(path: str) -> Any:
+    return _opened(path, os.stat(path).st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: str, changed: int) -> Any:
     h5py = needed("h5py")
     try:
         content = h5py.File(path, "r")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snnbook import room
 from snnbook.checks import shown
-from snnbook.data.events.recording import Events
+from snnbook.data.events.recording import Events, sensor_size
 from snnbook.errors import UserError
 
 SPLITS = ("number", "time")
@@ -61,6 +61,10 @@ def cut(
         if size is None:
             raise UserError("size is not given; expected the side of the sensor, or its width and height")
         events = Events.of(events, size)
+    elif size is not None and sensor_size(size) != events.sensor:
+        raise UserError(
+            f"size is {shown(size)} and the events' sensor {events.sensor[0]}x{events.sensor[1]}; leave size out"
+        )
     step = _steps(events, frames, split_by)
     frames = int(step[-1]) + 1 if frames is None else frames
     width, height = events.sensor
