@@ -166,7 +166,7 @@ def test_each_frame_is_divided_by_its_own_largest_value():
         (lambda rows: rows[:, :3], "shape [200, 3]"),
         (lambda rows: rows[:9], "9 events cannot fill 10 frames"),
         (lambda rows: rows[::-1], "not in order of time"),
-        (lambda rows: rows + np.array([0, 3, 0, 0]), "x and y from 0 to 5"),
+        (lambda rows: rows + np.array([0, 3, 0, 0]), "expected x from 0 to 5"),
         (lambda rows: rows + np.array([0, 0, 0, 1]), "polarities 0 or 1"),
     ],
 )

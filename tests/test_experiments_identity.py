@@ -55,7 +55,7 @@ def rewrite(here, old, new):
 
 
 def test_bundled_data_are_named_alike_in_both_places():
-    assert job.BUNDLED == datasets.dataset.BUNDLED
+    assert job.BUNDLED == datasets.config.BUNDLED
 
 
 def test_a_run_holds_the_runs_it_needs_and_reads_no_table_afterwards(here):

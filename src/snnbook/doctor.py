@@ -16,7 +16,7 @@ from snnbook import __version__, files, threads
 EXTRAS = {
     "run": ("run experiments as notebooks", ("papermill", "nbclient", "ipykernel", "snakemake")),
     "book": ("build the book", ("jupyter_book", "nbclient", "sphinx_exercise", "sphinx_proof")),
-    "events": ("recordings of CIFAR10-DVS", ("spikingjelly",)),
+    "events": ("recordings of event cameras", ("spikingjelly", "eventcv", "h5py")),
     "bench": ("compare training speed", ("snntorch", "spikingjelly")),
     "dev": ("tests and lint", ("pytest", "hypothesis", "ruff", "mypy")),
 }
@@ -124,7 +124,7 @@ def _threads() -> str:
 
 def _data(chosen: Path | None) -> list[str]:
     from snnbook import room
-    from snnbook.data import cifar10_dvs, imagenet, stream
+    from snnbook.data import cifar10_dvs, dvs_gesture, imagenet, nmnist, shd, stream
     from snnbook.data.location import PLACES, default_root, found, megabytes
 
     folder = (chosen or default_root()).absolute()
@@ -143,6 +143,12 @@ def _data(chosen: Path | None) -> list[str]:
     there = cifar10_dvs.found(folder)
     state = f"found {there}" if there else f"not there; {cifar10_dvs.advice(folder)}"
     lines.append(f"cifar10_dvs: {state}")
+    for name, source in (("nmnist", nmnist), ("dvs_gesture", dvs_gesture)):
+        there = source.found(folder)
+        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {source.advice(folder)}"))
+    for name in shd.COUNTS:
+        there = shd.found(name, folder)
+        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {shd.advice(name, folder)}"))
     at_hand = f"{room.show(room.at_hand())} of memory at hand"
     lines.append(
         f"{at_hand}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)"

@@ -26,6 +26,7 @@ from snnbook.errors import UserError
 from snnbook.folding import check_time_steps, fold, unfold_current
 from snnbook.kernels import Dynamics
 from snnbook.kernels.dynamics import number
+from snnbook.kernels.reference import lif_reference
 from snnbook.surrogates import Rectangle, Surrogate, Triangle, try_out
 
 
@@ -92,7 +93,8 @@ class LIF(nn.Module):
         self.decay, self.threshold = decay, threshold
         self.time_steps = check_time_steps(time_steps)
 
-    def forward(self, current: Tensor) -> Tensor:
+    def forward(self, current: Tensor, recurrence: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Spikes of a current; ``recurrence`` turns each step's spikes ``[B, ...]`` into a current of the next."""
         if not current.is_floating_point():
             raise UserError(
                 f"neurons integrate floating-point currents, not {current.dtype}; call .float() first"
@@ -100,7 +102,11 @@ class LIF(nn.Module):
         if self.scale_input:
             current = (1 - self.decay) * current
         current = unfold_current(current, self.time_steps)
-        return fold(kernels.lif(current, self.dynamics, self.decay))
+        if recurrence is None:
+            return fold(kernels.lif(current, self.dynamics, self.decay))
+        share = 1 - self.decay if self.scale_input else 1.0
+        weighed = lambda spikes: share * recurrence(spikes)  # noqa: E731
+        return fold(lif_reference(current, self.dynamics, self.decay, weighed))
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         if name in ("decay", "threshold"):  # torch comes here before the property is asked

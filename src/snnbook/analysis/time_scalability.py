@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from snnbook.backbones import MultiExit
 from snnbook.data import Dataset, test_batches
+from snnbook.data.events import lengths
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, set_time_steps
 
@@ -50,8 +51,11 @@ def scalability(
         set_time_steps(network, longest)
         for images, labels in test_batches(data, batch_size):
             outputs = network(images).float()
-            correct += _right(outputs.cumsum(0), labels)
-            correct_moments += _right(outputs, labels)
+            single, sums = outputs, outputs.cumsum(0)
+            if data.padded:  # what has ended stays as it was then
+                single, sums = (_held(x, lengths(images)) for x in (single, sums))
+            correct += _right(sums, labels)
+            correct_moments += _right(single, labels)
     finally:
         set_time_steps(network, trained)
     share = 100 / len(data.test_labels)
@@ -59,6 +63,12 @@ def scalability(
         "integrated": {t: share * float(correct[t - 1]) for t in time_steps},
         "moments": {t: share * float(correct_moments[t - 1]) for t in range(1, moments + 1)},
     }
+
+
+def _held(values: Tensor, ends: Tensor) -> Tensor:
+    """``[T, B, classes]``, where each recording keeps the values of step ``ends``, its last, from then on."""
+    steps = torch.arange(len(values), device=ends.device)[:, None].minimum(ends - 1)
+    return values.gather(0, steps[..., None].expand_as(values))
 
 
 def _right(outputs: Tensor, labels: Tensor) -> Tensor:

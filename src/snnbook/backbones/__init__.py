@@ -22,6 +22,7 @@ from snnbook.backbones.backbone import Backbone
 from snnbook.backbones.batchnorm import STATISTICS, by_step
 from snnbook.backbones.bottleneck_resnet import BottleneckResNet
 from snnbook.backbones.convnet import ConvNet
+from snnbook.backbones.dense import Dense
 from snnbook.backbones.exits import MultiExit
 from snnbook.backbones.plain import SNN5, VGGSNN, StridedVGG
 from snnbook.backbones.pyramidnet import PyramidNet
@@ -61,6 +62,8 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "wrn40_2": partial(WideResNet, depth=40, widen_factor=2),
     "pyramidnet20": PyramidNet,
     "convnet": ConvNet,
+    "dense": Dense,
+    "recurrent": partial(Dense, recurrent=True),
     # The students released with SASTC, under honest names (its "ResNet-18", "WRN-16-2" and "VGG-11").
     "sastc_resnet19": partial(ResNet, **SPIKING_RESNET19),
     "sastc_bottleneck16": BottleneckResNet,
@@ -74,6 +77,7 @@ __all__ = [
     "VGGSNN",
     "Backbone",
     "ConvNet",
+    "Dense",
     "MultiExit",
     "NetworkConfig",
     "ResNet",

@@ -58,6 +58,7 @@ KINDS: dict[str, Callable[[str, Any], Any]] = {
     "pool": _word("average", "stride"),
     "depth": partial(count, most=6 * DEEPEST),
     "widen_factor": partial(count, least=2),
+    "recurrent": _flag,
     "alpha": _number,
     "batchnorm": _word(*STATISTICS),
 }

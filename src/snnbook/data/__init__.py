@@ -6,13 +6,26 @@ of your own there are :meth:`Dataset.from_tensors` and :func:`dataset_of`.
 
 from pathlib import Path
 
-from snnbook.data import cifar, cifar10_dvs, digit_events, digits, folder, imagenet, split, stream
+from snnbook.data import (
+    cifar,
+    cifar10_dvs,
+    digit_events,
+    digits,
+    dvs_gesture,
+    folder,
+    imagenet,
+    nmnist,
+    recorded,
+    recordings,
+    shd,
+    split,
+    stream,
+)
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.batching import batches, test_batches
+from snnbook.data.config import BUNDLED, EVENTS, DataConfig
 from snnbook.data.dataset import (
-    BUNDLED,
-    EVENTS,
-    DataConfig,
+    Cut,
     Dataset,
     Files,
     Images,
@@ -44,6 +57,14 @@ __all__ = [
 
 # Event frames hold shares of their largest value; they stay in [0, 1].
 AS_THEY_ARE: Statistics = ((0.0, 0.0), (1.0, 1.0))
+# Sets of recordings that are read here, by name.
+RECORDED = {
+    "nmnist": nmnist,
+    "dvs_gesture": dvs_gesture,
+    "shd": shd,
+    "ssc": shd,
+    "recordings": recordings,
+}
 
 
 def load(config: DataConfig, root: str | Path | None = None) -> Dataset | StreamingDataset:
@@ -52,10 +73,10 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     Args:
         config: which data, and how much of it.
         root: the data folder.  ``folder`` needs it, to hold ``train/<class>/*.png`` and
-            ``test/<class>/*.png``; CIFAR may be such a tree, in ``root`` or ``root/<name>``, or torchvision's
-            files; for ``imagenet`` and ``tiny_imagenet`` see :mod:`snnbook.data.imagenet`, for ``cifar10_dvs``
-            :mod:`snnbook.data.cifar10_dvs`.  These take :func:`default_root` for None; ``digits`` and
-            ``digit_events`` need no folder.
+            ``test/<class>/*.png``, and so does ``recordings``; CIFAR may be such a tree, in ``root`` or
+            ``root/<name>``, or torchvision's files; for ``imagenet`` and ``tiny_imagenet`` see
+            :mod:`snnbook.data.imagenet`, for event data the module of its name.  These take
+            :func:`default_root` for None; ``digits`` and ``digit_events`` need no folder.
 
     Training images keep the order of the source.  Test images stand in a stratified order: any number of the
     first ones holds the classes in proportion.
@@ -81,7 +102,9 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     order = split.stratified_order(test.labels, config.split_seed)
     test = test.take(order[: config.test_limit])
     if config.name in EVENTS:
-        return assemble(config.name, classes, *_frames(config, train, test), AS_THEY_ARE)
+        train, test, cut = _frames(config, train, test)
+        pixels = shd.pixels(config) if RECORDED.get(config.name) is shd else AS_THEY_ARE
+        return assemble(config.name, classes, train, test, pixels, cut)
     if isinstance(train, Images):
         return assemble(config.name, classes, train, test)
     share, pixels = imagenet.SHARES.get(config.name, 1.0), imagenet.pixels(config.name)
@@ -96,24 +119,36 @@ def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Ima
         room = digit_events.reach(config.size) if config.name in EVENTS else 0
         classes, everything = digits.load(config.size - room)
         return classes, *_divide(everything, classes, config)
-    if config.name == "folder":
+    if config.name in ("folder", "recordings"):
         if root is None:
-            raise UserError("data name 'folder' reads your own images; say where they are with --data DIR")
-        return folder.listing(Path(root))
+            what = "images" if config.name == "folder" else "recordings"
+            raise UserError(
+                f"data name {config.name!r} reads your own {what}; say where they are with --data DIR"
+            )
+        return (folder if config.name == "folder" else recordings).listing(Path(root))
     place = Path(root) if root is not None else default_root()
     if config.name in imagenet.CLASSES:
         return imagenet.listing(config.name, place)
+    if config.name in ("shd", "ssc"):
+        return shd.listing(config.name, place)
+    if config.name in RECORDED:
+        return RECORDED[config.name].listing(place)
     if config.name in EVENTS:
         return cifar10_dvs.listing(place, config.size, config.frames, config.split_by, config.accumulate)
     return cifar.load(config.name, place, config.size, config.download)
 
 
-def _frames(config: DataConfig, train: Images | Files, test: Images | Files) -> tuple[Images, Images]:
+def _frames(
+    config: DataConfig, train: Images | Files, test: Images | Files
+) -> tuple[Images, Images, Cut | None]:
     """Frames of those that were kept: digits have to be moved before the camera, recordings to be read."""
+    if source := RECORDED.get(config.name):
+        finish = shd.trains if source is shd else recorded.pictures
+        return recorded.read(train, test, config, source.opener(config), finish)
     if config.name == "cifar10_dvs":
-        return cifar10_dvs.read(train, test, config.size, config.frames)
+        return *cifar10_dvs.read(train, test, config.size, config.frames), None
     cut = (config.size, config.frames, config.split_by, config.accumulate)
-    return digit_events.to_frames(train, *cut), digit_events.to_frames(test, *cut)
+    return digit_events.to_frames(train, *cut), digit_events.to_frames(test, *cut), None
 
 
 def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tuple[Images, Images]:

@@ -1,6 +1,10 @@
 """CIFAR10-DVS (Li et al. 2017): images of CIFAR-10 moved on a screen before an event camera of 128x128 pixels.
 
 SpikingJelly unpacks the archives and reads the recordings (the extra ``events``); frames are cut here.
+
+The picture that is shown is SpikingJelly's, which most work on these data has trained on, and not the sensor's: an
+event at column x and row y of the file comes to column 127 - y and row 127 - x, and its polarity is turned round.
+:func:`as_the_sensor` takes frames back; :func:`snnbook.data.events.read` reads an ``.aedat`` file as it is.
 """
 
 import hashlib
@@ -182,6 +186,11 @@ def cut(
     shares = torch.from_numpy(whole / np.maximum(whole.max(axis=(1, 2, 3), keepdims=True), 1))
     small = F.interpolate(shares, size=(size, size), mode="bilinear", antialias=True)
     return (255 * small).round().clamp(0, 255).byte().numpy()
+
+
+def as_the_sensor(frames: torch.Tensor) -> torch.Tensor:
+    """Frames ``[..., 2, H, W]`` as shown, in the sensor's own columns, rows and polarity; and back again."""
+    return frames.flip(-3, -2, -1).transpose(-2, -1)
 
 
 def _read(half: Files, shape: tuple[int, ...]) -> Images:

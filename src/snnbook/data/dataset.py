@@ -1,11 +1,10 @@
-"""What to load, and what was loaded."""
+"""What was loaded."""
 
 import hashlib
 import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,102 +13,10 @@ import torch
 from torch import Tensor
 
 from snnbook import room
-from snnbook.checks import check_fields
 from snnbook.data import tensors
-from snnbook.data.events import check_cut
 from snnbook.errors import UserError
 
-NAMES = (
-    "digits",
-    "cifar10",
-    "cifar100",
-    "folder",
-    "tiny_imagenet",
-    "imagenet",
-    "digit_events",
-    "cifar10_dvs",
-)
-STREAMED = ("folder", "tiny_imagenet", "imagenet")
-EVENTS = ("digit_events", "cifar10_dvs")
-BUNDLED = ("digits", "digit_events")  # come in one piece, which is divided here
-
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation a channel
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which data, and how much of it.
-
-    Args:
-        name: ``digits`` (8x8 scans bundled with scikit-learn), ``cifar10``, ``cifar100``, ``tiny_imagenet``,
-            ``imagenet``, or ``folder`` for your own images; or events: ``digit_events`` (those digits before a
-            camera that moves, :mod:`snnbook.data.digit_events`), ``cifar10_dvs`` (CIFAR10-DVS, read through
-            SpikingJelly, :mod:`snnbook.data.cifar10_dvs`).
-        size: side of an image in pixels; images of another size are resized (bilinear).
-        frames: of events, the number of frames they are cut into: the network's T.
-        split_by, accumulate: how they are cut, see :func:`snnbook.data.events.to_frames`.
-        stream: read images from disk while training, for a set that is larger than memory (``folder``,
-            ``tiny_imagenet`` and ``imagenet``); False holds all of them as bytes on the device, which is faster.
-        train_per_class: keep this many training images a class; None keeps all.  Digits are tested on all
-            the others.
-        train_fraction: keep this share of the training images, stratified (few-shot learning); 1 keeps all.
-        label_noise: share of the training labels that are replaced by another class, see
-            :func:`snnbook.data.noise.symmetric_noise`.
-        test_fraction: share of the digits held out for the test, stratified, if ``train_per_class`` is None.
-        validation: hold out this many training images, stratified, and test on them instead of the test images,
-            which then play no part: for choosing settings.
-        test_limit: keep at most so many test images, stratified; None keeps all.
-        split_seed: draws the images that are kept.  The split belongs to the data, not to a run's seed.
-        download: fetch CIFAR if it is not there, or damaged; nothing else is ever downloaded.
-
-    Raises:
-        UserError: an unknown name, or a number out of range.
-    """
-
-    name: str = "digits"
-    size: int = 32
-    frames: int | None = None
-    split_by: str = "number"
-    accumulate: str = "count"
-    stream: bool = False
-    train_per_class: int | None = None
-    train_fraction: float = 1.0
-    label_noise: float = 0.0
-    validation: int = 0
-    test_fraction: float = 0.2
-    test_limit: int | None = None
-    split_seed: int = 0
-    download: bool = False
-
-    def __post_init__(self) -> None:
-        check_fields(
-            self,
-            at_least=dict.fromkeys(("size", "frames", "train_per_class", "test_limit"), 1)
-            | {"label_noise": 0, "validation": 0, "split_seed": 0},
-            above={"train_fraction": 0, "test_fraction": 0},
-            at_most={"train_fraction": 1},
-            below={"label_noise": 1, "test_fraction": 1, "split_seed": 2**32},
-        )
-        if self.name not in NAMES:
-            near = get_close_matches(self.name, NAMES, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(NAMES)}"
-            raise UserError(f"unknown data name {self.name!r}; {hint}")
-        if self.stream and self.name not in STREAMED:
-            raise UserError(
-                f"stream is true, but {self.name} is always held in memory; "
-                f"set it to false, or choose one of {', '.join(STREAMED)}"
-            )
-        if self.frames is None and self.name in EVENTS:
-            raise UserError(
-                f"frames is not set, but {self.name} are events; "
-                "say how many frames to cut them into, the network's time_steps"
-            )
-        if self.frames is not None and self.name not in EVENTS:
-            raise UserError(
-                f"frames is {self.frames}, but {self.name} are images that do not move; leave it out, "
-                f"or choose {' or '.join(EVENTS)}"
-            )
-        check_cut(self.frames, self.split_by, self.accumulate)
 
 
 class Images(NamedTuple):
@@ -144,6 +51,24 @@ class Files(NamedTuple):
         return os.path.join(self.folder, os.fsdecode(self.names[index]))
 
 
+class Cut(NamedTuple):
+    """What became of recordings, of lengths of their own, when they were cut into as many frames each.
+
+    Attributes:
+        events: in all of them; 0 where nobody counted.
+        dropped: of these, how many no frame holds.
+        padded: recordings that end before the last frame: the rest of their frames is empty.
+    """
+
+    events: int
+    dropped: int
+    padded: int
+
+    def __str__(self) -> str:
+        counted = f"{self.dropped:,} of {self.events:,} events are in no frame, " if self.events else ""
+        return f"{counted}{self.padded:,} recordings end before the last frame"
+
+
 class Described:
     """What data in memory, data on disk and data from loaders have in common."""
 
@@ -154,6 +79,7 @@ class Described:
     fingerprint: str
     shape: tuple[int, ...]  # of one image: channels, height, width; of event frames, T before them
     dtype: torch.dtype  # of a pixel
+    cut: Cut | None = None  # of recordings
 
     @property
     def num_classes(self) -> int:
@@ -163,6 +89,11 @@ class Described:
     def channels(self) -> int:
         """Of an image, or of a frame."""
         return self.shape[-3]
+
+    @property
+    def padded(self) -> bool:
+        """Whether recordings are of different lengths, the shorter ones with empty frames at the end."""
+        return self.cut is not None and self.cut.padded > 0
 
     @property
     def frames(self) -> int | None:
@@ -194,7 +125,8 @@ class Described:
         """One line: how many images, and where they are."""
         kind = "bytes" if self.dtype == torch.uint8 else "floats"
         counts = f"{len(self.train_labels):,} training and {len(self.test_labels):,} test images"
-        return f"{self.name}: {counts} of {'x'.join(map(str, self.shape))} {kind}, {self._place()}"
+        told = f"; {self.cut}" if self.cut else ""
+        return f"{self.name}: {counts} of {'x'.join(map(str, self.shape))} {kind}, {self._place()}{told}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +140,7 @@ class Dataset(Described):
         train_labels, test_labels: int64 ``[N]``.
         mean, std: of the training pixels, scaled to [0, 1], one number a channel.
         fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
+        cut: of recordings, what cutting left out and filled up.
     """
 
     name: str
@@ -219,6 +152,7 @@ class Dataset(Described):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+    cut: Cut | None = None
 
     @classmethod
     def from_tensors(
@@ -228,6 +162,7 @@ class Dataset(Described):
         test_images: Tensor | np.ndarray,
         test_labels: Tensor | np.ndarray,
         classes: Sequence[str] | None = None,
+        padded: bool = False,
     ) -> "Dataset":
         """A data set of your own.
 
@@ -236,6 +171,8 @@ class Dataset(Described):
                 frames ``[N, T, C, H, W]``.  They are not copied where that can be avoided.
             train_labels, test_labels: whole numbers ``[N]``, classes counted from 0.
             classes: their names; None numbers them, up to the largest label.
+            padded: recordings are of different lengths, and the frames behind their ends, which are zero, are to
+                count in no loss (see :func:`snnbook.data.events.pad`).
 
         Images are normalized by mean and deviation of the training images; event frames stay in [0, 1].
 
@@ -246,7 +183,9 @@ class Dataset(Described):
         named = tensors.names(classes, train[1], test[1])
         channels = train[0].shape[-3]
         as_they_are = ((0.0,) * channels, (1.0,) * channels) if train[0].dim() == 5 else None
-        return assemble("own", named, Images(*train), Images(*test), as_they_are)
+        ends = [frames_missing(pixels) for pixels, _ in (train, test)] if padded else []
+        cut = Cut(0, 0, sum(ends)) if padded else None
+        return assemble("own", named, Images(*train), Images(*test), as_they_are, cut)
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data with its tensors on ``device``.
@@ -296,8 +235,24 @@ def standard_error(accuracy: float, count: int) -> float:
     return math.sqrt(accuracy * (100 - accuracy) / count)
 
 
+def frames_missing(images: Tensor) -> int:
+    """How many recordings ``[N, T, C, H, W]`` end before the last frame: it is empty.
+
+    Raises:
+        UserError: images that do not move.
+    """
+    if images.dim() != 5:
+        raise UserError(f"images have shape {list(images.shape)}; expected event frames [N, T, C, H, W]")
+    return int((images[:, -1].flatten(1).amax(1) == 0).sum())
+
+
 def assemble(
-    name: str, classes: tuple[str, ...], train: Images, test: Images, pixels: Statistics | None = None
+    name: str,
+    classes: tuple[str, ...],
+    train: Images,
+    test: Images,
+    pixels: Statistics | None = None,
+    cut: Cut | None = None,
 ) -> Dataset:
     """A :class:`Dataset`, with what is computed from its pixels; their mean and deviation unless given.
 
@@ -310,7 +265,7 @@ def assemble(
     for tensor in (*train, *test):
         digest.update(repr(tuple(tensor.shape)).encode())
         digest.update(memoryview(tensor.cpu().contiguous().numpy()))
-    return Dataset(name, classes, *train, *test, mean, std, digest.hexdigest()[:16])
+    return Dataset(name, classes, *train, *test, mean, std, digest.hexdigest()[:16], cut)
 
 
 def statistics(images: Tensor) -> Statistics:

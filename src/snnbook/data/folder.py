@@ -1,9 +1,10 @@
 """Images in folders: ``train/<class>/*.png`` and ``test/<class>/*.png``."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,27 +29,41 @@ UPRIGHT = {
 BAR_FROM = 5000  # below this many files, reading is over before a progress bar helps
 
 
-def listing(root: Path, test: str = "test") -> tuple[tuple[str, ...], Files, Files]:
+class Kind(NamedTuple):
+    """What lies in the folders: its name, the suffixes of its files, an example of one."""
+
+    name: str
+    suffixes: Collection[str]
+    example: str
+
+
+IMAGES = Kind("images", SUFFIXES, "*.png")
+
+
+def listing(
+    root: Path, test: str = "test", train: str = "train", kind: Kind = IMAGES
+) -> tuple[tuple[str, ...], Files, Files]:
     """Class names, training and test files, in the order of their sorted names.
 
-    Hidden files, and files that have no image's suffix, are passed over.
+    Hidden files, and files of other suffixes, are passed over.
 
     Args:
-        root: holds ``train/<class>/*.png`` and ``<test>/<class>/*.png``.
-        test: the folder of the test images.
+        root: holds ``<train>/<class>/*.png`` and ``<test>/<class>/*.png``.
+        test, train: the folders of the halves.
+        kind: of the files; images by default.
 
     Raises:
         UserError: a folder is missing or empty, training and test have other classes.
     """
-    halves = {half: _classes(root / half) for half in ("train", test)}
-    if differing := sorted(halves["train"].keys() ^ halves[test].keys()):
-        sides = [f"{name!r} only in {'train' if name in halves['train'] else test}" for name in differing[:3]]
+    halves = {half: _classes(root / half, kind) for half in (train, test)}
+    if differing := sorted(halves[train].keys() ^ halves[test].keys()):
+        sides = [f"{name!r} only in {train if name in halves[train] else test}" for name in differing[:3]]
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise UserError(
-            f"{root}: train and {test} have different classes ({', '.join(sides)}{more}); "
+            f"{root}: {train} and {test} have different classes ({', '.join(sides)}{more}); "
             "give both the same folders"
         )
-    return tuple(halves["train"]), *(collect(root / half, found) for half, found in halves.items())
+    return tuple(halves[train]), *(collect(root / half, found) for half, found in halves.items())
 
 
 def collect(folder: Path, classes: dict[str, list[str]]) -> Files:
@@ -122,29 +137,32 @@ def _opaque(image: Image.Image) -> Image.Image:
     return ground
 
 
-def images_in(folder: Path) -> list[str]:
-    """Names of the image files in ``folder``, sorted."""
+def images_in(folder: Path, kind: Kind = IMAGES) -> list[str]:
+    """Names of the image files, or of another kind's, in ``folder``, sorted."""
     with os.scandir(folder) as entries:  # much faster than Path.iterdir for a million files
         names = [entry.name for entry in entries]
     return sorted(
-        name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+        name
+        for name in names
+        if os.path.splitext(name)[1].lower() in kind.suffixes and not name.startswith(".")
     )
 
 
-def _classes(half: Path) -> dict[str, list[str]]:
-    """The image files of each class, below ``half``, everything sorted."""
+def _classes(half: Path, kind: Kind) -> dict[str, list[str]]:
+    """The files of each class, below ``half``, everything sorted."""
+    expected = f"expected {kind.name} as {half}/<class>/{kind.example}"
     if not half.is_dir():
-        raise UserError(f"no folder {half}; expected images as {half}/<class>/*.png")
+        raise UserError(f"no folder {half}; {expected}")
     classes = {
-        folder.name: [f"{folder.name}/{name}" for name in images_in(folder)]
+        folder.name: [f"{folder.name}/{name}" for name in images_in(folder, kind)]
         for folder in sorted(half.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
     }
     if not classes:
-        raise UserError(f"{half} has no class folders; expected images as {half}/<class>/*.png")
+        raise UserError(f"{half} has no class folders; {expected}")
     for name, found in classes.items():
         if not found:
-            raise UserError(f"{half / name} holds no images; put some there or delete the folder")
+            raise UserError(f"{half / name} holds no {kind.name}; put some there or delete the folder")
     return classes
 
 

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
 from snnbook.checks import check_config, check_fields
+from snnbook.data.events import lengths
 from snnbook.folding import still
-from snnbook.losses import sdt
+from snnbook.losses import mean_readout, sdt
 from snnbook.trainers.network import given_or_built
 
 
@@ -28,6 +29,7 @@ class Direct(nn.Module):
         config: its settings.
         network: settings of a network; or one of your own, a :class:`snnbook.folding.SpikingNetwork` (for an ANN,
             any module that maps images to logits), to which ``num_classes`` and ``in_channels`` do not matter.
+        padded: recordings end before the last frame, and their empty frames do not count.
 
     Raises:
         UserError: another method's settings, or neither kind of network.
@@ -41,21 +43,28 @@ class Direct(nn.Module):
         network: NetworkConfig | nn.Module,
         num_classes: int | None = None,
         in_channels: int = 3,
+        padded: bool = False,
     ) -> None:
         super().__init__()
         check_config(config, self.Config)
-        self.kind = config.train
+        self.kind, self.padded = config.train, padded
         self.network = given_or_built(network, num_classes, in_channels, self.kind)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        return {"ce": sdt(self.outputs(images), labels)}
+        return {"ce": sdt(self.outputs(images), labels, self._lengths(images))}
 
     def outputs(self, images: Tensor) -> Tensor:
         """``[T, B, classes]``; an ANN has one time step."""
-        return self.network(images) if self.kind == "snn" else self.network(still(images)).unsqueeze(0)
+        if self.kind == "snn":
+            return self.network(images)
+        mean = images.sum(0) / lengths(images)[:, None, None, None] if self.padded else still(images)
+        return self.network(mean).unsqueeze(0)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {self.kind: self.outputs(images).mean(0)}
+        return {self.kind: mean_readout(self.outputs(images), self._lengths(images))}
+
+    def _lengths(self, images: Tensor) -> Tensor | None:
+        return lengths(images) if self.padded and self.kind == "snn" else None
 
     def backbones(self) -> dict[str, nn.Module]:
         return {self.kind: self.network.backbone if self.kind == "snn" else self.network}

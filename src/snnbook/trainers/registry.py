@@ -1,6 +1,7 @@
 """The methods by name, and how one is built for an experiment."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
 from snnbook.trainers.feature_distillation import FeatureDistillation
 from snnbook.trainers.joint import JointASNN
+from snnbook.trainers.loop.arguments import check_padded
 from snnbook.trainers.sastc import SASTC
 from snnbook.trainers.switch import Switch
 from snnbook.trainers.tet import TET
@@ -46,7 +48,8 @@ def build_method(
 
     Raises:
         UserError: the method needs weights and got none, or the other way round; event frames of another number
-            than the network's time steps; more time steps than any memory could hold.
+            than the network's time steps; recordings of different lengths, which it cannot tell; more time steps
+            than any memory could hold.
     """
     _check_count(name, len(needs))
     if data.frames and data.frames != network.time_steps:
@@ -57,7 +60,11 @@ def build_method(
     least = 4 * network.time_steps * len(data.classes)  # what one image's logits take; all else is more
     what = f"one image in network.time_steps = {shown(network.time_steps)}"
     room.check(least, room.at_hand(), what, advice="choose fewer time steps")
-    return METHODS[name](config, network, len(data.classes), data.channels, *needs)
+    options = {}
+    if data.padded:
+        check_padded(data, "padded" in signature(METHODS[name]).parameters)
+        options["padded"] = True
+    return METHODS[name](config, network, len(data.classes), data.channels, *needs, **options)
 
 
 def check_needs(settings: Any, needs: Mapping[str, Any]) -> None:

@@ -34,8 +34,9 @@ class Switch(TET):
         network: NetworkConfig | nn.Module,
         num_classes: int | None = None,
         in_channels: int = 3,
+        padded: bool = False,
     ) -> None:
-        super().__init__(config, network, num_classes, in_channels)
+        super().__init__(config, network, num_classes, in_channels, padded)
         self.epoch = 0
 
     def begin_epoch(self, epoch: int) -> None:
@@ -45,9 +46,9 @@ class Switch(TET):
         if self.epoch >= self.config.at:
             return super().forward(images, labels)
         # A term of each name in every epoch, so that curves keep one length.
-        terms = {"tet": sdt(self.network(images), labels)}
+        terms = {"tet": sdt(self.network(images), labels, self.lengths(images))}
         return terms | ({"mse": terms["tet"].new_zeros(())} if self.config.lam else {})
 
     def test_losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        outputs = self.network(images)
-        return {"sdt": sdt(outputs, labels), "tet": every_moment(outputs, labels)}
+        outputs, steps = self.network(images), self.lengths(images)
+        return {"sdt": sdt(outputs, labels, steps), "tet": every_moment(outputs, labels, steps)}

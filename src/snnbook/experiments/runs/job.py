@@ -21,7 +21,7 @@ from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.settings import Settings
 from snnbook.experiments.tables.tables import Sections, Table
 
-# Data sets that no folder holds: `snnbook.data.dataset` names them too, but brings torch; a test compares the two.
+# Data sets that no folder holds: `snnbook.data.config` names them too, but brings torch; a test compares the two.
 BUNDLED = ("digits", "digit_events")
 # Changes of the command line that do not reach the runs a run needs.
 OWN = ("method.", "analysis.")

@@ -40,12 +40,23 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
     return found
 
 
+def check_padded(data: Loaded, knows: bool) -> None:
+    """Raise a UserError if recordings of ``data`` end early and the method does not ``know`` that."""
+    if data.padded and not knows:
+        raise UserError(
+            f"{data.cut.padded} recordings of {data.name} end before their {data.frames} frames, and this method "
+            "would learn from the silence behind; expected one that leaves it out (direct, tet or switch, built "
+            "with padded=True); or set data.split_by to number or time, or fewer data.frames"
+        )
+
+
 @torch.no_grad()
 def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes: int = 1) -> None:
     """Try two blank images, so that a network of too few classes is told before a GPU stops at a label.
 
     And what is kept of them says whether a whole batch, shared by ``processes``, would fit into memory.
     """
+    check_padded(data, getattr(method, "padded", False))
     method.eval()
     blank = torch.zeros(2, *data.shape, device=data.device)
     images = blank.transpose(0, 1).contiguous() if data.frames else blank
