@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -92,6 +93,25 @@ def test_rows_equal_rows_run_alone_and_a_killed_one_loses_itself_and_goes_on(her
     assert made[-1].run == "demo/long"
     for one in made:
         same(one, alone(here, one.run, monkeypatch))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_ends_the_command_ends_the_copies(here, number):
+    (here / "tables/demo.yaml").write_text(
+        TABLE[: TABLE.index("  - {id: teacher")] + LONG.replace("50", "50000")
+    )
+    places = ["--results", "results", "--work", "runs"]
+    command = [sys.executable, "-m", "snnbook", "reproduce", "--profile", "quick", "--cores", "1", *places]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    worker = holder(here / "runs/quick/demo/long/seed0")
+    server = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    process.send_signal(number)
+    process.wait(60)
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{each}").exists() for each in (worker, server)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{each}").exists() for each in (worker, server))
+    assert (here / "runs/quick/demo/long/seed0/checkpoint.pt").is_file()
 
 
 def test_runs_with_a_notebook_a_card_or_a_cluster_are_not_made_in_copies(here):
