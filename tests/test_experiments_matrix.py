@@ -181,7 +181,7 @@ def test_failed_runs_end_the_command_with_code_1(here, capfd, monkeypatch):
     task = matrix(here, seeds=[0]).todo[0]
     failure = engine.Failure(task, "it broke", here / "runs/log.txt")
     monkeypatch.setattr(engine, "reproduce", lambda made, on_record: [failure])
-    with pytest.raises(SystemExit, match="1 of 10 runs failed") as stop:
+    with pytest.raises(SystemExit, match="1 of 5 runs failed") as stop:
         cli.main(["reproduce", "--results", "results"])
     assert isinstance(stop.value.code, str)  # which exits with 1
     out = capfd.readouterr().out

@@ -85,16 +85,14 @@ def _packages(missing: list[str]) -> list[str]:
 
 
 def _extras() -> list[str]:
-    lines = []
+    installed, lines = [], []
     for name, (purpose, modules) in EXTRAS.items():
-        missing = [module for module in modules if find_spec(module) is None]
-        state = (
-            f"missing {', '.join(missing)}; get it: make setup, or pip install -e '.[{name}]'"
-            if missing
-            else "installed"
-        )
-        lines.append(f"{name} ({purpose}): {state}")
-    return lines
+        if missing := [module for module in modules if find_spec(module) is None]:
+            way = f"get it: make setup, or pip install -e '.[{name}]'"
+            lines.append(f"{name} ({purpose}): missing {', '.join(missing)}; {way}")
+        else:
+            installed.append(f"{name} ({purpose})")
+    return [f"installed: {', '.join(installed) or 'none'}", *lines]
 
 
 def _device() -> list[str]:
