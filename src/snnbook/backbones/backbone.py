@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from snnbook.backbones.convolution import with_small_maps
 from snnbook.backbones.options import check_options
 
 
@@ -57,6 +58,7 @@ def conv_bn(
     padding = kernel // 2 if padding is None else padding
     convolution = nn.Conv2d(in_channels, channels, kernel, stride, padding, bias=bias)
     convolution.bias = None
+    with_small_maps(convolution)
     norm = nn.BatchNorm2d(channels)
     norm.follows = (convolution,)  # in a tuple, so that it is no part of the BatchNorm
     return nn.Sequential(convolution, norm)
