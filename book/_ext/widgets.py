@@ -18,11 +18,11 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 TITLES = {
-    "neuron": "Try it: a neuron and its current",
-    "surrogate": "Try it: how far a surrogate reaches",
-    "moments": "Try it: four moments, one label",
-    "spectra": "Try it: shared directions, two spectra",
-    "energy": "Try it: your own prices",
+    "neuron": "A neuron and its current",
+    "surrogate": "How far a surrogate reaches",
+    "moments": "Four moments, one label",
+    "spectra": "Shared directions, two spectra",
+    "energy": "Your own prices",
 }
 PAGE = """\
 <figure class="widget" data-widget="{name}" role="group" aria-labelledby="widget-{name}">
