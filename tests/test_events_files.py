@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import event_files
@@ -14,6 +14,7 @@ from bad_input import one_line
 from event_files import made
 from snnbook.data import cifar10_dvs
 from snnbook.data.events import Events, formats, read, to_frames
+from snnbook.errors import UserError
 
 BIG = (346, 260)
 
@@ -116,6 +117,28 @@ def test_bad_files_are_one_line_each(tmp_path, name, content, told):
     one_line(lambda: read(put(tmp_path, name, content), 34), "eventcv" if missing(name) else told)
     one_line(lambda: read(tmp_path / f"none{name}", 34), f"none{name}" if not missing(name) else "eventcv")
     one_line(lambda: read(tmp_path, 34), "a folder")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), st.sampled_from(["nmnist", "aedat2", "aedat3", "npz"]))
+def test_whatever_is_damaged_is_events_or_one_line(tmp_path, draw, kind):
+    rows = made(20, (34, 34))
+    if kind == "npz":
+        np.savez(tmp_path / "whole.npz", **dict(zip("txyp", rows.T, strict=True)), width=34, height=34)
+        content = bytearray((tmp_path / "whole.npz").read_bytes())
+    else:
+        content = bytearray(getattr(event_files, kind)(rows))
+    for _ in range(draw.draw(st.integers(1, 3))):
+        place = draw.draw(st.integers(0, len(content) - 1))
+        content[place : place + draw.draw(st.integers(0, 2))] = draw.draw(st.binary(max_size=3))
+    content = content[: draw.draw(st.integers(0, len(content)) | st.just(len(content)))]
+    path = put(tmp_path, {"nmnist": "a.bin", "npz": "a.npz"}.get(kind, "a.aedat"), content)
+    try:
+        found = read(path, {"nmnist": 34, "npz": None}.get(kind, 128), sort=True)
+    except UserError as error:
+        assert "\n" not in str(error) and len(str(error)) < 400
+    else:
+        assert (np.diff(found.t) >= 0).all() and (not len(found) or found.x.max() < found.sensor[0])
 
 
 def missing(name):

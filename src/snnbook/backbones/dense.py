@@ -8,7 +8,7 @@ from snnbook.backbones.backbone import Backbone, conv_bn
 class Recurrent(nn.Module):
     """Neurons that also hear, a step later, what all neurons of their layer fired.
 
-    The current is ``c[t] + R s[t-1]`` with weights R and the layer's spikes s (Cramer et al. 2020).  An
+    The current is ``c[t] + R s[t-1]`` with weights R and the layer's spikes s (Cramer et al. 2022).  An
     activation without time, such as ReLU, has no step before, and there are no weights R.
 
     Args:

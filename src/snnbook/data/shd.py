@@ -1,4 +1,4 @@
-"""Spiking Heidelberg Digits and Spiking Speech Commands (Cramer et al. 2020): spoken words as spikes of a cochlea.
+"""Spiking Heidelberg Digits and Spiking Speech Commands (Cramer et al. 2022): spoken words as spikes of a cochlea.
 
 There is no picture here: 700 channels, from low to high tones, spike at times of their own.  Frames are images of
 one pixel with a channel each, ``[T, C, 1, 1]``, and hold counts: the network sees how many spikes there were.

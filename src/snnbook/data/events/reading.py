@@ -96,7 +96,7 @@ def _refused(path: Path) -> Columns:
 
 
 def _npz(path: Path) -> Columns:
-    with np.load(path, allow_pickle=False) as content:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
         return _arrays(dict(content))
 
 
