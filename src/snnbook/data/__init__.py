@@ -6,6 +6,7 @@ of your own there are :meth:`Dataset.from_tensors` and :func:`dataset_of`.
 
 from pathlib import Path
 
+from snnbook import files
 from snnbook.data import cifar, cifar10_dvs, digit_events, digits, folder, imagenet, split, stream
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.batching import batches, test_batches
@@ -100,13 +101,18 @@ def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Ima
     if config.name == "folder":
         if root is None:
             raise UserError("data name 'folder' reads your own images; say where they are with --data DIR")
-        return folder.listing(Path(root))
-    place = Path(root) if root is not None else default_root()
+        return folder.listing(_reached(Path(root)))
+    place = _reached(Path(root) if root is not None else default_root())
     if config.name in imagenet.CLASSES:
         return imagenet.listing(config.name, place)
     if config.name in EVENTS:
         return cifar10_dvs.listing(place, config.size, config.frames, config.split_by, config.accumulate)
     return cifar.load(config.name, place, config.size, config.download)
+
+
+def _reached(place: Path) -> Path:
+    files.reached(place)
+    return place
 
 
 def _frames(config: DataConfig, train: Images | Files, test: Images | Files) -> tuple[Images, Images]:

@@ -143,12 +143,16 @@ def _load(name: str, path: Path, _changed: int) -> Table:
         source=_text(keys, "source", content),
         seeds=config.convert(_required(keys, "seeds", content), tuple[int, ...], "seeds"),
         base=_sections(keys.get("base"), "base"),
-        profiles=_variants(_required(keys, "profiles", content), "profiles", PROFILES),
+        profiles=_variants(keys.get("profiles"), "profiles", PROFILES),
         recipes=_variants(keys.get("recipes"), "recipes", RECIPES),
         rows=tuple(rows),
     )
     if table.id != name:
         raise UserError(f"{keys['id'].where}: id is {table.id!r}; expected {name!r}, the file's name")
+    if not table.profiles and not all(row.same for row in rows):
+        raise UserError(
+            f"{content.where}: 'profiles' is missing or empty; expected one of {', '.join(PROFILES)}"
+        )
     if not table.seeds or min(table.seeds) < 0:
         raise UserError(
             f"{keys['seeds'].where}: seeds is {shown(list(table.seeds))}; expected numbers from 0 up"
