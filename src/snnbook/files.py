@@ -49,16 +49,26 @@ def place(path: str | os.PathLike[str], what: str) -> Path:
     if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
         raise UserError(f"path is {repr(path)[:80]}; expected the name of a file of {what}")
     found = Path(path)
-    try:
-        mode = found.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return found
-    except OSError as error:
-        raise UserError(f"cannot reach {shown(found)} ({error.strerror}); choose another file") from None
-    if not stat.S_ISREG(mode):
+    mode = reached(found)
+    if mode is not None and not stat.S_ISREG(mode):
         found_kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
         raise UserError(f"{shown(found)} is {found_kind}; expected the name of a file of {what}")
     return found
+
+
+def reached(path: Path) -> int | None:
+    """The mode of what is at ``path``; None if nothing is.
+
+    Raises:
+        UserError: nobody can tell: the name is too long, say, a link leads to itself, or a folder is closed.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot reach {shown(path)} ({reason}); choose another place") from None
 
 
 def shown(path: Path) -> str:

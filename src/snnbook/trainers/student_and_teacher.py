@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from snnbook import files
 from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
 from snnbook.checks import check_choice, check_config, check_fields, check_number, shown
 from snnbook.errors import UserError
@@ -87,7 +88,7 @@ def load_teacher(network: NetworkConfig, num_classes: int, in_channels: int, pat
         UserError: the file is missing or damaged, knows other classes, was never trained, or does not fit.
     """
     teacher = build_ann(network, num_classes, in_channels).requires_grad_(False)
-    if Path(path).exists():
+    if files.place(path, "weights").exists():
         # Parameters come in a network's order, so the last bias is the classifier's, one number a class.
         classes = next((len(v) for k, v in reversed(read(path).items()) if k.endswith(".bias")), num_classes)
         if classes != num_classes:

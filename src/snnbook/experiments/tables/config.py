@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node:
         self.depth, self.count = self.depth + 1, self.count + 1
-        if self.depth > DEEPEST + 1 or self.count > MOST:
+        if self.depth > DEEPEST + 1 or self.count > 3 * MOST:  # with keys
             raise RecursionError
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -86,7 +86,8 @@ def _settings(module: nn.Module) -> Any:
 def _nan(value: Any, where: str = "") -> str | None:
     """Where in nested containers there is NaN."""
     if isinstance(value, Tensor):
-        return where if value.is_floating_point() and value.isnan().any() else None
+        numbers = value.is_floating_point() and not value.is_meta
+        return where if numbers and value.isnan().any() else None
     if isinstance(value, float):
         return where if math.isnan(value) else None
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

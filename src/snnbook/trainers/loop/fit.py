@@ -18,7 +18,7 @@ from snnbook.checks import shown
 from snnbook.data import batches, dataset_of
 from snnbook.data.loaders import LoaderDataset
 from snnbook.data.own import Loaded, Pair
-from snnbook.errors import UserError, one_line
+from snnbook.errors import UserError
 from snnbook.trainers.loop import checkpoint as checkpoints
 from snnbook.trainers.loop.arguments import check_arguments, check_predictions
 from snnbook.trainers.loop.batchnorm import synchronized
@@ -28,6 +28,7 @@ from snnbook.trainers.loop.finite import first_damaged
 from snnbook.trainers.loop.fits import told
 from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.recipe import Recipe
+from snnbook.trainers.loop.resumed import restore
 from snnbook.trainers.loop.saved import save_memory
 
 
@@ -82,17 +83,7 @@ def fit(
         name = checkpoints.described(method)
         identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}, method {name}"
     if state := _resumed(checkpoint, identity, world):
-        try:
-            method.load_state_dict(state["method"])
-            optimizer.load_state_dict(state["optimizer"])
-            scheduler.load_state_dict(state["scheduler"])
-            scaler.load_state_dict(state["scaler"])
-            history = History(**state["history"])
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            raise UserError(
-                f"checkpoint {checkpoint} does not fit the method ({one_line(error)[:150]}); "
-                "build it as it was, or delete the file to start again"
-            ) from None
+        history = restore(state, checkpoint, method, optimizer, scheduler, scaler, recipe.epochs)
     if name := first_damaged(method):
         raise UserError(
             f"{name!r} holds NaN or infinity before training begins; expected numbers; load sound weights or "

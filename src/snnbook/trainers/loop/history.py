@@ -1,8 +1,11 @@
 """What happened in a training, epoch by epoch."""
 
 from dataclasses import dataclass, field
+from math import isfinite
 from statistics import median
 from typing import Any
+
+CURVES = ("losses", "accuracy", "test_losses")
 
 
 @dataclass
@@ -36,6 +39,24 @@ class History:
     def images_per_second(self) -> float:
         """Median over epochs: the first one pays for warming up."""
         return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
+
+    def check(self, epochs: int) -> None:
+        """Raise a ValueError unless it is that of the first epochs of so many."""
+        done = len(self.seconds) if isinstance(self.seconds, list) else -1
+        tests = len(self.tested) if isinstance(self.tested, list) else -1
+        lengths = {"seconds": (done, float), "images": (done, int), "tested": (tests, int)}
+        curves = {f"{part}.{name}": values for part in CURVES for name, values in vars(self)[part].items()}
+        for name, values in ({key: vars(self)[key] for key in lengths} | curves).items():
+            length, kind = lengths.get(name, (done if name.startswith("losses") else tests, int | float))
+            whole = isinstance(values, list) and len(values) == length
+            if not whole or not all(isinstance(value, kind) and isfinite(value) for value in values):
+                raise ValueError(f"history.{name} is not a list of {length} numbers")
+        if not 0 < done <= epochs:
+            raise ValueError(f"history has {done} epochs of {epochs}")
+        if self.tested != sorted(set(self.tested)) or not all(0 < epoch <= done for epoch in self.tested):
+            raise ValueError("history.tested is no list of epochs done")
+        if not all(isinstance(values, list) and len(values) <= done for values in self.notes.values()):
+            raise ValueError("history.notes are not lists of at most an entry an epoch")
 
     def trained(self, losses: dict[str, float], seconds: float, images: int) -> None:
         """An epoch of training is over."""
