@@ -6,7 +6,7 @@ of your own there are :meth:`Dataset.from_tensors` and :func:`dataset_of`.
 
 from pathlib import Path
 
-<<<<<<< HEAD
+from snnbook import files
 from snnbook.data import (
     cifar,
     cifar10_dvs,
@@ -22,10 +22,6 @@ from snnbook.data import (
     split,
     stream,
 )
-=======
-from snnbook import files
-from snnbook.data import cifar, cifar10_dvs, digit_events, digits, folder, imagenet, split, stream
->>>>>>> hard
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.batching import batches, test_batches
 from snnbook.data.config import BUNDLED, EVENTS, DataConfig
@@ -126,18 +122,12 @@ def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Ima
         return classes, *_divide(everything, classes, config)
     if config.name in ("folder", "recordings"):
         if root is None:
-<<<<<<< HEAD
             what = "images" if config.name == "folder" else "recordings"
             raise UserError(
                 f"data name {config.name!r} reads your own {what}; say where they are with --data DIR"
             )
-        return (folder if config.name == "folder" else recordings).listing(Path(root))
-    place = Path(root) if root is not None else default_root()
-=======
-            raise UserError("data name 'folder' reads your own images; say where they are with --data DIR")
-        return folder.listing(_reached(Path(root)))
+        return (folder if config.name == "folder" else recordings).listing(_reached(Path(root)))
     place = _reached(Path(root) if root is not None else default_root())
->>>>>>> hard
     if config.name in imagenet.CLASSES:
         return imagenet.listing(config.name, place)
     if config.name in ("shd", "ssc"):
@@ -149,18 +139,14 @@ def _source(config: DataConfig, root: Path | None) -> tuple[tuple[str, ...], Ima
     return cifar.load(config.name, place, config.size, config.download)
 
 
-<<<<<<< HEAD
-def _frames(
-    config: DataConfig, train: Images | Files, test: Images | Files
-) -> tuple[Images, Images, Cut | None]:
-=======
 def _reached(place: Path) -> Path:
     files.reached(place)
     return place
 
 
-def _frames(config: DataConfig, train: Images | Files, test: Images | Files) -> tuple[Images, Images]:
->>>>>>> hard
+def _frames(
+    config: DataConfig, train: Images | Files, test: Images | Files
+) -> tuple[Images, Images, Cut | None]:
     """Frames of those that were kept: digits have to be moved before the camera, recordings to be read."""
     if source := RECORDED.get(config.name):
         finish = shd.trains if source is shd else recorded.pictures
