@@ -55,7 +55,7 @@ notebooks: $(READY)  ## strip outputs from notebooks, set their badge and instal
 	$(BIN)/python book/notebooks.py
 
 # TABLES= and SEEDS= take several, in quotes; ARGS= any other option of snnbook reproduce, --dry-run for instance.
-reproduce: $(READY)  ## run what has no record; PROFILE=quick|lab|paper TABLES= SEEDS= DATA=folder ARGS=
+reproduce: $(READY)  ## run what has no record; PROFILE=quick|desk|lab|paper TABLES= SEEDS= DATA=folder ARGS=
 	$(BIN)/snnbook reproduce $(TABLES) $(if $(PROFILE),--profile $(PROFILE)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
 
