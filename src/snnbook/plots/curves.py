@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snnbook.errors import UserError
-from snnbook.plots.style import PALETTE, THRESHOLD, legend, numbers, panels, styled
+from snnbook.plots.style import PALETTE, THRESHOLD, grounded, legend, numbers, panels, styled
 
 
 @styled
@@ -57,6 +57,7 @@ def lines(
     elif (x == x.round()).all():  # epochs and time steps have no halves
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=x_label, ylabel=y_label)
+    grounded(axes, "y")
     legend(axes)
     return figure
 
@@ -77,9 +78,11 @@ def scatter(
     for index, (name, (x, y)) in enumerate(series.items()):
         style = dict(color=PALETTE[index], marker="osD^"[index % 4], alpha=0.8, label=name)
         axes.plot(numbers(x), numbers(y), linestyle="-" if connect else "none", linewidth=1, **style)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    for which in "xy":
+        grounded(axes, which)
     if diagonal:
         ends = [max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])]
         axes.plot(ends, ends, color=THRESHOLD, linestyle="--", linewidth=1, label="equal")
-    axes.set(xlabel=x_label, ylabel=y_label)
     legend(axes)
     return figure

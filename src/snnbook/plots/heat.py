@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from snnbook.errors import UserError
 from snnbook.plots.style import HEIGHT, WIDTH, numbers, panels, styled
 
 COLORS = "viridis"
+EMPTY = "#e8e8e8"
 
 
 @styled
@@ -16,24 +18,31 @@ def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 
     """Tables ``[n, m]`` side by side, on one scale of colours, with their numbers written in.
 
     Args:
-        tables: by the name above each.
+        tables: by the name above each; where a number is NaN there is none: an empty, hatched cell, not a zero.
         rows, columns: what the axes count.
         label: what the numbers are.
         first: number of the first row and column.
 
     Raises:
-        UserError: no table, or one that is none.
+        UserError: no table, one that is none, or not one number in all.
     """
     found = {name: numbers(table) for name, table in tables.items()}
     if not found or any(table.ndim != 2 for table in found.values()):
         shapes = {name: list(table.shape) for name, table in found.items()}
         raise UserError(f"tables have shapes {shapes}; expected one or more of [rows, columns]")
-    low = min(table.min() for table in found.values())
-    high = max(table.max() for table in found.values())
+    present = np.concatenate([table[~np.isnan(table)] for table in found.values()])
+    if not present.size:
+        raise UserError("tables have no number in them; expected some that are not NaN")
+    low, high = present.min(), present.max()
     figure, axes = panels(1, len(found), height=0.85 * HEIGHT)
     for place, (name, table) in zip(axes, found.items(), strict=True):
         image = place.imshow(table, vmin=low, vmax=high, cmap=COLORS, aspect="auto")
         for (i, j), value in np.ndenumerate(table):
+            if np.isnan(value):
+                place.add_patch(
+                    Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=EMPTY, edgecolor="white", hatch="//")
+                )
+                continue
             dark = value < (low + high) / 2
             place.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize="small",
                        color="white" if dark else "black")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,6 +38,30 @@ SETTINGS = {
 }
 
 
+HEAVIEST = 300_000  # bytes of SVG; a figure of more, thousands of points, is shown as PNG
+
+
+class Picture(Figure):
+    """A figure that a notebook shows sharp at any size, whatever format the reader's own figures have there."""
+
+    def rendered(self, kind: str) -> bytes:
+        """The file: ``"svg"``, or ``"png"`` at twice the resolution; of the same figure always the same bytes."""
+        file, metadata = BytesIO(), {"Date": None} if kind == "svg" else {}
+        with plt.rc_context({"svg.hashsalt": "snnbook"}):
+            options = dict(dpi=2 * self.dpi, bbox_inches="tight", metadata=metadata)
+            self.savefig(file, format=kind, **options)
+        return file.getvalue()
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # only IPython calls this
+
+        svg = self.rendered("svg")
+        bundle = (
+            {"image/svg+xml": svg.decode()} if len(svg) <= HEAVIEST else {"image/png": self.rendered("png")}
+        )
+        display({**bundle, "text/plain": repr(self)}, raw=True)
+
+
 def styled(plot: Callable[..., Figure]) -> Callable[..., Figure]:
     """Draw ``plot`` in the book's style, leaving the caller's own matplotlib settings alone."""
 
@@ -51,7 +76,13 @@ def styled(plot: Callable[..., Figure]) -> Callable[..., Figure]:
 def panels(rows: int = 1, columns: int = 1, height: float = HEIGHT, **options) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, row by row.  It is closed for pyplot, so that a notebook shows it once."""
     figure, axes = plt.subplots(
-        rows, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False, **options
+        rows,
+        columns,
+        FigureClass=Picture,
+        figsize=(WIDTH, height),
+        layout="constrained",
+        squeeze=False,
+        **options,
     )
     plt.close(figure)
     return figure, list(axes.flat)
@@ -60,6 +91,25 @@ def panels(rows: int = 1, columns: int = 1, height: float = HEIGHT, **options) -
 def legend(axes: Axes) -> None:
     """To the right of the axes, where it hides nothing."""
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def grounded(axes: Axes, which: str) -> None:
+    """Begin a linear axis of numbers above zero at zero, or, where that would flatten what it shows, say where.
+
+    Args:
+        axes: with its lines drawn and its axes named.
+        which: ``"x"`` or ``"y"``.
+    """
+    axis = getattr(axes, f"{which}axis")
+    low, high = axis.get_view_interval()
+    if low <= 0 or axis.get_scale() != "linear":
+        return
+    if low < high / 2:
+        low = 0.0
+    else:
+        low = max(tick for tick in axis.get_major_locator().tick_values(low, high) if tick <= low)
+        axis.set_label_text(f"{axis.get_label_text()}\n(axis begins at {low:g})")
+    axes.set(**{f"{which}lim": (low, high)})
 
 
 def numbers(x) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
-from snnbook.plots.style import PALETTE, legend, panels, styled
+from snnbook.plots.style import PALETTE, grounded, legend, panels, styled
 
 
 class Rows(Protocol):
@@ -43,6 +43,9 @@ def table(report: Rows, network: str = "snn") -> Figure:
     )
     for axes in paper:
         axes.set(xlabel="accuracy, %", title="paper, its own data")
+    for axes in (ours, *paper):
+        if axes.lines:
+            grounded(axes, "x")
     return figure
 
 
