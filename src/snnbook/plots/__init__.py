@@ -4,6 +4,14 @@ A function returns its figure and shows nothing; a notebook shows it when it is 
 """
 
 from snnbook.plots.curves import lines, scatter
+from snnbook.plots.diagrams import (
+    attention_between_layers,
+    gradient_at_reset,
+    loss_at_every_moment,
+    network_with_exits,
+    shared_factors,
+    time_folded,
+)
 from snnbook.plots.event_data import events, frames
 from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
@@ -14,21 +22,27 @@ from snnbook.plots.tables import energies, table
 
 __all__ = [
     "activation_maps",
+    "attention_between_layers",
     "compare_traces",
     "contours",
     "energies",
     "events",
     "firing_rates",
     "frames",
+    "gradient_at_reset",
     "heatmaps",
     "lines",
+    "loss_at_every_moment",
+    "network_with_exits",
     "potentials",
     "raster",
     "ratios",
     "roofline",
     "scatter",
+    "shared_factors",
     "surfaces",
     "surrogates",
     "table",
+    "time_folded",
     "trace",
 ]
