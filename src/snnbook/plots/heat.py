@@ -44,7 +44,7 @@ def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 
                 )
                 continue
             dark = value < (low + high) / 2
-            place.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize="small",
+            place.text(j, i, f"{value + 0.0:.3g}", ha="center", va="center", fontsize="small",
                        color="white" if dark else "black")  # fmt: skip
         place.set(title=name, xlabel=columns, ylabel=rows)
         place.set_xticks(range(table.shape[1]), labels=range(first, first + table.shape[1]))
