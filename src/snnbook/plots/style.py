@@ -56,10 +56,9 @@ class Picture(Figure):
         from IPython.display import display  # only IPython calls this
 
         svg = self.rendered("svg")
-        bundle = (
-            {"image/svg+xml": svg.decode()} if len(svg) <= HEAVIEST else {"image/png": self.rendered("png")}
-        )
-        display({**bundle, "text/plain": repr(self)}, raw=True)
+        light = len(svg) <= HEAVIEST
+        image = {"image/svg+xml": svg.decode()} if light else {"image/png": self.rendered("png")}
+        display({**image, "text/plain": repr(self)}, raw=True)
 
 
 def styled(plot: Callable[..., Figure]) -> Callable[..., Figure]:
