@@ -181,6 +181,7 @@ def test_held_images_have_to_fit(tree, monkeypatch):
 
 
 def test_memory_at_hand_is_within_the_containers(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_of_allocator", lambda: 0)
     monkeypatch.setattr(room, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(room, "CGROUPS", tmp_path)
     machine = room.at_hand()

@@ -56,6 +56,10 @@ class Parser(argparse.ArgumentParser):
         text = "of an error that is snnbook's own, show the whole traceback"
         self.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
 
+    def _print_message(self, message: str, file=None) -> None:
+        if message and file is not None:  # a stream that is closed; argparse would pass over a full one, too
+            file.write(message)
+
     def error(self, message: str):
         print(f"snnbook: {clipped(message, 340)}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)

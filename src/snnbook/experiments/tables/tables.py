@@ -114,7 +114,10 @@ class Table:
 def folder() -> Path:
     """Where the tables are: ``SNNBOOK_EXPERIMENTS`` if set, else the project's ``experiments``."""
     chosen = os.environ.get("SNNBOOK_EXPERIMENTS")
-    return Path(chosen) if chosen else files.experiments()
+    if not chosen:
+        return files.experiments()
+    files.reached(Path(chosen))
+    return Path(chosen)
 
 
 def names() -> list[str]:
