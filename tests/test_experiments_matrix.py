@@ -200,7 +200,7 @@ def test_the_profile_is_quick_where_there_is_no_gpu_and_lab_where_there_is(here,
     ("arguments", "says"),
     [
         (["demi"], "no table 'demi'; did you mean 'demo'"),
-        (["--cores", "0"], "--cores is 0; expected 1 or more"),
+        (["--cores", "0"], "--cores is 0; expected a whole number of at least 1"),
         (["--executor", "slurm"], "pip install snakemake-executor-plugin-slurm"),
         (["--executor", "cloud"], "invalid choice: 'cloud'"),
     ],

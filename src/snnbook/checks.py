@@ -149,6 +149,12 @@ def check_config(config: Any, cls: type) -> None:
         raise UserError(f"config is {shown(config)}; expected a {cls.__name__}, as {cls.__name__}() makes it")
 
 
+def check_flag(name: str, value: Any) -> None:
+    """Raise a UserError unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name} is {shown(value)}; expected true or false")
+
+
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:
     """Raise a UserError unless ``value`` is one of ``known``."""
     if value not in known:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook import kernels, surrogates
-from snnbook.checks import shown
+from snnbook.checks import check_flag, shown
 from snnbook.errors import UserError
 from snnbook.folding import check_time_steps, fold, unfold_current
 from snnbook.kernels import Dynamics
@@ -82,8 +82,7 @@ class LIF(nn.Module):
             )
         named = dict(learn_decay=learn_decay, learn_threshold=learn_threshold, scale_input=scale_input)
         for name, value in named.items():
-            if not isinstance(value, bool):
-                raise UserError(f"{name} is {shown(value)}; expected True or False")
+            check_flag(name, value)
         decay, threshold = number("decay", decay, most=1), number("threshold", threshold)
         self._dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset, smooth)
         try_out(surrogate, smooth)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.backbones import MultiExit
+from snnbook.checks import whole
 from snnbook.data import Dataset, test_batches
 from snnbook.data.events import lengths
 from snnbook.errors import UserError
@@ -33,10 +34,10 @@ def scalability(
     Raises:
         UserError: no length, or one below 1; event data with fewer frames.
     """
-    if not time_steps or min(time_steps) < 1 or moments < 1:
-        raise UserError(
-            f"time_steps is {list(time_steps)} and moments {moments}; expected whole numbers of at least 1"
-        )
+    if not time_steps:
+        raise UserError("time_steps is empty; expected at least 1 number of steps")
+    for name, value in (("moments", moments), *(("time_steps", length) for length in time_steps)):
+        whole(value, name, 1)
     longest, trained = max(*time_steps, moments), network.time_steps
     if data.frames:
         if longest > data.frames:

@@ -5,16 +5,11 @@ from functools import partial
 from typing import Any
 
 from snnbook.backbones.batchnorm import STATISTICS
-from snnbook.checks import check_choice, check_number, shown, whole
+from snnbook.checks import check_choice, check_flag, check_number, shown, whole
 from snnbook.errors import UserError
 
 WIDEST = 2**16  # channels, in any place: beyond, a single convolution takes more memory than machines have
 DEEPEST = 1000  # blocks, in any place
-
-
-def _flag(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise UserError(f"{name} is {shown(value)}; expected true or false")
 
 
 def _word(*known: str) -> Callable[[str, Any], None]:
@@ -51,14 +46,14 @@ KINDS: dict[str, Callable[[str, Any], Any]] = {
     "blocks": _counts(DEEPEST),
     "multipliers": _counts(WIDEST),
     "strides": _counts(64),
-    "large_images": _flag,
-    "hidden_head": _flag,
+    "large_images": check_flag,
+    "hidden_head": check_flag,
     "init": _word("fan_out", "torch"),
     "connect": _word("add", "and", "iand"),
     "pool": _word("average", "stride"),
     "depth": partial(count, most=6 * DEEPEST),
     "widen_factor": partial(count, least=2),
-    "recurrent": _flag,
+    "recurrent": check_flag,
     "alpha": _number,
     "batchnorm": _word(*STATISTICS),
 }

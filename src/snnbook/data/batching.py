@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnbook.checks import whole
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.dataset import Dataset
 from snnbook.data.loaders import LoaderDataset
@@ -189,8 +190,7 @@ def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset
 
 
 def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise UserError(f"batch_size is {batch_size}; expected at least 1")
+    whole(batch_size, "batch_size", 1)
 
 
 def _check_part(part: tuple[int, int]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from snnbook.checks import check_number
+from snnbook.checks import check_flag, check_number
 from snnbook.errors import UserError
 from snnbook.surrogates import Surrogate, Triangle, check_surrogate
 
@@ -41,8 +41,7 @@ class Dynamics:
                 f"threshold has shape {list(self.threshold.shape)}; expected one number for the whole layer"
             )
         for name in ("strict", "hard_reset", "detach_reset", "smooth"):
-            if not isinstance(getattr(self, name), bool):
-                raise UserError(f"{name} is {getattr(self, name)!r}; expected True or False")
+            check_flag(name, getattr(self, name))
         check_surrogate(self.surrogate, self.smooth)
 
     def only_reference(self, known: tuple[type, ...] = ()) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from snnbook import neurons
 from snnbook.backbones import MultiExit, NetworkConfig, build_backbone
-from snnbook.checks import check_choice, check_config, check_fields, check_number
+from snnbook.checks import check_config, check_fields
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, still
@@ -54,17 +54,14 @@ class JointConfig:
     label_loss: str = "sdt"
 
     def __post_init__(self):
-        check_fields(self, "method")
-        for name, known in {
+        choices = {
             "mode": ("paper", "official"),
             "exits": ("linear", "bottleneck", "last"),
             "factorize": ("thin", "full", "none"),
             "readout": ("mean", "sum"),
             "label_loss": tuple(LABEL_LOSSES),
-        }.items():
-            check_choice(f"method.{name}", getattr(self, name), known)
-        for name in ("kld", "norm"):
-            check_number(f"method.{name}", getattr(self, name), 0, meaning="a weight")
+        }
+        check_fields(self, "method", choices=choices, at_least={"kld": 0, "norm": 0})
         if self.mode == "official":
             defaults = {item.name: item.default for item in fields(self)}
             ours = ("kld", "norm", "detach", "label_loss")

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from snnbook.backbones import Backbone, NetworkConfig
-from snnbook.checks import check_choice, check_fields
+from snnbook.checks import check_fields
 from snnbook.losses.sastc import calibration
 from snnbook.trainers.calibration import (
     CANDIDATES,
@@ -86,8 +86,7 @@ class SASTCConfig(StudentAndTeacherConfig):
     constant_attention: int | None = None
 
     def __post_init__(self):
-        check_fields(self, "method", at_least={"constant_attention": 1})
-        check_choice("method.preset", self.preset, tuple(PRESETS))
+        check_fields(self, "method", choices={"preset": PRESETS}, at_least={"constant_attention": 1})
         for name, value in {**PRESETS[self.preset], "embedding": self.batch_size // 4}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snnbook import files
 from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
-from snnbook.checks import check_choice, check_config, check_fields, check_number, shown
+from snnbook.checks import check_config, check_fields, shown
 from snnbook.errors import UserError
 from snnbook.folding import still
 from snnbook.losses import LABEL_LOSSES, kl_divergence
@@ -47,17 +47,13 @@ class StudentAndTeacherConfig:
     temperature: float = 1.0
 
     def __post_init__(self):
-        check_fields(self, "method")
-        for name, known in CHOICES.items():
-            if hasattr(self, name):
-                check_choice(f"method.{name}", getattr(self, name), known)
-        weights = {name: getattr(self, name) for name in ("ce", "kld", "beta") if hasattr(self, name)}
-        for name, weight in weights.items():
-            check_number(f"method.{name}", weight, 0, meaning="a weight")
-        if not any(weights.values()):
+        known = {name: values for name, values in CHOICES.items() if hasattr(self, name)}
+        weights = [name for name in ("ce", "kld", "beta") if hasattr(self, name)]
+        at_least = dict.fromkeys(weights, 0)
+        check_fields(self, "method", choices=known, at_least=at_least, above={"temperature": 0})
+        if not any(getattr(self, name) for name in weights):
             names = ", ".join(f"method.{name}" for name in weights)
             raise UserError(f"{names} are all 0; expected one above 0, or there is nothing to learn")
-        check_number("method.temperature", self.temperature, 0, above=True)
         if self.teacher:
             teacher_network(self.teacher, NetworkConfig())
 

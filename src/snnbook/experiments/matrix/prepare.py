@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnbook import threads
-from snnbook.errors import UserError
+from snnbook.checks import whole
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
 from snnbook.experiments.matrix.estimate import START, forecast
@@ -177,8 +177,8 @@ def prepare(
     Raises:
         UserError: no such table, a damaged record, a mistake in a table, or no core to use.
     """
-    if cores is not None and cores < 1:
-        raise UserError(f"--cores is {cores}; expected 1 or more")
+    if cores is not None:
+        whole(cores, "--cores", 1)
     results = Path(results or record.folder()).absolute()
     work = Path(work or record.folder().parent / "runs").absolute()
     tasks = plan.matrix(profile, chosen, seeds, results, work, data)
