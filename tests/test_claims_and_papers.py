@@ -61,7 +61,7 @@ NUMBERS = {
     "tet": {"0", "0.05", "0.001", "1", "10", "20", "2", "3", "4", "5", "6", "8", "900", "1800"},
     "joint-asnn": {"12.5"},
     "sastc": {"1", "2", "3", "4", "5", "20", "50", "0.25"},  # layers; percent of labels; the ledger's margin
-    "snnbook": set(),
+    "snnbook": {"0.25", "0.5", "1.0"},  # of the table snntorch-gap
 }
 NAMES = r"\b(?:CIFAR-100?|DVS-CIFAR10|(?:Spiking-|SEW-)?ResNet-?\d+(?:x4)?|VGG-\d+|WRN-\d+-\d|SNN-5)\b"
 DATA = {

@@ -202,7 +202,7 @@ def test_a_report_sets_ours_beside_the_paper(results):
 def test_only_the_papers_data_are_compared_with_its_numbers(results):
     heads, *_ = report("demo", results=results).cells()
     assert "difference" not in heads
-    found = dataclasses.replace(report("demo", results=results), profile="lab")
+    found = dataclasses.replace(report("demo", results=results), profile="paper")
     line = dataclasses.replace(found.lines[0], paper=90.25, ours=record.statistic([made()], "snn.last"))
     assert found.columns()["difference"](line) == "-2.2"
 

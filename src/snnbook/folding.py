@@ -2,7 +2,7 @@
 
 Public tensors are ``[T, B, ...]``.  Inside a network time is folded into the batch, ``[T*B, ...]``, step after
 step, so that convolutions, pooling, linear layers and BatchNorm (whose statistics then run over time and batch
-jointly, what these papers call tdBN) are torch's own.  Only neurons unfold.
+jointly) are torch's own.  Only neurons unfold.
 
 How many steps there are, :class:`SpikingNetwork` says at each call, by a :class:`Clock` that its neurons read
 while it runs.  Each thread has its own, and nothing is left behind.

@@ -1,6 +1,6 @@
 """BatchNorm as a loop over time has it: one layer, called once a time step.
 
-In folded networks BatchNorm's statistics run over time and batch together (tdBN).  Whoever writes a loop over time
+In folded networks BatchNorm's statistics run over time and batch together.  Whoever writes a loop over time
 calls the same layer at each step, so that each step is normalized by itself, and the running statistics are moved
 T times a batch.  In evaluation every step is normalized with those, so that what tells steps apart is there again:
 the network that is tested is not the one that was trained.

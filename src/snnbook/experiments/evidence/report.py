@@ -74,8 +74,7 @@ class Line:
 
     def shown(self) -> str:
         """Our accuracy, marked where networks did not learn."""
-        mark = "" if not self.unlearned else f" ({UNLEARNED}: {self.unlearned} of {self.ours.n})"
-        return _statistic(self.ours) + mark
+        return marked(self.ours)
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,12 @@ class Report:
         }
         if self.profile == tables.REHEARSAL:
             del columns["paper"]
-        if self.profile not in tables.NARROW:  # there a difference from the paper's number means nothing
+        if (
+            self.profile == tables.PROFILES[-1]
+        ):  # elsewhere a difference from the paper's number means nothing
             columns["difference"] = lambda line: _signed(line.difference)
         if any(line.baseline_run for line in self.lines):
-            columns["snnTorch"] = lambda line: _statistic(line.baseline) if line.baseline_run else "n/a"
+            columns["snnTorch"] = lambda line: marked(line.baseline) if line.baseline_run else "n/a"
         if any(line.paper_stm is not None for line in self.lines):
             if self.profile != tables.REHEARSAL:
                 columns["paper STM"] = lambda line: _number(line.paper_stm)
@@ -167,7 +168,7 @@ class Report:
         writer.writerow(CSV_COLUMNS)
         for line in self.lines:
             row = [line.run, line.label, line.network, line.paper, line.paper_std, *_parts(line.ours)]
-            comparable = self.profile not in tables.NARROW
+            comparable = self.profile == tables.PROFILES[-1]
             row += [line.ours.n if line.ours else 0, line.difference if comparable else None]
             row += _parts(line.baseline)
             row += [line.paper_stm, *_parts(line.stm), *_parts(line.energy)]
@@ -274,6 +275,12 @@ def _paper(line: Line) -> str:
 
 def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:g}"
+
+
+def marked(accuracy: Statistic | None) -> str:
+    """An accuracy over seeds, with how many of its runs did not learn."""
+    lost = len(learned.faults(accuracy.records)) if accuracy else 0
+    return _statistic(accuracy) + (f" ({UNLEARNED}: {lost} of {accuracy.n})" if lost else "")
 
 
 def _statistic(value: Statistic | None, spread: bool = True, digits: int = 1) -> str:

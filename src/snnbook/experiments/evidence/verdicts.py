@@ -24,11 +24,11 @@ class Verdicts:
                 _with_unit(claims.size(verdict.claim), verdict),
                 _with_unit(verdict.ours(), verdict) if verdict.estimate else verdict.why,
                 verdict.on() or "n/a",
-                verdict.word,
+                f"{verdict.word}: {verdict.why}" if verdict.why and verdict.estimate else verdict.word,
             ]
             for verdict in self.entries
         ]
-        return [["the paper says", "its size", "ours", "on", "verdict"], *rows]
+        return [["the claim", "its size", "ours", "on", "verdict"], *rows]
 
     def _repr_html_(self) -> str:
         return grid.html(self.cells(), left=5)

@@ -19,7 +19,6 @@ REHEARSAL = (
 )
 EVIDENCE = ("desk", "lab", "paper")  # whose records verdicts rest on, from the least to the most
 PROFILES = (REHEARSAL, *EVIDENCE)
-NARROW = ("quick", "desk")  # other networks than the papers'
 RECIPES = ("paper", "official")
 LISTER = "snnbook list"
 SECTIONS = ("data", "network", "method", "recipe", "analysis")
