@@ -20,19 +20,22 @@ class Rows(Protocol):
 def table(report: Rows, network: str = "snn") -> Figure:
     """Accuracies of one network over a table's rows: ours with every seed; the paper's, if any, in a panel beside.
 
+    A rehearsal, the quick profile, has no panel of the paper's.
+
     Args:
-        report: from :func:`snnbook.experiments.report`; rows without a record show the paper's number alone.
+        report: from :func:`snnbook.experiments.report`; rows without a record show the paper's alone.
         network: ``"snn"`` or ``"ann"``.
     """
     lines = [line for line in report.lines if line.network == network]
-    printed = any(line.paper is not None for line in lines)
+    rehearsed = report.profile == "quick"  # one seed on small data: nothing to set beside a paper's number
+    printed = not rehearsed and any(line.paper is not None for line in lines)
     figure, (ours, *paper) = panels(1, 1 + printed, height=0.8 + 0.36 * len(lines), sharey=True)
     for y, line in enumerate(lines):
         if line.ours is not None:
             seeds = [record.value(f"{network}.{report.which}") for record in line.ours.records]
             ours.plot(seeds, [y] * len(seeds), "o", color=PALETTE[0], alpha=0.35, markersize=5)
             ours.plot([line.ours.mean], [y], "D", color=PALETTE[0], markersize=7)
-        if line.paper is not None:
+        if printed and line.paper is not None:
             paper[0].plot([line.paper], [y], "D", color=PALETTE[1], markersize=7)
     ours.set(
         yticks=range(len(lines)),
