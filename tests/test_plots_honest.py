@@ -1,6 +1,7 @@
 """Figures that are sharp, whose empty cells are no zeros, and whose axes say where they begin."""
 
 import re
+from types import SimpleNamespace as Made
 
 import matplotlib
 
@@ -122,12 +123,17 @@ def test_logarithms_have_no_zero():
     assert axes.get_ylabel() == "energy" and axes.get_ylim()[0] > 0
 
 
-def test_a_table_says_it_of_both_panels():
-    from types import SimpleNamespace as Made
-
+def table(profile):
     records = [Made(value=lambda name: 97.0), Made(value=lambda name: 98.0)]
     line = Made(network="snn", paper=95.0, label="row", ours=Made(mean=97.5, records=records))
-    report = Made(lines=[line], profile="desk", which="last")
-    for axes in plots.table(report).axes:
+    return plots.table(Made(lines=[line], profile=profile, which="last"))
+
+
+def test_a_rehearsal_stands_beside_no_number_of_a_paper():
+    assert [len(table(profile).axes) for profile in ("quick", "desk", "lab", "paper")] == [1, 2, 2, 2]
+
+
+def test_a_table_says_it_of_both_panels():
+    for axes in table("desk").axes:
         at, _, said = begins(axes, "x")
         assert at == pytest.approx(said) and 80 < said < 97
