@@ -2,6 +2,7 @@
 
 import operator
 import os
+import sys
 import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
@@ -13,6 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from snnbook.errors import UserError
 
 LARGEST = 2**63 - 1  # that torch counts to
+MOST_FLOAT = sys.float_info.max
 MOST_SEED = 2**32 - 1  # so that seeds made of it and an epoch fit, too
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 NAMES = {
@@ -80,7 +82,13 @@ def check_number(
         meaning: what the number is, for the end of the message.
     """
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if real and _finite(value) and (value > low if above else value >= low) and value <= high:
+    # Compared, since a compiler reads that where it cannot read isfinite.
+    if (
+        real
+        and -MOST_FLOAT <= value <= MOST_FLOAT
+        and (value > low if above else value >= low)
+        and value <= high
+    ):
         return
     wanted = "a finite number"
     if high < inf:
