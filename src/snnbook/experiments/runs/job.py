@@ -118,11 +118,12 @@ class Run:
 
         for parent in self.parents:
             parent.check()
+        settings = self.settings
         try:
-            check_needs(self.settings, {need.row: need.settings for need in self.needs})
+            check_needs(settings, {need.row: need.settings for need in self.needs})
         except UserError as error:
             raise UserError(f"{self.where}: row {self.row.partition('/')[2]!r}: {error}") from None
-        now = self.settings.network.time_steps
+        now = settings.network.time_steps
         if self.inherits and (before := self.inherits.settings.network.time_steps) > now:
             raise UserError(
                 f"{self.where}: row {self.row.partition('/')[2]!r} has T = {now} and inherits from "
