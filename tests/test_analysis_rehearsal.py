@@ -5,6 +5,7 @@ import torch
 
 from snnbook import analysis, experiments
 from snnbook.analysis.config import AnalysisConfig
+from snnbook.analysis.measurement import rehearse
 from snnbook.backbones import NetworkConfig
 from snnbook.errors import UserError
 from snnbook.experiments.runs import training
@@ -82,3 +83,8 @@ def test_a_rehearsal_leaves_no_trace(data):
 def test_without_analyses_nothing_is_tried(data, monkeypatch):
     monkeypatch.setattr(analysis.measurement, "measure", lambda *_: pytest.fail("measured"))
     analysis.rehearse(method("direct", data, train="ann"), data, AnalysisConfig())
+
+
+def test_how_an_analysis_is_made_asks_for_none():
+    """A teacher's row may keep its table's ``mismatch_epochs`` and leave the score itself out."""
+    rehearse(None, None, AnalysisConfig(mismatch=0, mismatch_epochs=10, images=20, radius=0.5))
