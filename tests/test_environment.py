@@ -65,7 +65,7 @@ def test_the_lock_pins_every_requirement_with_hashes_and_no_address():
 # Extras whose packages a room may import inside its functions, after it has said what to install.
 ROOMS = {"experiments": {"run"}, "data": {"events"}, "bench": {"bench"}}
 # Modules that come with torch where they are of use, or are asked for and done without.
-WITHOUT = {"triton": "kernels", "torchaudio": "data"}
+WITHOUT = {"triton": "kernels", "torchaudio": "data", "IPython": "plots"}
 
 
 def foreign(path):

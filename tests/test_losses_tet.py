@@ -107,7 +107,7 @@ def test_the_baselines_loss_is_tets_without_its_regularizer():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SnnTorchConfig(loss="rate"), "expected 'mean' or 'ce_rate'"),
+        (lambda: SnnTorchConfig(loss="rate"), "expected one of mean, ce_rate"),
         (
             lambda: SnnTorchResNet(SnnTorchConfig(), NetworkConfig("vgg16", width=4), 10),
             "resnet18 and resnet19",

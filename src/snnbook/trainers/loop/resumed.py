@@ -26,11 +26,13 @@ def restore(
     scheduler: LRScheduler,
     scaler: torch.amp.GradScaler,
     epochs: int,
+    steps: int = 1,
 ) -> History:
     """Go on from ``state``, read from ``path``: fill the four, which are new, and return the history so far.
 
     Args:
         epochs: of the whole training.
+        steps: of the schedule in an epoch.
 
     Raises:
         UserError: a part that is missing, or is not like what the new ones have.
@@ -38,7 +40,7 @@ def restore(
     try:
         history = History(**state["history"])
         history.check(epochs)
-        _check_scheduler(state["scheduler"], scheduler.state_dict(), history.epochs)
+        _check_scheduler(state["scheduler"], scheduler.state_dict(), history.epochs, steps)
         _check_alike(state["scaler"], scaler.state_dict(), "scaler")
         _check_optimizer(state["optimizer"], optimizer)
         _check_alike(state["method"], method.state_dict(), "method")
@@ -54,9 +56,9 @@ def restore(
     return history
 
 
-def _check_scheduler(found: dict[str, Any], new: dict[str, Any], epochs: int) -> None:
+def _check_scheduler(found: dict[str, Any], new: dict[str, Any], epochs: int, steps: int) -> None:
     _check_alike(found, new, "scheduler")
-    if found["last_epoch"] != epochs:
+    if found["last_epoch"] != epochs * steps:
         raise ValueError(
             f"scheduler.last_epoch is {shown(found['last_epoch'])}, and {epochs} epochs are done"
         )
