@@ -147,12 +147,10 @@ def _data(chosen: Path | None) -> list[str]:
     for name in shd.COUNTS:
         there = shd.found(name, folder)
         lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {shd.advice(name, folder)}"))
-    at_hand = f"{room.show(room.at_hand())} of memory at hand"
-    lines.append(
-        f"{at_hand}; data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)"
-    )
     existing = next(place for place in [folder, *folder.parents] if place.exists())
-    lines.append(f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB")
+    free = f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB"
+    streaming = f"data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)"
+    lines.append(f"{room.show(room.at_hand())} of memory at hand; {free}; {streaming}")
     return lines
 
 

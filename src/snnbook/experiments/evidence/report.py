@@ -280,7 +280,8 @@ def _number(value: float | None) -> str:
 def marked(accuracy: Statistic | None) -> str:
     """An accuracy over seeds, with how many of its runs did not learn."""
     lost = len(learned.faults(accuracy.records)) if accuracy else 0
-    return _statistic(accuracy) + (f" ({UNLEARNED}: {lost} of {accuracy.n})" if lost else "")
+    some = f": {lost} of {accuracy.n}" if lost and accuracy.n > 1 else ""
+    return _statistic(accuracy) + (f" ({UNLEARNED}{some})" if lost else "")
 
 
 def _statistic(value: Statistic | None, spread: bool = True, digits: int = 1) -> str:
