@@ -1,11 +1,13 @@
 """The papers' tables, rerun: ``run`` computes a row, ``report`` sets it beside the paper, ``lookup`` cites it,
-``verdicts`` says what follows."""
+``curves`` how it got there, ``verdicts`` what follows."""
 
 from typing import TYPE_CHECKING
 
 from snnbook.lazy import lazy
 
 if TYPE_CHECKING:
+    from snnbook.experiments.evidence.curves import Curves as Curves
+    from snnbook.experiments.evidence.curves import curves as curves
     from snnbook.experiments.evidence.report import Report as Report
     from snnbook.experiments.evidence.report import report as report
     from snnbook.experiments.evidence.verdicts import verdicts as verdicts
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
     from snnbook.experiments.runs.run import run as run
 
 _PLACES = {
+    "Curves": "evidence.curves",
     "Record": "runs.record",
     "Report": "evidence.report",
     "Statistic": "runs.record",
+    "curves": "evidence.curves",
     "lookup": "runs.record",
     "report": "evidence.report",
     "run": "runs.run",

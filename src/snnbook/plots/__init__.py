@@ -15,6 +15,7 @@ from snnbook.plots.diagrams import (
 from snnbook.plots.event_data import events, frames
 from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours, surfaces
+from snnbook.plots.learning import learning_curves
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
 from snnbook.plots.rasters import raster
 from snnbook.plots.speed import ratios, roofline
@@ -31,6 +32,7 @@ __all__ = [
     "frames",
     "gradient_at_reset",
     "heatmaps",
+    "learning_curves",
     "lines",
     "loss_at_every_moment",
     "network_with_exits",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snnbook.errors import UserError
-from snnbook.plots.style import PALETTE, THRESHOLD, grounded, legend, numbers, panels, styled
+from snnbook.plots.style import PALETTE, THRESHOLD, band, grounded, legend, numbers, panels, styled
 
 
 @styled
@@ -41,10 +41,7 @@ def lines(
         y = numbers(y)
         if y.shape[-1:] != x.shape or y.ndim > 2:
             raise UserError(f"curve {name!r} has shape {list(y.shape)}; expected x's, {list(x.shape)}")
-        runs = np.atleast_2d(y)
-        (curve,) = axes.plot(x, runs.mean(0), label=name, marker="o" if markers else None)
-        if len(runs) > 1:
-            axes.fill_between(x, runs.min(0), runs.max(0), color=curve.get_color(), alpha=0.15, linewidth=0)
+        band(axes, x, y, name, marker="o" if markers else None)
     for name, place in (events or {}).items():
         axes.axvline(place, color=THRESHOLD, linestyle="--", linewidth=1)
         axes.annotate(name, (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -10),

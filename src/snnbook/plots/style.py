@@ -87,6 +87,14 @@ def panels(rows: int = 1, columns: int = 1, height: float = HEIGHT, **options) -
     return figure, list(axes.flat)
 
 
+def band(axes: Axes, x: np.ndarray, runs: np.ndarray, label: str, **options) -> None:
+    """The mean of ``runs [n, x]`` over ``x``, in a band from the least to the greatest where there are several."""
+    runs = np.atleast_2d(runs)
+    (curve,) = axes.plot(x, runs.mean(0), label=label, **options)
+    if len(runs) > 1:
+        axes.fill_between(x, runs.min(0), runs.max(0), color=curve.get_color(), alpha=0.15, linewidth=0)
+
+
 def legend(axes: Axes) -> None:
     """To the right of the axes, where it hides nothing."""
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,0 +1,204 @@
+"""Accuracy over a training, of several rows of a table: over epochs, and over minutes; and all at equal time.
+
+A minute is counted as the medians over epochs have it, which other work on a machine hardly moves: a run takes its
+epochs times the median second of one, and what it needs or inherits took before it counts as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+
+from snnbook.checks import shown
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import grid, learned
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.record import Record
+from snnbook.experiments.tables import config, tables
+
+NETWORKS = ("snn", "ann")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One row's test accuracy over its training.
+
+    Attributes:
+        row, label: its id and name in the table.
+        network: whose accuracy, ``"snn"`` or ``"ann"``.
+        records: a seed each.
+        epochs: after which there was a test in every seed.
+        minutes: of training until then, in the median over seeds, with what the run needs before it.
+        accuracy: in percent, ``[seeds, tests]``.
+    """
+
+    row: str
+    label: str
+    network: str
+    records: tuple[Record, ...]
+    epochs: tuple[int, ...]
+    minutes: tuple[float, ...]
+    accuracy: tuple[tuple[float, ...], ...]
+
+    def name(self) -> str:
+        """The label, how many seeds it has, and how many of them did not learn, if any."""
+        count, lost = len(self.records), len(learned.faults(self.records))
+        seeds = f"{count} seed" if count == 1 else f"{count} seeds"
+        return f"{self.label} ({seeds}{f', {lost} did not learn' if lost else ''})"
+
+    def after(self, minutes: float) -> tuple[float, ...] | None:
+        """Each seed's accuracy then, on a straight line between tests; None before the first one."""
+        if minutes < self.minutes[0]:
+            return None
+        return tuple(float(np.interp(minutes, self.minutes, run)) for run in self.accuracy)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves of several rows, ``missing`` ones left out.  :func:`snnbook.plots.learning_curves` draws them."""
+
+    table: str
+    profile: str
+    curves: tuple[Curve, ...]
+    missing: tuple[str, ...]
+
+    def left_out(self) -> str:
+        """A sentence that names the rows without a record; empty if all have some."""
+        if not self.missing:
+            return ""
+        if not self.curves:
+            return (
+                f"Not run yet in the {self.profile} profile: {_listed(self.missing)} (table {self.table}). "
+                "The figure will stand here when their records do."
+            )
+        return f"Not run yet in this profile: {_listed(self.missing)}."
+
+    @property
+    def equal_minutes(self) -> float | None:
+        """What the row that is done first takes."""
+        return min((curve.minutes[-1] for curve in self.curves), default=None)
+
+    def cells(self) -> list[list[str]]:
+        """Headings and a row for each curve: at the end of its training, and at equal time."""
+        equal = self.equal_minutes
+        head = ["row", "seeds", "minutes", "accuracy at the end, %"]
+        head += [] if equal is None else [f"after {equal:.1f} minutes, %"]
+        rows = []
+        for curve in self.curves:
+            ends, then = [run[-1] for run in curve.accuracy], curve.after(equal)
+            rows.append(
+                [
+                    curve.label,
+                    str(len(curve.records)),
+                    f"{curve.minutes[-1]:.1f}",
+                    _spread(ends),
+                    "not tested yet" if then is None else _spread(then),
+                ]
+            )
+        return [head, *rows, *([label, "0", *["not run"] * (len(head) - 2)] for label in self.missing)]
+
+    def _repr_html_(self) -> str:
+        return grid.html(self.cells())
+
+    def __repr__(self) -> str:
+        return grid.text(self.cells(), left=1)
+
+
+def curves(
+    table: str,
+    rows: Sequence[str],
+    profile: str = "desk",
+    *,
+    network: str = "snn",
+    results: Path | None = None,
+) -> Curves:
+    """Test accuracy over the trainings of some rows of a table, from their records::
+
+        found = experiments.curves("one-protocol", ["sdt", "tet", "kd"])
+        plots.learning_curves(found)
+        plots.learning_curves(found, "minutes")
+        found  # a table: each row at its end, and all at the time that the fastest takes
+
+    At equal time a longer training is in the midst of its schedule, its learning rate still high; stopped there on
+    purpose, with a schedule that ends there, it would be more accurate.
+
+    Args:
+        table: its id, see ``snnbook list``.
+        rows: ids of rows of it, in the order they are shown.
+        profile: whose records.
+        network: whose accuracy, ``"snn"`` or ``"ann"``; a row that trains the other one alone shows that.
+        results: folder of records; the project's by default.
+
+    Returns:
+        The curves, and the rows that are not run; a notebook shows them as a table.
+
+    Raises:
+        UserError: no such table, row, profile or network; no rows, or one twice; a damaged record.
+    """
+    content = tables.load(table)
+    for value, known, what in ((profile, tables.PROFILES, "profile"), (network, NETWORKS, "network")):
+        if value not in known:
+            raise UserError(f"no {what} {shown(value)}; {config.nearest(value, known)}")
+    if isinstance(rows, str) or not rows or len(set(rows)) < len(rows):
+        raise UserError(f"rows are {shown(rows)}; expected a list of rows of table {table}, each once")
+    found, missing = [], []
+    for name in rows:
+        label = content.row(name).label
+        records = record.of(f"{table}/{name}", profile, results)
+        if records:
+            found.append(_curve(name, label, network, records, results))
+        else:
+            missing.append(label)
+    return Curves(table, profile, tuple(found), tuple(missing))
+
+
+def _curve(row: str, label: str, network: str, records: list[Record], results: Path | None) -> Curve:
+    epochs = records[0].curve["tested"]
+    if any(one.curve["tested"] != epochs for one in records):
+        raise UserError(
+            f"seeds of {records[0].run} were tested after different epochs, so they share no curve; "
+            "'snnbook check' names those made with other settings; run them again"
+        )
+    shows = network if network in records[0].metrics else next(iter(records[0].metrics))
+    before = [sum(_before(one, results).values()) for one in records]
+    own = [one.cost["seconds_per_epoch"] for one in records]
+    return Curve(
+        row,
+        label,
+        shows,
+        tuple(records),
+        tuple(epochs),
+        tuple(median(b + epoch * s for b, s in zip(before, own, strict=True)) / 60 for epoch in epochs),
+        tuple(tuple(one.curve["accuracy"][shows]) for one in records),
+    )
+
+
+def _before(made: Record, results: Path | None) -> dict[str, float]:
+    """Seconds, by run, of those whose weights went into one, and of those that they needed.
+
+    Raises:
+        UserError: one of them has no record, so its time is not known.
+    """
+    seconds: dict[str, float] = {}
+    for need in made.needs:
+        found = record.records(need["run"], made.profile, [made.seed], results)
+        if not found:
+            raise UserError(
+                f"{made.run}, seed {made.seed}, needed {need['run']}, which has no record there, so its time "
+                "is not known; run it, too"
+            )
+        seconds[need["run"]] = found[0].config["recipe"]["epochs"] * found[0].cost["seconds_per_epoch"]
+        seconds |= _before(found[0], results)
+    return seconds
+
+
+def _spread(values: Sequence[float]) -> str:
+    """``80.1 (79.8 to 80.3)``: the mean, and the least and the greatest where there are several."""
+    ends = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+    return f"{mean(values):.1f}{ends}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{'; '.join(words[:-1])}; and {words[-1]}"

@@ -1,0 +1,76 @@
+"""Learning curves of a table's rows, from run records: over epochs, and over minutes."""
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from snnbook.errors import UserError
+from snnbook.plots.style import HEIGHT, SERIES, band, grounded, legend, panels, styled
+
+LEGEND = 26  # letters in a line of it
+
+
+class Learned(Protocol):
+    """What is drawn: see :class:`snnbook.experiments.Curves`."""
+
+    curves: Sequence[Any]
+
+    def left_out(self) -> str: ...
+
+
+class Sentence(str):
+    """What a notebook shows in place of a figure, without quotation marks."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+AXES = {"epochs": "epoch", "minutes": "minutes of training, those of runs it needs included"}
+
+
+@styled
+def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentence:
+    """Test accuracy over a training, a row's mean in a band from its least to its greatest seed.
+
+    Args:
+        found: from :func:`snnbook.experiments.curves`.
+        against: ``"epochs"``, or ``"minutes"``, in which the training of a teacher, or of the network that a row
+            inherits from, comes before its own.
+
+    Returns:
+        The figure, which names the rows that are not run; where none is, a sentence that says so.
+
+    Raises:
+        UserError: another axis, or more rows than can be told apart.
+    """
+    if against not in AXES:
+        raise UserError(f"curves are drawn against {against!r}; expected one of {', '.join(AXES)}")
+    if len(found.curves) > len(SERIES):
+        raise UserError(
+            f"{len(found.curves)} curves in one figure; expected at most {len(SERIES)}, or none can be told apart"
+        )
+    if not found.curves:
+        return Sentence(found.left_out())
+    figure, (axes,) = panels(height=max(HEIGHT, 0.55 * len(found.curves) + 0.6))
+    for curve in found.curves:
+        band(
+            axes,
+            getattr(curve, against),
+            curve.accuracy,
+            fill(curve.name(), LEGEND),
+            marker="o",
+            markersize=3,
+        )
+    several = any(len(curve.accuracy) > 1 for curve in found.curves)
+    axes.set_ylabel("test accuracy, %" + ("\nmean; band: least to greatest seed" if several else ""))
+    axes.set_xlabel("\n".join(filter(None, (AXES[against], fill(found.left_out(), 90)))))
+    if against == "epochs":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        axes.set_xlim(left=0)
+    grounded(axes, "y")
+    legend(axes)
+    return figure

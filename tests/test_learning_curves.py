@@ -1,0 +1,200 @@
+"""Curves of a table's rows: bands over seeds, minutes with what a run needs, equal time, rows that are not run."""
+
+import dataclasses
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bad_input import one_line
+from claim_cases import TABLE, lay_out, made, put
+from snnbook import experiments, plots
+from snnbook.experiments.evidence.curves import Curve
+from snnbook.plots.style import SERIES
+
+
+@pytest.fixture
+def results(put_tables, monkeypatch):
+    return lay_out(put_tables, monkeypatch)
+
+
+def curves(results, rows=("a", "b"), profile="desk", **options):
+    return experiments.curves("demo", rows, profile, results=results, **options)
+
+
+def trained(row, seed, accuracy, second=60.0, **changes):
+    """A record whose tests, after epochs 1, 2 and 3 (of row b: 4), gave ``accuracy``."""
+    one = made(f"demo/{row}", seed, accuracy[-1])
+    curve = one.curve | {"accuracy": {"snn": list(accuracy)}}
+    return dataclasses.replace(one, curve=curve, cost=one.cost | {"seconds_per_epoch": second}, **changes)
+
+
+def origin(one):
+    return {"run": one.run, "config": one.config, "data": "f", "weights": None, "needs": one.needs}
+
+
+def test_each_row_has_its_seeds_and_its_minutes(results):
+    for seed, accuracy in enumerate([(10, 50, 90), (20, 60, 80), (30, 40, 70)]):
+        put(results, trained("a", seed, accuracy, second=60.0 * (1 + seed)))
+    found = curves(results)
+    (curve,) = found.curves
+    assert (curve.row, curve.label, curve.network) == ("a", "First", "snn")
+    assert curve.epochs == (1, 2, 3) and curve.minutes == (2, 4, 6)  # the median seed's
+    assert curve.accuracy == ((10, 50, 90), (20, 60, 80), (30, 40, 70))
+    assert found.missing == ("Second",)
+    assert found.left_out() == "Not run yet in this profile: Second."
+
+
+def test_what_a_run_needs_comes_before_it(results):
+    first = trained("a", 0, (10, 50, 90), second=60.0)
+    needs = [origin(first)]
+    put(results, first)
+    put(results, trained("b", 0, (10, 50, 95), second=120.0, needs=needs))
+    _, curve = curves(results).curves
+    assert curve.minutes == (3 + 2, 3 + 4, 3 + 8)
+
+
+def test_a_run_that_two_need_is_trained_once(results, put_tables):
+    table = TABLE + "  - {id: c, label: Heir, method: {name: direct}}\n"
+    put_tables(demo=table)
+    base = trained("a", 0, (10, 50, 90))
+    middle = trained("b", 0, (10, 50, 95), needs=[origin(base)])
+    put(results, base)
+    put(results, middle)
+    put(results, trained("c", 0, (10, 50, 99), needs=[origin(base), origin(middle)]))
+    (curve,) = curves(results, ["c"]).curves
+    assert curve.minutes == (3 + 4 + 1, 3 + 4 + 2, 3 + 4 + 3)
+
+
+def test_a_need_without_a_record_has_no_known_time(results):
+    put(results, trained("b", 0, (10, 50, 95), needs=[origin(made("demo/a"))]))
+    one_line(lambda: curves(results, ["b"]), "demo/b", "demo/a", "time is not known")
+
+
+def test_all_at_the_time_of_the_fastest(results):
+    for seed, end in enumerate((90, 80)):
+        put(results, trained("a", seed, (10, 50, end), second=60.0))  # 1, 2, 3 minutes
+        put(results, trained("b", seed, (20, 40, 95), second=120.0))  # 2, 4, 8 minutes
+    found = curves(results)
+    assert found.equal_minutes == 3
+    assert found.curves[1].after(3) == (30, 30)
+    head, first, second = found.cells()
+    assert head[-1] == "after 3.0 minutes, %"
+    assert first == ["First", "2", "3.0", "85.0 (80.0 to 90.0)", "85.0 (80.0 to 90.0)"]
+    assert second == ["Second", "2", "8.0", "95.0 (95.0 to 95.0)", "30.0 (30.0 to 30.0)"]
+    assert "First" in repr(found) and "<table>" in found._repr_html_()
+
+
+def test_what_was_not_tested_by_then_says_so(results):
+    put(results, trained("a", 0, (10, 50, 90), second=1.0))
+    put(results, trained("b", 0, (10, 50, 90), second=60.0))
+    assert curves(results).cells()[2][-1] == "not tested yet"
+
+
+@given(st.lists(st.floats(0.1, 9), min_size=1, max_size=6), st.data())
+@settings(deadline=None, max_examples=30)
+def test_between_tests_accuracy_lies_between_theirs(steps, data):
+    minutes = tuple(sum(steps[: i + 1]) for i in range(len(steps)))
+    runs = st.lists(st.floats(0, 100), min_size=len(steps), max_size=len(steps)).map(tuple)
+    curve = Curve("a", "A", "snn", (), tuple(range(1, len(steps) + 1)), minutes, (data.draw(runs),))
+    for at, accuracy in zip(minutes, curve.accuracy[0], strict=True):
+        assert curve.after(at) == pytest.approx((accuracy,))
+    for low, high, a, b in zip(minutes, minutes[1:], curve.accuracy[0], curve.accuracy[0][1:], strict=False):
+        (found,) = curve.after((low + high) / 2)
+        assert min(a, b) - 1e-6 <= found <= max(a, b) + 1e-6
+    assert curve.after(minutes[-1] + 100) == (curve.accuracy[0][-1],)
+    assert curve.after(minutes[0] / 2) is None
+
+
+def test_a_figure_has_a_band_for_each_row_of_several_seeds(results):
+    for seed, accuracy in enumerate([(10, 50, 90), (20, 60, 80)]):
+        put(results, trained("a", seed, accuracy))
+    put(results, trained("b", 0, (30, 40, 70)))
+    found = curves(results, ["a", "b", "late"])
+    for against, x in (("epochs", [1, 2, 3]), ("minutes", [1, 2, 3])):
+        (axes,) = plots.learning_curves(found, against).axes
+        first, second = axes.lines
+        assert list(first.get_xdata()) == x and list(first.get_ydata()) == [15, 55, 85]
+        assert list(second.get_ydata()) == [30, 40, 70]
+        (band,) = axes.collections
+        low, high = band.get_datalim(axes.transData).intervaly
+        assert (low, high) == (10, 90)
+        assert "least to greatest seed" in axes.get_ylabel()
+        assert "Not run yet in this profile: Third." in axes.get_xlabel()
+        legend = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert legend == ["First (2 seeds)", "Second (1 seed)"]
+
+
+def test_one_seed_has_no_band_and_no_word_of_one(results):
+    put(results, trained("a", 0, (10, 50, 90)))
+    (axes,) = plots.learning_curves(curves(results, ["a"])).axes
+    assert not axes.collections and axes.get_ylabel() == "test accuracy, %"
+
+
+def test_who_did_not_learn_is_marked(results):
+    put(results, trained("a", 0, (10, 12, 11)))
+    put(results, trained("a", 1, (10, 50, 90)))
+    (curve,) = curves(results, ["a"]).curves
+    assert curve.name() == "First (2 seeds, 1 did not learn)"
+
+
+def test_without_records_a_sentence_stands_in_the_figure_s_place(results):
+    found = curves(results)
+    for against in ("epochs", "minutes"):
+        shown = plots.learning_curves(found, against)
+        assert repr(shown) == str(shown) == found.left_out()
+        assert "Not run yet in the desk profile: First; and Second" in shown and "\n" not in shown
+    assert found.cells()[1:] == [["First", "0", "not run", "not run"], ["Second", "0", "not run", "not run"]]
+    assert "not run" in repr(found)
+
+
+def test_a_row_of_another_table_is_found_there(results, put_tables):
+    other = TABLE.replace("id: demo", "id: other").partition("rows:")[0]
+    put_tables(other=other + "rows:\n  - {id: mine, label: Mine, same: demo/a}\n")
+    put(results, trained("a", 0, (10, 50, 90)))
+    (curve,) = experiments.curves("other", ["mine"], results=results).curves
+    assert curve.label == "Mine" and curve.accuracy == ((10, 50, 90),)
+
+
+def test_the_other_network_is_shown_of_rows_that_have_it(results):
+    one = trained("a", 0, (10, 50, 90))
+    both = one.curve | {"accuracy": {"snn": [10, 50, 90], "ann": [20, 70, 95]}}
+    number = {"best": 95.0, "best_epoch": 3, "last": 95.0}
+    put(results, dataclasses.replace(one, curve=both, metrics=one.metrics | {"ann": number}))
+    put(results, trained("b", 0, (30, 40, 70)))
+    first, second = curves(results, network="ann").curves
+    assert (first.network, first.accuracy) == ("ann", ((20, 70, 95),))
+    assert (second.network, second.accuracy) == ("snn", ((30, 40, 70),))
+
+
+def test_bad_input(results):
+    one_line(lambda: curves(results, ["c"]), "no row 'c'")
+    one_line(lambda: curves(results, "a"), "list of rows")
+    one_line(lambda: curves(results, []), "list of rows")
+    one_line(lambda: curves(results, ["a", "a"]), "each once")
+    one_line(lambda: curves(results, profile="desc"), "desk")
+    one_line(lambda: curves(results, network="cnn"), "snn")
+    one_line(lambda: experiments.curves("dem", ["a"], results=results), "demo")
+    one_line(lambda: plots.learning_curves(curves(results), "hours"), "minutes")
+
+
+def test_seeds_of_different_trainings_share_no_curve(results):
+    put(results, trained("a", 0, (10, 50, 90)))
+    other = trained("a", 1, (50, 90))
+    put(results, dataclasses.replace(other, curve=other.curve | {"tested": [2, 3]}))
+    one_line(lambda: curves(results, ["a"]), "demo/a", "different epochs")
+
+
+def test_more_curves_than_can_be_told_apart(results, put_tables):
+    names = [f"r{i}" for i in range(len(SERIES) + 1)]
+    head = TABLE.partition("rows:")[0]
+    rows = "".join(f"  - {{id: {name}, label: {name}, method: {{name: direct}}}}\n" for name in names)
+    put_tables(demo=f"{head}rows:\n{rows}")
+    for name in names:
+        put(results, trained(name, 0, (10, 50, 90)))
+    one_line(lambda: plots.learning_curves(curves(results, names)), len(SERIES))
+    plots.learning_curves(curves(results, names[1:]))
