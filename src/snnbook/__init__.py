@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from snnbook.data import load as load
     from snnbook.deploy import fold_batchnorm as fold_batchnorm
     from snnbook.errors import UserError as UserError
+    from snnbook.experiments.runs.pretrained import load_pretrained as load_pretrained
     from snnbook.folding import SpikingNetwork as SpikingNetwork
     from snnbook.folding import set_time_steps as set_time_steps
     from snnbook.losses import calibration as calibration
@@ -107,6 +108,7 @@ _PLACES = {
     "kl_divergence": "losses",
     "kld_loss": "losses",
     "load": "data",
+    "load_pretrained": "experiments.runs.pretrained",
     "load_weights": "trainers.loop.weights",
     "mse_regularizer": "losses",
     "norm_loss": "losses",

@@ -51,6 +51,7 @@ from snnbook import (
     kl_divergence,
     kld_loss,
     load,
+    load_pretrained,
     load_weights,
     mse_regularizer,
     norm_loss,
@@ -130,6 +131,10 @@ evaluate(methods[0], digits, recipe)
 
 digest: str = save_weights(network, "own.safetensors")
 same: bool = digest == load_weights(network, Path("own.safetensors")) == weights_digest("own.safetensors")
+kept: list[nn.Module] = [
+    load_pretrained("desk/one-protocol/joint"),
+    load_pretrained("desk/one-protocol/joint", "ann"),
+]
 version: str = snnbook.__version__
 try:
     Recipe(epochs=0)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from snnbook.experiments.evidence.report import Report as Report
     from snnbook.experiments.evidence.report import report as report
     from snnbook.experiments.evidence.verdicts import verdicts as verdicts
+    from snnbook.experiments.runs.kept import save_pretrained as save_pretrained
     from snnbook.experiments.runs.record import Record as Record
     from snnbook.experiments.runs.record import Statistic as Statistic
     from snnbook.experiments.runs.record import lookup as lookup
@@ -25,6 +26,7 @@ _PLACES = {
     "lookup": "runs.record",
     "report": "evidence.report",
     "run": "runs.run",
+    "save_pretrained": "runs.kept",
     "verdicts": "evidence.verdicts",
 }
 __all__ = list(_PLACES)

@@ -222,20 +222,20 @@ def folder() -> Path:
 def records(run_id: str, profile: str, seeds: Sequence[int], results: Path | None = None) -> list[Record]:
     """The records of a run there are, by seed.  An installed package reads those packed with it as well."""
     found = []
-    places = _places(results)
     for seed in seeds:
-        paths = [place / profile / run_id / f"seed{seed}.json" for place in places]
+        paths = [place / profile / run_id / f"seed{seed}.json" for place in places(results)]
         found += [read(path) for path in paths if path.is_file()][:1]
     return found
 
 
 def below(profile: str, results: Path | None = None) -> list[Record]:
     """All records of a profile, by run and seed."""
-    paths = [path for place in _places(results) for path in sorted((place / profile).glob("*/*/seed*.json"))]
+    paths = [path for place in places(results) for path in sorted((place / profile).glob("*/*/seed*.json"))]
     return [read(path) for path in paths]
 
 
-def _places(results: Path | None) -> list[Path]:
+def places(results: Path | None) -> list[Path]:
+    """Folders of records that are looked into, in this order: the project's, and those packed with the library."""
     return [Path(results)] if results else list(dict.fromkeys([folder(), files.results()]))
 
 
