@@ -45,7 +45,6 @@ FIGURES = {
         {"SDT": ([1, 2], [3, 4]), "TET": ([2], [5])}, "moments", "whole", diagonal=True, connect=True
     ),
     "contours": lambda: plots.contours(STEPS, SURFACES, ["sdt", "tet"], top=1.5),
-    "surfaces": lambda: plots.surfaces(STEPS, SURFACES, ["sdt"]),
     "heatmaps": lambda: plots.heatmaps(
         {"SDT": torch.rand(2, 3), "SASTC": torch.rand(2, 3)}, "student layer", "teacher layer", "STM"
     ),

@@ -14,7 +14,7 @@ from snnbook.plots.diagrams import (
 )
 from snnbook.plots.event_data import events, frames
 from snnbook.plots.heat import activation_maps, heatmaps
-from snnbook.plots.landscape import contours, surfaces
+from snnbook.plots.landscape import contours
 from snnbook.plots.learning import learning_curves
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
 from snnbook.plots.rasters import raster
@@ -42,7 +42,6 @@ __all__ = [
     "roofline",
     "scatter",
     "shared_factors",
-    "surfaces",
     "surrogates",
     "table",
     "time_folded",

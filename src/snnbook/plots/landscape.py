@@ -1,4 +1,4 @@
-"""Loss landscapes: contours seen from above, and surfaces."""
+"""Loss landscapes, seen from above."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,15 @@ def contours(
     Raises:
         UserError: a surface that does not fit the grid.
     """
-    steps, grids, low, high = _checked(steps, surfaces, losses, top)
+    steps = numbers(steps)
+    grids = {(name, loss): numbers(found[loss]) for name, found in surfaces.items() for loss in losses}
+    for (name, loss), z in grids.items():
+        if z.shape != (len(steps), len(steps)):
+            raise UserError(
+                f"surface {loss!r} of {name!r} has shape {list(z.shape)}; expected {[len(steps)] * 2}, the grid's"
+            )
+    low = min(z.min() for z in grids.values())
+    high = max(z.max() for z in grids.values()) if top is None else top
     figure, axes = panels(len(surfaces), len(losses), height=0.75 * HEIGHT * len(surfaces),
                           sharex=True, sharey=True)  # fmt: skip
     levels = np.linspace(low, high, 15)
@@ -42,35 +50,3 @@ def contours(
         place.set_ylabel("first direction")
     figure.colorbar(filled, ax=axes, shrink=0.8, label="loss")
     return figure
-
-
-@styled
-def surfaces(
-    steps, surfaces: Mapping[str, Mapping], losses: Sequence[str], top: float | None = None
-) -> Figure:
-    """The same landscapes as surfaces, all with one vertical axis; arguments and errors as :func:`contours`."""
-    steps, grids, low, high = _checked(steps, surfaces, losses, top)
-    figure, axes = panels(
-        len(surfaces), len(losses), height=HEIGHT * len(surfaces), subplot_kw={"projection": "3d"}
-    )
-    a, b = np.meshgrid(steps, steps)
-    for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
-        place.plot_surface(a, b, z.clip(low, high), cmap=COLORS, vmin=low, vmax=high, rcount=50, ccount=50)
-        place.set_box_aspect(None, zoom=0.85)  # room for the labels
-        ends = [steps[0], 0, steps[-1]]
-        place.set(zlim=(low, high), title=f"{loss}, minimum of {minimum}", xticks=ends, yticks=ends,
-                  xlabel="second", ylabel="first direction", zlabel="loss")  # fmt: skip
-    return figure
-
-
-def _checked(steps, surfaces, losses, top):
-    """Arrays, and the least and greatest loss of the scale that all panels share."""
-    steps = numbers(steps)
-    grids = {(name, loss): numbers(found[loss]) for name, found in surfaces.items() for loss in losses}
-    for (name, loss), z in grids.items():
-        if z.shape != (len(steps), len(steps)):
-            raise UserError(
-                f"surface {loss!r} of {name!r} has shape {list(z.shape)}; expected {[len(steps)] * 2}, the grid's"
-            )
-    low = min(z.min() for z in grids.values())
-    return steps, grids, low, max(z.max() for z in grids.values()) if top is None else top
