@@ -5,6 +5,7 @@ A function returns its figure and shows nothing; a notebook shows it when it is 
 
 from snnbook.plots.curves import lines, scatter
 from snnbook.plots.diagrams import (
+    architecture,
     attention_between_layers,
     gradient_at_reset,
     loss_at_every_moment,
@@ -17,12 +18,14 @@ from snnbook.plots.heat import activation_maps, heatmaps
 from snnbook.plots.landscape import contours
 from snnbook.plots.learning import learning_curves
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
+from snnbook.plots.pictures import images
 from snnbook.plots.rasters import raster
 from snnbook.plots.speed import ratios, roofline
 from snnbook.plots.tables import energies, table
 
 __all__ = [
     "activation_maps",
+    "architecture",
     "attention_between_layers",
     "compare_traces",
     "contours",
@@ -32,6 +35,7 @@ __all__ = [
     "frames",
     "gradient_at_reset",
     "heatmaps",
+    "images",
     "learning_curves",
     "lines",
     "loss_at_every_moment",

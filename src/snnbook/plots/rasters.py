@@ -9,12 +9,10 @@ from matplotlib.ticker import MaxNLocator
 from snnbook.errors import UserError
 from snnbook.plots.style import HEIGHT, PALETTE, SPIKE, numbers, panels, styled
 
-COLUMNS = 2
-
 
 @styled
 def raster(spikes: Mapping, y_label: str = "neuron") -> Figure:
-    """A panel a name, two beside each other, the first neuron on top.
+    """A panel a name, two beside each other, or three if there are three; the first neuron on top.
 
     Args:
         spikes: ``[T, N]`` by name; what is not 0 is drawn, and what is below 0, an OFF spike, in blue.
@@ -27,7 +25,7 @@ def raster(spikes: Mapping, y_label: str = "neuron") -> Figure:
     if not found or any(values.ndim != 2 for values in found.values()):
         shapes = {name: list(values.shape) for name, values in found.items()}
         raise UserError(f"spikes have shapes {shapes}; expected one or more of [T, N]")
-    columns = min(COLUMNS, len(found))
+    columns = len(found) if len(found) <= 3 else 2
     rows = -(-len(found) // columns)
     figure, axes = panels(rows, columns, height=(0.35 + 0.65 * rows) * HEIGHT)
     for place in axes[len(found) :]:
