@@ -83,16 +83,29 @@ def test_all_at_the_time_of_the_fastest(results):
     assert found.equal_minutes == 3
     assert found.curves[1].after(3) == (30, 30)
     head, first, second = found.cells()
-    assert head[-1] == "after 3.0 minutes, %"
-    assert first == ["First", "2", "3.0", "85.0 (80.0 to 90.0)", "85.0 (80.0 to 90.0)"]
-    assert second == ["Second", "2", "8.0", "95.0 (95.0 to 95.0)", "30.0 (30.0 to 30.0)"]
+    assert head[3:] == ["at the end, %", "less the first's", "after 3.0 minutes, %", "less the first's"]
+    assert first == ["First", "2", "3.0", "85.0", "n/a", "85.0", "n/a"]
+    # 95 less 90 and 80: the mean of 5 and 15; Student's t of one degree of freedom times their standard error, 5.
+    assert second == ["Second", "2", "8.0", "95.0", "+10.0 ± 63.5", "30.0", "-55.0 ± 63.5"]
     assert "First" in repr(found) and "<table>" in found._repr_html_()
 
 
 def test_what_was_not_tested_by_then_says_so(results):
     put(results, trained("a", 0, (10, 50, 90), second=1.0))
     put(results, trained("b", 0, (10, 50, 90), second=60.0))
-    assert curves(results).cells()[2][-1] == "not tested yet"
+    assert curves(results).cells()[2][-2:] == ["not tested yet", "n/a"]
+    turned = curves(results, ["b", "a"]).cells()  # the first row is that which was not tested
+    assert turned[1][-2:] == ["not tested yet", "n/a"] and turned[2][-2:] == ["90.0", "n/a"]
+
+
+def test_differences_are_taken_within_a_seed(results):
+    for seed, end in enumerate((90, 80)):
+        put(results, trained("a", seed, (10, 50, end)))
+    put(results, trained("b", 1, (10, 50, 83)))
+    put(results, trained("b", 2, (10, 50, 20)))
+    assert curves(results).cells()[2][4] == "+3.0"  # seed 1 alone has both
+    (results / "desk/demo/b/seed1.json").unlink()
+    assert curves(results).cells()[2][4] == "no seed in common"
 
 
 @given(st.lists(st.floats(0.1, 9), min_size=1, max_size=6), st.data())

@@ -14,6 +14,7 @@ import numpy as np
 from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, learned
+from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import config, tables
@@ -81,22 +82,23 @@ class Curves:
         return min((curve.minutes[-1] for curve in self.curves), default=None)
 
     def cells(self) -> list[list[str]]:
-        """Headings and a row for each curve: at the end of its training, and at equal time."""
-        equal = self.equal_minutes
-        head = ["row", "seeds", "minutes", "accuracy at the end, %"]
-        head += [] if equal is None else [f"after {equal:.1f} minutes, %"]
+        """Headings and a row for each curve: its accuracy at the end of its training, and at equal time.
+
+        Behind either stands its difference from the first row, taken seed by seed, and half the 95 % interval.
+        """
+        head, equal = ["row", "seeds", "minutes", "at the end, %"], self.equal_minutes
+        if equal is None:
+            return [head, *([label, "0", "not run", "not run"] for label in self.missing)]
+        first = self.curves[0]
+        head += ["less the first's", f"after {equal:.1f} minutes, %", "less the first's"]
         rows = []
         for curve in self.curves:
-            ends, then = [run[-1] for run in curve.accuracy], curve.after(equal)
-            rows.append(
-                [
-                    curve.label,
-                    str(len(curve.records)),
-                    f"{curve.minutes[-1]:.1f}",
-                    _spread(ends),
-                    "not tested yet" if then is None else _spread(then),
-                ]
-            )
+            row = [curve.label, str(len(curve.records)), f"{curve.minutes[-1]:.1f}"]
+            for at, at_first in ((curve.minutes[-1], first.minutes[-1]), (equal, equal)):
+                own = curve.after(at)
+                row.append("not tested yet" if own is None else f"{mean(own):.1f}")
+                row.append("n/a" if curve is first else _difference(curve, own, first, first.after(at_first)))
+            rows.append(row)
         return [head, *rows, *([label, "0", *["not run"] * (len(head) - 2)] for label in self.missing)]
 
     def _repr_html_(self) -> str:
@@ -119,7 +121,7 @@ def curves(
         found = experiments.curves("one-protocol", ["sdt", "tet", "kd"])
         plots.learning_curves(found)
         plots.learning_curves(found, "minutes")
-        found  # a table: each row at its end, and all at the time that the fastest takes
+        found  # a table: each row less the first, at the end, and at the time that the fastest takes
 
     At equal time a longer training is in the midst of its schedule, its learning rate still high; stopped there on
     purpose, with a schedule that ends there, it would be more accurate.
@@ -194,10 +196,16 @@ def _before(made: Record, results: Path | None) -> dict[str, float]:
     return seconds
 
 
-def _spread(values: Sequence[float]) -> str:
-    """``80.1 (79.8 to 80.3)``: the mean, and the least and the greatest where there are several."""
-    ends = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-    return f"{mean(values):.1f}{ends}"
+def _difference(
+    curve: Curve, own: tuple[float, ...] | None, first: Curve, theirs: tuple[float, ...] | None
+) -> str:
+    """One row less the first, seed by seed, over those that both have: ``+1.2 ± 0.4``."""
+    if own is None or theirs is None:
+        return "n/a"
+    less = {one.seed: value for one, value in zip(first.records, theirs, strict=True)}
+    by_seed = zip(curve.records, own, strict=True)
+    values = {one.seed: value - less[one.seed] for one, value in by_seed if one.seed in less}
+    return Estimate(values, ()).text() if values else "no seed in common"
 
 
 def _listed(words: Sequence[str]) -> str:
