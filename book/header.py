@@ -29,12 +29,17 @@ def address(root: Path) -> tuple[str, str]:
     return config["url"], config["branch"]
 
 
-def requirement(url: str, branch: str, text: str) -> str:
-    """What pip is asked for: the package, with the extras that a chapter of this ``text`` needs."""
+def extras(text: str) -> list[str]:
+    """The extras of the package, of those there are, that a chapter of this ``text`` needs."""
     project = tomllib.loads((files.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     known = project["optional-dependencies"]
-    extras = ",".join(name for name, said in EXTRAS.items() if name in known and re.search(said, text))
-    return f"snnbook{f'[{extras}]' if extras else ''} @ git+{url}@{branch}"
+    return [name for name, said in EXTRAS.items() if name in known and re.search(said, text)]
+
+
+def requirement(url: str, branch: str, text: str) -> str:
+    """What pip is asked for, for a chapter of this ``text``."""
+    needed = ",".join(extras(text))
+    return f"snnbook{f'[{needed}]' if needed else ''} @ git+{url}@{branch}"
 
 
 def cells(name: str, url: str, branch: str, text: str) -> list[nbformat.NotebookNode]:

@@ -7,7 +7,7 @@ widget for instance, becomes a link to it.
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -52,22 +52,29 @@ class Plain:
         Raises:
             UserError: a role or a label that is not known; the message quotes it.
         """
-        pieces: list[str | Code] = []
-        for block in myst.blocks(text):
-            made = self.prose(block) if isinstance(block, str) else self.directive(block)
-            if isinstance(made, Code):
-                pieces.append(made)
-            elif pieces and isinstance(pieces[-1], str):
-                pieces[-1] += "\n" + made
+        pieces = [
+            _folded(title, piece) if title and isinstance(piece, str) else piece
+            for title, piece in self._pieces(text)
+        ]
+        merged: list[str | Code] = []
+        for piece in pieces:
+            if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += f"\n{piece}"
             else:
-                pieces.append(made)
-        tidy = [piece if isinstance(piece, Code) else _tidy(piece) for piece in pieces]
-        tidy = [_folded(self.solving, piece) if self.solving and piece else piece for piece in tidy]
+                merged.append(piece)
+        tidy = [piece if isinstance(piece, Code) else _tidy(piece) for piece in merged]
         return [piece for piece in tidy if piece]
+
+    def _pieces(self, text: str) -> Iterator[tuple[str, str | Code]]:
+        """Pieces, each with the title of the solution that it belongs to, if it does."""
+        for block in myst.blocks(text):
+            piece = self.prose(block) if isinstance(block, str) else self.directive(block)
+            yield "" if isinstance(piece, str) and not piece.strip() else self.solving, piece
 
     def text(self, source: str) -> str:
         """As :meth:`cells`, for what lies within a directive, where code cannot be run."""
-        return _tidy("\n".join(p if isinstance(p, str) else self._link(p.title) for p in self.cells(source)))
+        pieces = (piece for _, piece in self._pieces(source))
+        return _tidy("\n".join(p if isinstance(p, str) else self._link(p.title) for p in pieces))
 
     # Within a line
 
@@ -241,10 +248,8 @@ def _said(role, text: str) -> str:
     return "".join(node.astext() for node in shown)
 
 
-def _folded(title: str, text: str | Code) -> str | Code:
-    if isinstance(text, Code):
-        return text
-    return f"\n<details>\n<summary><b>{title}</b> (click to show)</summary>\n\n{text}\n\n</details>\n"
+def _folded(title: str, text: str) -> str:
+    return f"\n<details>\n<summary><b>{title}</b> (click to show)</summary>\n\n{_tidy(text)}\n\n</details>\n"
 
 
 def _rows(body: str) -> list[list[str]]:
