@@ -5,6 +5,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -15,6 +16,7 @@ from snnbook.errors import UserError
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book" / "_ext")]
 
+import launch  # noqa: E402
 import records  # noqa: E402
 
 import colab  # noqa: E402
@@ -83,6 +85,28 @@ def test_badges_lead_to_the_copy_and_it_installs_what_is_named(path):
         said = "\n".join(cell.source for cell in cells(path))
         (asked,) = re.findall(rf'%pip install -q "snnbook(\S*) @ git\+{URL}@{BRANCH}"', install.source)
         assert ("run" in asked) == ("snnbook run" in said or "snnbook reproduce" in said)
+
+
+def test_the_pages_button_leads_to_the_copy():
+    from sphinx_book_theme.header_buttons.launch import add_launch_buttons
+
+    theme = {
+        "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+        "repository_branch": BRANCH,
+    }
+    book = SimpleNamespace(
+        config={"html_theme_options": theme},
+        env=SimpleNamespace(
+            metadata={"notebooks/05_x": {"kernelspec": {}}}, doc2path=lambda name: f"{name}.ipynb"
+        ),
+    )
+    context = dict(header_buttons=[], pagename="notebooks/05_x", sourcename="notebooks/05_x.ipynb")
+    context |= dict(github_url="https://github.com", github_user="a", github_repo="b")
+    for change in (add_launch_buttons, launch.open_copy):
+        change(book, "notebooks/05_x", "page.html", context, None)
+    (group,) = context["header_buttons"]
+    (button,) = group["buttons"]
+    assert button["url"].endswith(f"/blob/{BRANCH}/notebooks/colab/05_x.ipynb")
 
 
 def test_extras_are_those_of_the_package():
