@@ -15,7 +15,7 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 3000
 endif
 
-.PHONY: help setup book serve test pytest lint typecheck reproduce bench lock clean notebooks
+.PHONY: help setup book serve test pytest lint typecheck reproduce bench lock clean notebooks colab
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -51,8 +51,11 @@ lint: $(READY) typecheck  ## check style and types, and that notebooks are clean
 typecheck: $(READY)  ## check the types that users of the library see
 	$(BIN)/mypy
 
-notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell
+notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell, write those for Colab
 	$(BIN)/python book/notebooks.py
+
+colab: $(READY) | $(UV)  ## run the notebooks for Colab outside of the checkout; OLD=1 with oldest versions, CHAPTERS="1 5"
+	UV=$(UV) $(BIN)/python book/elsewhere.py $(CHAPTERS) $(if $(OLD),--old _build/oldest)
 
 # TABLES= and SEEDS= take several, in quotes; ARGS= any other option of snnbook reproduce, --dry-run for instance.
 reproduce: $(READY)  ## run what has no record; PROFILE=quick|desk|lab|paper TABLES= SEEDS= DATA=folder ARGS=

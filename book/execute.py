@@ -137,7 +137,19 @@ class _ThisPython(KernelSpecManager):
 
 
 def _execute(content, notebook: Path) -> set[str]:
-    """Run all cells of ``content`` in a fresh kernel, outputs in place; returns the project's files it opened."""
+    """Run all cells of ``content``, outputs in place; returns the project's files that they opened."""
+    with tempfile.TemporaryDirectory(prefix="snnbook-") as temporary:
+        listed = Path(temporary) / "reads"
+        run(content, notebook.name, notebook.parent, _ThisPython(listed=str(listed)), os.environ)
+        return set(listed.read_text().splitlines())
+
+
+def run(content, name: str, folder: Path, kernels: KernelSpecManager, environment: Mapping[str, str]) -> None:
+    """Run all cells of ``content``, called ``name``, in a fresh kernel in ``folder``; outputs come in place.
+
+    Raises:
+        UserError: a cell failed, ran too long, or took its kernel down.
+    """
     at = 0
 
     def note(cell, cell_index):
@@ -145,10 +157,9 @@ def _execute(content, notebook: Path) -> set[str]:
         at = cell_index
 
     with tempfile.TemporaryDirectory(prefix="snnbook-") as temporary:
-        listed = Path(temporary) / "reads"
         # Socket files: of TCP ports two kernels that start at once may pick the same.
         manager = AsyncKernelManager(
-            kernel_spec_manager=_ThisPython(listed=str(listed)),
+            kernel_spec_manager=kernels,
             transport="ipc",
             connection_file=os.path.join(temporary, "kernel.json"),
         )
@@ -157,12 +168,12 @@ def _execute(content, notebook: Path) -> set[str]:
             km=manager,
             timeout=CELL_SECONDS,
             on_cell_start=note,
-            resources={"metadata": {"path": str(notebook.parent)}},
+            resources={"metadata": {"path": str(folder)}},
             shutdown_kernel="immediate",
             coalesce_streams=True,  # or a busy machine's page would show one cell's lines in several boxes
         )
         # Progress bars are for people who wait; a page shows their last state at best.
-        environment = {**os.environ, "TQDM_DISABLE": "1"}
+        environment = {**environment, "TQDM_DISABLE": "1"}
         try:
             asyncio.run(client.async_execute(env=environment, cleanup_kc=True))
         except CellExecutionError as error:
@@ -172,6 +183,6 @@ def _execute(content, notebook: Path) -> set[str]:
         except DeadKernelError:
             reason = "its kernel died (out of memory?)"
         else:
-            return set(listed.read_text().splitlines())
+            return
     line = next(iter(content.cells[at].source.splitlines()), "")
-    raise UserError(f"{notebook.name}, cell {at + 1} (it begins {line!r}): {reason}")
+    raise UserError(f"{name}, cell {at + 1} (it begins {line!r}): {reason}")

@@ -2,7 +2,7 @@
 
 ``python book/notebooks.py`` rewrites what differs; ``--check`` only says what differs, and exits with code 1.
 Chapters (``notebooks/NN_title.ipynb``) get the badge and the install cell, from the address in ``_config.yml``;
-other notebooks are cleaned alone.
+other notebooks are cleaned alone, and those in ``colab/`` are written anew from the chapters.
 """
 
 import argparse
@@ -12,45 +12,16 @@ import sys
 from pathlib import Path
 
 import nbformat
-import yaml
 
+import colab
+from header import BADGE, INSTALL, KERNEL, address
+from header import cells as header
 from snnbook import files
 from snnbook.errors import UserError
 
 CHAPTER = re.compile(r"\d\d_\w+\.ipynb")
 # What a cell may carry: tags (parameters, hide-input, ...) and how its figure is shown.
 CELL_METADATA = ("tags", "mystnb")
-KERNEL = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-BADGE, INSTALL = "colab-badge", "install"
-
-
-def address(root: Path) -> tuple[str, str]:
-    """The repository's address and branch: they stand in ``_config.yml`` and nowhere else."""
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    return config["url"], config["branch"]
-
-
-def header(name: str, url: str, branch: str) -> list[nbformat.NotebookNode]:
-    """The first two cells of a chapter.  The book's pages leave them out: they have a button of their own."""
-    place = url.removeprefix("https://github.com/")
-    target = f"https://colab.research.google.com/github/{place}/blob/{branch}/notebooks/{name}"
-    image = "https://colab.research.google.com/assets/colab-badge.svg"
-    install = (
-        "import importlib.util\n\n"
-        'if importlib.util.find_spec("snnbook") is None:  # on Colab, for instance\n'
-        f"    %pip install -q git+{url}@{branch}\n"
-        'importlib.import_module("snnbook")  # before torch: its idle threads then sleep'
-    )
-    cells = [
-        nbformat.v4.new_markdown_cell(f"[![Open in Colab]({image})]({target})", id=BADGE),
-        nbformat.v4.new_code_cell(install, id=INSTALL),
-    ]
-    for cell in cells:
-        cell.metadata["tags"] = ["remove-cell"]
-    return cells
 
 
 def normalize(text: str, name: str, url: str, branch: str) -> str:
@@ -73,7 +44,9 @@ def normalize(text: str, name: str, url: str, branch: str) -> str:
         ) from None
     cells = [cell for cell in notebook.cells if cell.get("id") not in (BADGE, INSTALL)]
     if CHAPTER.fullmatch(name):
-        cells = header(name, url, branch) + cells
+        cells = header(name, url, branch, "\n".join(cell.source for cell in cells)) + cells
+        for cell in cells[:2]:  # the book's pages have a button of their own
+            cell.metadata["tags"] = ["remove-cell"]
     for cell in cells:
         cell["metadata"] = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
         if cell.cell_type == "code":
@@ -112,28 +85,42 @@ def _header(notebook: nbformat.NotebookNode) -> list[str]:
     return ["".join(c.source) for c in notebook.cells if c.get("id") in (BADGE, INSTALL)]
 
 
+def own(root: Path) -> list[Path]:
+    """The notebooks that people write."""
+    found = sorted((root / "notebooks").rglob("*.ipynb"))
+    return [path for path in found if path.parent.name != colab.FOLDER]
+
+
+def written(root: Path) -> dict[Path, str]:
+    """Each notebook that there is or should be, and what should stand in it; nothing for one that should go."""
+    found = {
+        path: normalize(path.read_text(encoding="utf-8"), path.name, *address(root)) for path in own(root)
+    }
+    there = (root / "notebooks" / colab.FOLDER).glob("*.ipynb")
+    return found | dict.fromkeys(there, "") | colab.copies(root)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, say what differs")
     check = parser.parse_args().check
     root, dirty = files.root(), 0
     try:
-        for path in sorted(files.notebooks().rglob("*.ipynb")):
-            old = path.read_text(encoding="utf-8")
-            new = normalize(old, path.name, *address(root))
+        for path, new in written(root).items():
+            old = path.read_text(encoding="utf-8") if path.is_file() else ""
             if new == old:
                 continue
             dirty += 1
             if not check:
-                files.write_text(path, new)
-            print(
-                f"{path.relative_to(root)}: {', '.join(differences(old, new))}{'' if check else ' (fixed)'}"
-            )
+                files.write_text(path, new) if new else path.unlink()
+            own = path.parent.name != colab.FOLDER
+            what = ", ".join(differences(old, new)) if own else "its chapter, or a record it quotes, is newer"
+            print(f"{path.relative_to(root)}: {what}{'' if check else ' (fixed)'}")
     except UserError as error:
         print(f"notebooks: {error}", file=sys.stderr)
         return 1
     if check and dirty:
-        print(f"notebooks: {dirty} to be cleaned; run: make notebooks", file=sys.stderr)
+        print(f"notebooks: {dirty} to be written; run: make notebooks", file=sys.stderr)
     return int(check and dirty > 0)
 
 

@@ -41,7 +41,7 @@ def text(content):
 # Clean notebooks
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", notebooks.own(ROOT), ids=lambda path: path.name)
 def test_notebooks_of_the_repository_are_clean(path):
     old = path.read_text(encoding="utf-8")
     assert notebooks.normalize(old, path.name, *notebooks.address(ROOT)) == old
@@ -68,7 +68,7 @@ def test_a_chapter_gets_badge_and_install_cell_once_and_follows_the_address():
         notebooks.normalize(chapter, "07_learning.ipynb", "https://github.com/else/where", "v1"), as_version=4
     )
     badge, install, own = moved.cells
-    assert "colab.research.google.com/github/else/where/blob/v1/notebooks/07_learning.ipynb" in badge.source
+    assert "research.google.com/github/else/where/blob/v1/notebooks/colab/07_learning.ipynb" in badge.source
     assert "git+https://github.com/else/where@v1" in install.source
     assert own.source == "x = 1"
 

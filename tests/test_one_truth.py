@@ -1,7 +1,9 @@
 """One place judges: nothing is decided by the rehearsal, by what did not learn, or by a page's own rule."""
 
 import ast
+import csv
 import dataclasses
+import io
 import json
 import math
 import re
@@ -94,7 +96,13 @@ def test_a_report_marks_what_did_not_learn(results):
     line = found.lines[0]
     assert line.unlearned == 1 and "did not learn: 1 of 3" in line.shown()
     assert all("did not learn: 1 of 3" in shown for shown in (found.text(), found.markdown(), found.latex()))
-    assert found.csv().splitlines()[1].endswith(",desk,digits,10,1")
+    sheet, *_ = csv.DictReader(io.StringIO(found.csv()))
+    assert [sheet[name] for name in ("profile", "data", "classes", "unlearned")] == [
+        "desk",
+        "digits",
+        "10",
+        "1",
+    ]
 
 
 # What a verdict says

@@ -1,16 +1,11 @@
 """The book's results can be asked for columns whose titles have several words."""
 
-import sys
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnbook import files
 from snnbook.errors import UserError
-
-sys.path.append(str(files.root() / "book/_ext"))
-import records
+from snnbook.experiments.evidence import grid
 
 KNOWN = ["row", "network", "paper", "ours", "paper STM", "STM", "n", "seconds", "s/epoch", "paper s/epoch"]
 
@@ -25,14 +20,14 @@ def test_titles_are_found_again_the_longest_first(wanted):
         taken = 2 if len(rest) > 1 and joined in KNOWN else 1
         expected.append(joined if taken == 2 else rest[0])
         rest = rest[taken:]
-    assert records.titles(" ".join(wanted), KNOWN) == expected
+    assert grid.titles(" ".join(wanted), KNOWN) == expected
 
 
 def test_chapter_11_gets_the_papers_scores():
-    assert records.titles("paper STM STM n", KNOWN) == ["paper STM", "STM", "n"]
+    assert grid.titles("paper STM STM n", KNOWN) == ["paper STM", "STM", "n"]
 
 
 @pytest.mark.parametrize("wanted", ["hours", "ours hours", "paper hours"])
 def test_an_unknown_title_is_named(wanted):
     with pytest.raises(UserError, match="no column 'hours'"):
-        records.titles(wanted, KNOWN)
+        grid.titles(wanted, KNOWN)

@@ -30,7 +30,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from snnbook.errors import UserError
 from snnbook.experiments import lookup, report
 from snnbook.experiments.evidence import learned
-from snnbook.experiments.evidence.report import NOT_RUN, UNLEARNED, Line
+from snnbook.experiments.evidence.report import NOT_RUN, STRONGEST, UNLEARNED, Line
 from snnbook.experiments.runs.record import Record, folder
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
@@ -173,33 +173,27 @@ class ResultsDirective(SphinxDirective):
         made = [each for each, found in reports.items() if any(line.ours for line in found.lines)]
         shown = [node for each in made for node in self.table(name, each)]
         if not made:
-            shown = self.table(name, profiles[-1], "" if profile else "network paper ours")
+            shown = self.table(name, profiles[-1], columns="" if profile else "network paper ours")
         return nodes.section("", nodes.title(title, title), *shown, ids=[label], names=[label])
 
-    def table(self, name: str, profile: str = "", columns: str = "", **options) -> list[nodes.Node]:
-        profile = profile or self.strongest(name)
-        found = report(name, profile, **options)
+    def table(self, name: str, profile: str = "", **options) -> list[nodes.Node]:
+        found = report(name, profile or STRONGEST, **options)
+        profile = found.profile
         self.env.note_dependency(str(tables.folder() / f"{name}.yaml"))
         for line in found.lines:
             for run_id in filter(None, (line.run, line.baseline_run)):
                 watch(self.env, run_id, profile)
-        every = found.columns()
-        known = replace(found, profile=tables.PROFILES[-1]).columns()  # the rehearsal lacks the paper's
-        asked = ("row", *titles(columns, known)) if columns else every
-        chosen = {title: every[title] for title in asked if title in every}
         shown = [line for line in found.lines if not line.waits]
-        content = [self.grid(shown, chosen)] if shown else []
+        content = [self.grid(shown, found.columns())] if shown else []
         return [
             self.label(profile),
             *content,
             nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
-            *self.waiting(found.lines),
+            *(
+                nodes.paragraph(text, text, classes=["results-caption", "waiting"])
+                for text in found.waiting()
+            ),
         ]
-
-    def strongest(self, name: str) -> str:
-        """The profile closest to the paper that has records of this table; the rehearsal where none has."""
-        made = [each for each in tables.EVIDENCE if any(line.ours for line in report(name, each).lines)]
-        return made[-1] if made else tables.REHEARSAL
 
     def grid(self, lines: list[Line], columns: dict) -> nodes.Node:
         head = row(nodes.paragraph(title, title) for title in columns)
@@ -208,18 +202,6 @@ class ResultsDirective(SphinxDirective):
         group += [nodes.colspec(colwidth=1) for _ in columns]
         group += [nodes.thead("", head), nodes.tbody("", *body)]
         return nodes.table("", group, classes=["results"])
-
-    def waiting(self, lines: Iterable[Line]) -> list[nodes.Node]:
-        """Rows that cannot be run in this profile, a paragraph for each reason: listed, not dropped."""
-        reasons: dict[str, list[str]] = {}
-        for line in lines:
-            if line.waits:
-                reasons.setdefault(line.waits, []).append(line.label)
-        texts = [
-            f"Waiting ({len(labels)} rows; {reason}): {' · '.join(dict.fromkeys(labels))}."
-            for reason, labels in reasons.items()
-        ]
-        return [nodes.paragraph(text, text, classes=["results-caption", "waiting"]) for text in texts]
 
     def cell(self, line: Line, title: str, show) -> nodes.Node:
         """One entry: the row's name with its run id, a number with its provenance, or plain text."""
@@ -241,23 +223,6 @@ class ResultsDirective(SphinxDirective):
         warnings = {"paper": "", tables.REHEARSAL: ": a rehearsal, which decides nothing"}
         text = f"{profile} profile" + warnings.get(profile, ": not the paper's numbers")
         return nodes.paragraph("", "", nodes.inline(text, text), classes=["profile-label", profile])
-
-
-def titles(wanted: str, every: Iterable[str]) -> list[str]:
-    """The columns that ``wanted`` names, one after the other; a title may be of several words (``paper STM``).
-
-    Raises:
-        UserError: a word begins no column's title; the message names the nearest.
-    """
-    known = sorted((title.split() for title in every), key=len, reverse=True)
-    words, found = wanted.split(), []
-    while words:
-        title = next((title for title in known if words[: len(title)] == title), None)
-        if title is None:
-            raise UserError(f"no column {words[0]!r}; {nearest(words[0], every)}")
-        found.append(" ".join(title))
-        words = words[len(title) :]
-    return found
 
 
 def row(cells: Iterable[nodes.Node]) -> nodes.Node:

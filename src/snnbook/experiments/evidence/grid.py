@@ -1,6 +1,9 @@
 """Rows of cells as text for a terminal, as Markdown, as HTML, as LaTeX."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from snnbook.errors import UserError
+from snnbook.experiments.tables.config import nearest
 
 Cells = Sequence[Sequence[str]]  # headings first
 
@@ -82,3 +85,20 @@ def latex(cells: Cells, caption: str, label: str, left: int = 2) -> str:
 def tex(plain: str) -> str:
     """``plain`` so that LaTeX prints it as it stands."""
     return "".join(_TEX.get(character, character) for character in plain)
+
+
+def titles(wanted: str, every: Iterable[str]) -> list[str]:
+    """The columns that ``wanted`` names, one after the other; a title may be of several words (``paper STM``).
+
+    Raises:
+        UserError: a word begins no column's title; the message names the nearest.
+    """
+    known = sorted((title.split() for title in every), key=len, reverse=True)
+    words, found = wanted.split(), []
+    while words:
+        title = next((title for title in known if words[: len(title)] == title), None)
+        if title is None:
+            raise UserError(f"no column {words[0]!r}; {nearest(words[0], every)}")
+        found.append(" ".join(title))
+        words = words[len(title) :]
+    return found

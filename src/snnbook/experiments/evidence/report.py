@@ -1,14 +1,13 @@
 """A table of a paper beside ours: for the terminal, for Markdown, for LaTeX, for a spreadsheet."""
 
-import csv
-import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from textwrap import wrap
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid, learned
+from snnbook.experiments.evidence import grid, learned, spreadsheet
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record, Statistic
 from snnbook.experiments.tables import config, tables
@@ -17,6 +16,7 @@ from snnbook.experiments.tables.tables import PaperNumbers
 NOT_RUN = "not run"
 UNLEARNED = "did not learn"
 WAITS = "waits"
+STRONGEST = "strongest"
 NETWORKS = ("snn", "ann")
 # What the numbers of a profile are, below each table.
 STANDING = {
@@ -25,12 +25,6 @@ STANDING = {
     "lab": "A shortened schedule, so not the paper's numbers.",
     "paper": "",
 }
-CSV_COLUMNS = (
-    *("run", "label", "network", "paper", "paper_std", "ours", "ours_std", "n", "difference"),
-    *("snntorch", "snntorch_std", "paper_stm", "stm", "stm_std", "energy_uj", "energy_uj_std"),
-    *("seconds", "seconds_per_epoch", "paper_seconds_per_epoch", "device"),
-    *("profile", "data", "classes", "unlearned"),
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """A table, paper and ours.  ``which`` accuracy ours is: of the last epoch, or the best one's."""
+    """A table, paper and ours.
+
+    ``which`` accuracy ours is: of the last epoch, or the best one's.  ``chosen`` are the columns beside the row's
+    name, by their headings with blanks between; all, if it is empty.
+    """
 
     table: str
     title: str
@@ -88,9 +86,17 @@ class Report:
     recipe: str
     which: str
     lines: tuple[Line, ...]
+    chosen: str = ""
 
     def columns(self) -> dict[str, Callable[[Line], str]]:
         """Headings, and how each shows a line; columns that say nothing in this table are left out."""
+        every = self._columns()
+        if not self.chosen:
+            return every
+        known = replace(self, profile=tables.PROFILES[-1])._columns()  # the rehearsal lacks the paper's
+        return {title: every[title] for title in ("row", *grid.titles(self.chosen, known)) if title in every}
+
+    def _columns(self) -> dict[str, Callable[[Line], str]]:
         columns = {
             "row": lambda line: line.label,
             "network": lambda line: line.network.upper(),
@@ -162,27 +168,25 @@ class Report:
         return grid.latex(self.cells(), self.caption(), self.table)
 
     def csv(self) -> str:
-        """Unrounded, one number a cell; what was not run is empty here."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
+        """For a spreadsheet, see :mod:`.spreadsheet`."""
+        return spreadsheet.csv_of(self)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: rows that wait are named below the table."""
+        shown = replace(self, lines=tuple(line for line in self.lines if not line.waits))
+        below = [self.caption(), *self.waiting()]
+        return "\n".join([grid.html(shown.cells()), *(f"<p>{escape(text)}</p>" for text in below)])
+
+    def waiting(self) -> list[str]:
+        """Rows that cannot be run in this profile, a sentence for each reason."""
+        reasons: dict[str, list[str]] = {}
         for line in self.lines:
-            row = [line.run, line.label, line.network, line.paper, line.paper_std, *_parts(line.ours)]
-            comparable = self.profile == tables.PROFILES[-1]
-            row += [line.ours.n if line.ours else 0, line.difference if comparable else None]
-            row += _parts(line.baseline)
-            row += [line.paper_stm, *_parts(line.stm), *_parts(line.energy)]
-            row += [
-                _parts(line.seconds)[0],
-                _parts(line.seconds_per_epoch)[0],
-                line.paper_seconds,
-                line.device,
-                self.profile,
-                *_data_of(line),
-                line.unlearned,
-            ]
-            writer.writerow(row)
-        return out.getvalue()
+            if line.waits:
+                reasons.setdefault(line.waits, []).append(line.label)
+        return [
+            f"Waiting ({_count(len(labels), 'row')}; {reason}): {' · '.join(dict.fromkeys(labels))}."
+            for reason, labels in reasons.items()
+        ]
 
 
 def report(
@@ -191,20 +195,29 @@ def report(
     *,
     recipe: str = "paper",
     which: str = "last",
+    columns: str = "",
     results: Path | None = None,
 ) -> Report:
     """The table ``table``, the paper's numbers beside ours.
 
     Args:
         table: its id, see ``snnbook list``.
-        profile: whose records.
+        profile: whose records; ``"strongest"`` is the profile closest to the paper that has some of this table,
+            and the rehearsal where none has.
         recipe: ``"paper"`` or ``"official"``.
         which: accuracy of the ``"last"`` or of the ``"best"`` epoch.
+        columns: those shown beside the row's name, ``"paper ours n"`` for instance; all by default.
         results: folder of records; the project's by default.
 
     Raises:
-        UserError: no such table, profile or mode; or a damaged record.
+        UserError: no such table, profile, mode or column; or a damaged record.
     """
+    if profile == STRONGEST:
+        found = [
+            report(table, each, recipe=recipe, which=which, columns=columns, results=results)
+            for each in (tables.REHEARSAL, *tables.EVIDENCE)
+        ]
+        return next((made for made in reversed(found) if any(line.ours for line in made.lines)), found[0])
     for value, known, what in (
         (profile, tables.PROFILES, "profile"),
         (recipe, tables.RECIPES, "recipe mode"),
@@ -245,7 +258,7 @@ def report(
                     energy=_where(ours, f"measure.{network}.energy_uj"),
                 )
             )
-    return Report(table, content.title, content.source, profile, recipe, which, tuple(lines))
+    return Report(table, content.title, content.source, profile, recipe, which, tuple(lines), columns)
 
 
 def _networks(paper: PaperNumbers, ours: list[Record], row: tables.Row) -> list[str]:
@@ -296,10 +309,6 @@ def _measured(line: Line, value: Statistic | None) -> str:
     return "n/a" if line.ours and value is None else _statistic(value, digits=2)
 
 
-def _parts(value: Statistic | None) -> tuple[float | None, float | None]:
-    return (value.mean, value.std) if value else (None, None)
-
-
 def _sampling_error(accuracy: float, images: int) -> float:
     """The sampling error, in points, of an accuracy in percent on a test set of ``images``."""
     return (accuracy * (100 - accuracy) / images) ** 0.5
@@ -307,12 +316,6 @@ def _sampling_error(accuracy: float, images: int) -> float:
 
 def _data(made: Record) -> str:
     return f"{made.data['name']} ({made.data['test']} test images)"
-
-
-def _data_of(line: Line) -> tuple[str | None, int | None]:
-    if line.ours is None:
-        return None, None
-    return _joined(made.data["name"] for made in line.ours.records), line.ours.records[0].data["classes"]
 
 
 def _machine(made: Record) -> str:
