@@ -124,15 +124,14 @@ def choice(answer: object, expected: object, among: Sequence, what: str = "the a
         raise Wrong(f"{what} is not {shown(answer)}; try it, or draw it")
 
 
-def call(function: object, *arguments, what: str = "your function") -> Any:
-    """What ``function`` makes of copies of ``arguments``."""
+def call(function: object, *arguments, what: str = "your function", copy: bool = True) -> Any:
+    """What ``function`` makes of ``arguments``, or of copies that it may change."""
     if not callable(function) or isinstance(function, type):
         raise Wrong(
             f"the answer is {kind(function)}; expected the function itself, without brackets behind it"
         )
-    copies = [a.detach().clone() if isinstance(a, Tensor) else a for a in arguments]
     try:
-        found = function(*copies)
+        found = function(*(_copies(arguments) if copy else arguments))
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:140]
         raise Wrong(f"{what} raised {type(error).__name__}{': ' if said else ''}{said}") from None
