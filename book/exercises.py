@@ -1,20 +1,18 @@
 """Exercises of a chapter as its notebook has them: the text, the starter cell, the solution and its code."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
+import myst
+from myst import Directive
 from snnbook.errors import UserError
 
 STARTER = "starter"  # the tag of a cell in which a reader begins
-DIRECTIVE = re.compile(
-    r"^(?P<fence>:{3,}|`{3,})\{(?P<kind>exercise|solution)\} *(?P<title>[^\n]*)\n"
-    r"(?P<options>(?::\w+:[^\n]*\n)*)\n*(?P<body>.*?)\n?^(?P=fence) *$",
-    re.M | re.S,
-)
+QUESTION = "snnbook.check("
 LEVEL = re.compile(r"\*(Easy|Medium|Hard), (\d+) minutes\.\* ")
 CODE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
@@ -50,7 +48,7 @@ class Exercise:
     @property
     def question(self) -> str:
         """The starter's last statement: ``snnbook.check(...)``."""
-        return self.starter[self.starter.rindex("snnbook.check(") :]
+        return self.starter[self.starter.rindex(QUESTION) :]
 
     @property
     def begun(self) -> str:
@@ -69,46 +67,41 @@ def of(path: Path) -> list[Exercise]:
 
 def read(cells: Iterable[nbformat.NotebookNode], path: Path) -> list[Exercise]:
     """As :func:`of`, of cells that were read."""
-    chapter, found, pieces = int(path.name[:2]), [], list(_pieces(cells))
-    for index, (kind, content) in enumerate(pieces):
-        if kind != "exercise":
+    found, pieces = [], list(_pieces(cells))
+    for index, exercise in enumerate(pieces):
+        if isinstance(exercise, str) or exercise.name != "exercise":
             continue
-        number = f"{chapter}.{len(found) + 1}"
-        options = dict(re.findall(r"^:(\w+): *(.*)$", content["options"], re.M))
-        head = LEVEL.match(content["body"])
-        (_, starter), (_, solution) = (pieces[index + 1 : index + 3] + [("", None)] * 2)[:2]
-        kinds = [kind for kind, _ in pieces[index : index + 3]]
-        if (
-            not head
-            or kinds != ["exercise", "starter", "solution"]
-            or solution["title"] != options.get("label")
-        ):
+        number = f"{int(path.name[:2])}.{len(found) + 1}"
+        head = LEVEL.match(exercise.body)
+        starter, solution, *_ = *pieces[index + 1 :], "", ""
+        answers = getattr(solution, "name", ""), getattr(solution, "argument", "")
+        whole = isinstance(starter, str) and QUESTION in starter and answers == ("solution", exercise.label)
+        if not (head and exercise.label and whole):
             raise UserError(
                 f"{path.name}, exercise {number}: expected a text that begins '*Easy, 10 minutes.* ', a cell "
-                f"tagged {STARTER!r} and a solution with its label, in this order"
+                f"tagged {STARTER!r} that ends in {QUESTION}...) and a solution with its label, in this order"
             )
-        text = content["body"][head.end() :].strip()
         found.append(
             Exercise(
                 number=number,
-                label=options["label"],
-                title=content["title"].strip(),
+                label=exercise.label,
+                title=exercise.argument,
                 level=head[1].lower(),
                 minutes=int(head[2]),
-                text=text,
-                written="written" in options.get("class", ""),
+                text=exercise.body[head.end() :].strip(),
+                written="written" in exercise.options.get("class", ""),
                 starter=starter,
-                solution=solution["body"].strip(),
+                solution=solution.body.strip(),
             )
         )
     return found
 
 
-def _pieces(cells: Iterable[nbformat.NotebookNode]):
-    """Exercises, starters and solutions, in order."""
+def _pieces(cells: Iterable[nbformat.NotebookNode]) -> Iterator[Directive | str]:
+    """Exercises, the code of starters, and solutions, in order."""
     for cell in cells:
         if cell.cell_type == "markdown":
-            for match in DIRECTIVE.finditer(cell.source):
-                yield match["kind"], match.groupdict()
+            blocks = myst.blocks(cell.source)
+            yield from (block for block in blocks if getattr(block, "name", "") in ("exercise", "solution"))
         elif STARTER in cell.metadata.get("tags", ()):
-            yield "starter", cell.source
+            yield cell.source
