@@ -25,7 +25,7 @@ FLOORS = (
     ("trainers",),
     ("analysis", "plots"),
     ("experiments",),
-    ("bench", "doctor"),
+    ("bench", "doctor", "course"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snnbook.backbones import build_ann as build_ann
     from snnbook.backbones import build_backbone as build_backbone
     from snnbook.backbones import build_snn as build_snn
+    from snnbook.course import check as check
     from snnbook.data import DataConfig as DataConfig
     from snnbook.data import Dataset as Dataset
     from snnbook.data import load as load
@@ -101,6 +102,7 @@ _PLACES = {
     "build_backbone": "backbones",
     "build_snn": "backbones",
     "calibration": "losses",
+    "check": "course",
     "evaluate": "trainers.loop.evaluation",
     "every_moment": "losses",
     "fit": "trainers.loop.fit",

@@ -1,0 +1,1 @@
+"""What is right, a module a chapter: a table of checks, by the number of the exercise."""
