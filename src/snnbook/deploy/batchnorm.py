@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from snnbook.backbones.batchnorm import StepBatchNorm2d
 from snnbook.deploy.dataflow import Dataflow
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import own_kind
@@ -17,6 +18,7 @@ PAIRS = {
     nn.BatchNorm3d: (nn.Conv3d, nn.ConvTranspose3d),
 }
 PAIRS[nn.SyncBatchNorm] = tuple(layer for layers in PAIRS.values() for layer in layers)
+PAIRS[StepBatchNorm2d] = PAIRS[nn.BatchNorm2d]  # in evaluation its statistics are shared by all steps
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 # Means over positions, and the axes of what they read.
 MEANS = {
@@ -203,7 +205,8 @@ def _merge(layer: nn.Module, norm: _BatchNorm) -> None:
     shift = (0 if bias is None else bias.to(wide)) - mean
     layer.weight = _parameter(scaled.flatten(0, 1), weight)
     layer.bias = _parameter(shift * inverse * gamma + beta, weight)
-    norm.__class__ = nn.Identity if type(norm) in (nn.BatchNorm2d, nn.BatchNorm3d) else Merged
+    plain = (nn.BatchNorm2d, nn.BatchNorm3d, StepBatchNorm2d)
+    norm.__class__ = nn.Identity if type(norm) in plain else Merged
     norm.axes = weight.dim()
     norm._parameters.clear()
     norm._buffers.clear()

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from snnbook.backbones.backbone import Backbone
-from snnbook.folding import SpikingNetwork
+from snnbook.folding import SpikingNetwork, neurons
 
 
 class Dataflow:
@@ -30,7 +30,7 @@ class Dataflow:
     def __init__(self, network: nn.Module):
         self._reads = set()
         whole = _Whole(network)
-        tracer = _Tracer(self._reads)
+        tracer = _Tracer(self._reads, set(neurons(network).values()))
         with _Reads(self._reads):
             graph = tracer.trace(whole)
         self.calls, self.layers = {}, {}
@@ -113,12 +113,12 @@ class _StandIn(fx.Proxy):
 
 
 class _Tracer(fx.Tracer):
-    def __init__(self, reads: set):
+    def __init__(self, reads: set, neurons: set):
         super().__init__()
-        self.reads, self.opaque = reads, {}
+        self.reads, self.neurons, self.opaque = reads, neurons, {}
 
     def is_leaf_module(self, module, name):
-        whole = isinstance(module, _BatchNorm | _ConvNd | nn.Linear) or hasattr(module, "dynamics")
+        whole = isinstance(module, _BatchNorm | _ConvNd | nn.Linear) or module in self.neurons
         return whole or super().is_leaf_module(module, name)
 
     def call_module(self, module, forward, args, kwargs):

@@ -1,0 +1,28 @@
+"""Packages of the extra ``deploy``, imported when they are needed."""
+
+from importlib import import_module
+from types import ModuleType
+
+from snnbook.errors import UserError, one_line
+
+
+def package(name: str, purpose: str, extra: str = "deploy") -> ModuleType:
+    """The package ``name``.
+
+    Args:
+        name: of the module to import.
+        purpose: what it does here, for the message.
+        extra: of this library, that brings it.
+
+    Raises:
+        UserError: it is not there, or cannot be imported.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        reason = (
+            "is not installed" if getattr(error, "name", None) == name else f"fails ({one_line(error)[:120]})"
+        )
+        raise UserError(
+            f"{name}, which {purpose}, {reason}; get it: make setup, or pip install -e '.[{extra}]'"
+        ) from error

@@ -1,0 +1,310 @@
+"""A network as layers and wires: what reads what, in the few kinds of layers that other tools know, too.
+
+One time step is drawn; time itself is not.  A wire may carry a sum: a layer that reads several others reads what
+they put out, added, so that shortcuts need no layer of their own.
+"""
+
+import copy
+import operator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+
+from snnbook.backbones.dense import Recurrent
+from snnbook.deploy.batchnorm import batchnorms_left, fold_batchnorm
+from snnbook.errors import UserError, one_line
+from snnbook.folding import SpikingNetwork, neurons
+from snnbook.inputs import SHAPES
+
+SUMS = (operator.add, operator.iadd, torch.add)
+SILENT = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation what goes in comes out
+KINDS = "Conv2d, Linear, average pooling, max-pooling of spikes, Flatten, sums and neurons"
+INPUT, OUTPUT = "input", "output"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer, once for each call of it.
+
+    Attributes:
+        layer: a ``Conv2d``, ``Linear``, ``AvgPool2d``, ``MaxPool2d`` (of spikes), ``Flatten`` or a neuron.
+        name: of that layer in the network.
+        sources: names of the parts that it reads, added; ``"input"`` is what the network is given.
+        reads, shape: what it reads and puts out, without the leading axis.
+        spikes: it puts out nothing but 0 and 1.
+    """
+
+    layer: nn.Module
+    name: str
+    sources: tuple[str, ...]
+    reads: tuple[int, ...]
+    shape: tuple[int, ...]
+    spikes: bool
+
+    @property
+    def neuron(self) -> bool:
+        return hasattr(self.layer, "dynamics")
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """A network drawn.
+
+    Attributes:
+        parts: by a name of their own, in an order in which each comes after what it reads.
+        shape: of an image, ``(C, H, W)``.
+        outputs: names of the parts whose sum is the network's output.
+    """
+
+    parts: dict[str, Part]
+    shape: tuple[int, ...]
+    outputs: tuple[str, ...]
+
+    def readers(self, name: str) -> list[str]:
+        """Names of the parts that read ``name``."""
+        return [other for other, part in self.parts.items() if name in part.sources]
+
+
+def checked_network(network: nn.Module) -> SpikingNetwork:
+    """``network``, if it is one that can leave the book.
+
+    Raises:
+        UserError: no spiking network, on another device than the CPU, or not in float32.
+    """
+    if not isinstance(network, SpikingNetwork):
+        held = [
+            name for name, m in getattr(network, "named_modules", dict)() if isinstance(m, SpikingNetwork)
+        ]
+        hint = f"; this one has its network in .{held[0]}" if held else ""
+        raise UserError(f"network is {type(network).__name__}; expected a SpikingNetwork{hint}")
+    for name, x in network.named_parameters():
+        if x.dtype != torch.float32 or x.device.type != "cpu":
+            raise UserError(
+                f"{name} is {x.dtype} on {x.device}; export takes float32 on the CPU: .float().cpu()"
+            )
+    return network
+
+
+def sample_of(sample: Tensor | tuple[int, ...], network: SpikingNetwork) -> Tensor:
+    """Images to try ``network`` on: those given, or random ones of a given shape ``(C, H, W)``.
+
+    Raises:
+        UserError: neither images nor such a shape.
+    """
+    if isinstance(sample, Tensor):
+        if sample.dim() in (4, 5) and sample.is_floating_point() and sample.numel():
+            return sample.detach().float().cpu()
+    elif (
+        isinstance(sample, list | tuple)
+        and len(sample) == 3
+        and all(type(n) is int and n > 0 for n in sample)
+    ):
+        drawn = torch.Generator().manual_seed(0)
+        return torch.rand(network.time_steps, 8, *sample, generator=drawn)
+    shown = f"of shape {list(sample.shape)}" if isinstance(sample, Tensor) else repr(sample)[:60]
+    raise UserError(f"sample is {shown}; expected images {SHAPES}, or the shape (C, H, W) of one")
+
+
+def spikes_of(network: SpikingNetwork, images: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
+    """The network's output ``[T, B, ...]`` and by neuron's name, call by call, its spikes ``[T, B, ...]``."""
+    seen: dict[str, list[Tensor]] = {}
+
+    def watch(name):
+        return lambda _, inputs, output: seen.setdefault(name, []).append(
+            output.detach().unflatten(0, (network.time_steps, -1))
+        )
+
+    handles = [m.register_forward_hook(watch(name)) for name, m in neurons(network.backbone).items()]
+    try:
+        with torch.no_grad(), evaluation(network):
+            return network(images), seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class evaluation:
+    """A context in which ``network`` is in evaluation mode; afterwards each part is as it was."""
+
+    def __init__(self, network: nn.Module):
+        self.network, self.before = network, [m for m in network.modules() if m.training]
+
+    def __enter__(self):
+        self.network.eval()
+
+    def __exit__(self, *error):
+        for m in self.before:
+            m.training = True
+
+
+def draw(network: SpikingNetwork, images: Tensor) -> Wiring:
+    """The wiring of ``network``, BatchNorm folded, as it treats ``images``.
+
+    Raises:
+        UserError: a layer or an operation between layers that is none of the known ones, or a BatchNorm that
+            cannot be folded.
+    """
+    network = checked_network(network)
+    for name, why in batchnorms_left(network).items():
+        raise UserError(f"{name} is a BatchNorm that cannot be folded: it {why}")
+    folded = fold_batchnorm(copy.deepcopy(network))
+    try:
+        graph = _Tracer(set(neurons(folded).values())).trace(folded.backbone)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a network's code makes of a stand-in
+        kind = type(network.backbone).__name__
+        raise UserError(
+            f"torch.fx cannot read {kind}: {one_line(error)[:200]}; export a plain network"
+        ) from error
+    reader = _Reader(folded.backbone, graph)
+    with torch.no_grad():
+        folded.run(reader.run, images)
+    return reader.wiring()
+
+
+class _Tracer(fx.Tracer):
+    def __init__(self, neurons: set):
+        super().__init__()
+        self.neurons = neurons  # found before, since a learned threshold is a stand-in while tracing
+
+    def is_leaf_module(self, module, name):
+        if isinstance(module, Recurrent) and module.recurrence is not None:
+            raise UserError(f"{name} has recurrent weights, which are not written; use a network without")
+        return module in self.neurons or super().is_leaf_module(module, name)
+
+
+class _Reader(fx.Interpreter):
+    """Runs the graph on images and notes each layer, with the shapes that it sees."""
+
+    def __init__(self, backbone: nn.Module, graph: fx.Graph):
+        super().__init__(fx.GraphModule(backbone, graph))
+        self.extra_traceback = False  # in a message of one line
+        self.parts: dict[str, Part] = {}
+        self.wires: dict[fx.Node, tuple[str, ...]] = {}
+        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
+
+    def run_node(self, node: fx.Node):
+        result = super().run_node(node)
+        if isinstance(result, Tensor):
+            self.shapes[node] = tuple(result.shape[1:])
+        if node.op == "placeholder":
+            self.wires[node], self.images = (INPUT,), node
+        elif node.op == "output":
+            self.output = node.args[0]
+        elif node.op == "call_module":
+            self.wires[node] = self._layer(node, self.module.get_submodule(node.target))
+        elif node.target in SUMS and not node.kwargs and all(isinstance(x, fx.Node) for x in node.args):
+            self.wires[node] = self._sum(node)
+        elif node.target in (torch.flatten, "flatten"):
+            start, *rest = node.args[1:] or (node.kwargs.get("start_dim", 0),)
+            end = rest[0] if rest else node.kwargs.get("end_dim", -1)
+            self.wires[node] = self._layer(node, nn.Flatten(start, end))
+        else:
+            what = getattr(node.target, "__name__", node.target)
+            raise UserError(
+                f"the network does {what}() between layers, which is not written; known are {KINDS}"
+            )
+        return result
+
+    def _sum(self, node: fx.Node) -> tuple[str, ...]:
+        first, second = node.args
+        both = self.wires[first] + self.wires[second]
+        if len({self.shapes[x] for x in (first, second, node)}) > 1:
+            raise UserError("a sum in the network repeats values (broadcasting), which is not written")
+        if len(set(both)) < len(both):
+            raise UserError(f"the network adds {both[0]} to itself, which takes a wire each; double weights")
+        return both
+
+    def _layer(self, node: fx.Node, layer: nn.Module) -> tuple[str, ...]:
+        (source,) = node.all_input_nodes
+        wires, reads, shape = self.wires[source], self.shapes[source], self.shapes[node]
+        name = node.target if node.op == "call_module" else node.name
+        if isinstance(layer, SILENT) or (isinstance(layer, nn.Flatten) and reads == shape):
+            return wires
+        spikes = len(wires) == 1 and wires[0] in self.parts and self.parts[wires[0]].spikes
+        layer, passes = known(layer, name, reads, shape, spikes)
+        unique = name.replace(".", "_")
+        if unique in self.parts or unique in (INPUT, OUTPUT):
+            unique = f"{unique}_{len(self.parts)}"
+        kept = spikes if passes else hasattr(layer, "dynamics")
+        self.parts[unique] = Part(layer, name, wires, reads, shape, kept)
+        return (unique,)
+
+    def wiring(self) -> Wiring:
+        if not isinstance(self.output, fx.Node):
+            raise UserError(
+                "the network puts out several tensors; export takes one that puts out logits alone"
+            )
+        if not any(part.neuron for part in self.parts.values()):
+            raise UserError("the network has no spiking neurons, so there is nothing to export")
+        return Wiring(self.parts, self.shapes[self.images], self.wires[self.output])
+
+
+def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> tuple[nn.Module, bool]:
+    """``layer`` in a form that is known, and whether it leaves spikes spikes.
+
+    Raises:
+        UserError: there is none.
+    """
+    if hasattr(layer, "dynamics"):
+        if not layer.dynamics.hard_reset:
+            raise UserError(
+                f"{name} resets by subtraction (reset='soft'), which NIR has no field for; use 'hard'"
+            )
+        if layer.dynamics.smooth:
+            raise UserError(f"{name} is smooth, which is no spiking neuron; train with spikes to export")
+        return layer, False
+    why = ""
+    if isinstance(layer, nn.AdaptiveAvgPool2d):
+        sides = list(zip(reads[-2:], shape[-2:], strict=True))
+        if any(a % b for a, b in sides):
+            raise UserError(f"{name} pools unequal windows, {reads[-2:]} to {shape[-2:]}; use other images")
+        layer = nn.AvgPool2d(tuple(a // b for a, b in sides))
+    if isinstance(layer, nn.AvgPool2d | nn.MaxPool2d):
+        return layer, _pooling(layer, name, reads, shape, spikes)
+    if isinstance(layer, nn.Conv2d):
+        why = "has a padding of another kind than zeros" if layer.padding_mode != "zeros" else ""
+        why = why or ("pads one side more" if padding_of(layer) is None else "")
+    elif isinstance(layer, nn.Linear):
+        why = "reads the last axis of a map" if len(reads) > 1 else ""
+    elif isinstance(layer, nn.Flatten):
+        why = "" if len(shape) == 1 else "keeps some axes"
+        if not why:
+            return layer, True
+    else:
+        raise UserError(f"{name} is {type(layer).__name__}, which cannot be written; known are {KINDS}")
+    if why:
+        raise UserError(f"{name} {why}, which cannot be written; known are {KINDS}")
+    return layer, False
+
+
+def _pooling(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> bool:
+    average = isinstance(layer, nn.AvgPool2d)
+    kernel, stride, padding = pair(layer.kernel_size), pair(layer.stride), pair(layer.padding)
+    sizes = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(reads[-2:], kernel, stride, padding, strict=True)]
+    why = ""
+    if tuple(sizes) != shape[-2:]:
+        why = "pools windows beyond the border (ceil_mode, dilation)"
+    elif average and (layer.divisor_override or (any(padding) and not layer.count_include_pad)):
+        why = "divides by another number than its window's"
+    elif not average and not spikes:
+        why = "is max-pooling of something else than spikes"
+    if why:
+        raise UserError(f"{name} {why}, which cannot be written; known are {KINDS}")
+    return not average or kernel == (1, 1)
+
+
+def pair(x: int | tuple[int, ...]) -> tuple[int, int]:
+    return (x, x) if isinstance(x, int) else tuple(x)
+
+
+def padding_of(layer: nn.Conv2d) -> tuple[int, int] | None:
+    """Rows and columns of zeros at each side; None if the sides differ."""
+    if layer.padding == "valid":
+        return 0, 0
+    if layer.padding == "same":
+        wide = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        return None if any(n % 2 for n in wide) else tuple(n // 2 for n in wide)
+    return pair(layer.padding)
