@@ -1,11 +1,12 @@
-"""Execute a chapter once for each state of its text and of the modules, tables and records that it reads.
+"""Execute a chapter once for each state of its code and of the modules, tables and records that it reads.
 
 What it reads is noted while it runs (see ``watched_kernel.py``), so a change in the library re-executes the
-chapters that depend on it and no others.
+chapters that depend on it and no others; a change in prose or captions none.
 """
 
 import asyncio
 import hashlib
+import json
 import os
 import platform
 import sys
@@ -36,7 +37,7 @@ CELL_SECONDS = 600
 
 def all_executed(notebooks: Sequence[Path], folder: Path) -> list[Path]:
     """As :func:`executed`, of each; where several are, in kernels that need not import torch anew."""
-    several = sum(not _current(path, folder) for path in notebooks) > 1
+    several = sum(_kept(path, folder) is None for path in notebooks) > 1
     with (
         tempfile.TemporaryDirectory(prefix="snnbook-") as place,
         _set(BACKEND),
@@ -59,41 +60,58 @@ def _set(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def executed(notebook: Path, folder: Path) -> Path:
-    """A copy of ``notebook`` with outputs, in ``folder``; executed only if no copy is of the present state.
+    """A copy of ``notebook`` with outputs, in ``folder``; executed only if none has those of the present state.
 
     Raises:
-        UserError: a cell failed, ran too long, or took its kernel down.
+        UserError: a cell failed, ran too long, or took its kernel down; or a figure has no alternative text.
     """
     copy = folder / notebook.name
-    if _current(notebook, folder):
-        return copy
+    content = _kept(notebook, folder) or _made(notebook)
+    _check_alt(content, notebook)
+    files.write_text(copy, nbformat.writes(content) + "\n")
+    return copy
+
+
+def _made(notebook: Path):
+    """The notebook with outputs, and with what they depend on."""
     started = time.monotonic()
     print(f"book: executing {notebook.name} ...", end=" ", flush=True)
     content = nbformat.read(notebook, as_version=4)
-    own = _own_state(notebook)
+    own = _own_state(content)
     try:
         reads = _execute(content, notebook)
-        _check_alt(content, notebook)
     except UserError:
         print("failed", flush=True)
         raise
     print(f"{time.monotonic() - started:.0f} s", flush=True)
     content.metadata["snnbook"] = {"own": own, "reads": _state_of(reads)}
-    files.write_text(copy, nbformat.writes(content) + "\n")
-    return copy
+    return content
 
 
-def _current(notebook: Path, folder: Path) -> bool:
+def _kept(notebook: Path, folder: Path):
+    """The notebook with its last execution's outputs; None if its code, or what that reads, is another now."""
     copy = folder / notebook.name
     if not copy.is_file():
-        return False
-    state = nbformat.read(copy, as_version=4).metadata.get("snnbook", {})
-    return state.get("own") == _own_state(notebook) and state["reads"] == _state_of(state["reads"])
+        return None
+    content, old = (nbformat.read(path, as_version=4) for path in (notebook, copy))
+    state = old.metadata.get("snnbook", {})
+    if state.get("own") != _own_state(content) or state["reads"] != _state_of(state["reads"]):
+        return None
+    for cell, before in zip(_code(content), _code(old), strict=True):
+        cell.update(outputs=before.outputs, execution_count=before.execution_count)
+    content.metadata["snnbook"] = state
+    return content
 
 
-def _own_state(notebook: Path) -> str:
-    versions = f"{platform.python_version()} {version('torch')} {version('snntorch')}"
-    return _digest(versions.encode() + notebook.read_bytes())
+def _code(content) -> list:
+    return [cell for cell in content.cells if cell.cell_type == "code"]
+
+
+def _own_state(content) -> str:
+    """A digest of what is executed, and by what."""
+    versions = [platform.python_version(), version("torch"), version("snntorch")]
+    code = [[cell.source, cell.metadata.get("tags", [])] for cell in _code(content)]
+    return _digest(json.dumps([versions, code]).encode())
 
 
 def _state_of(paths: Iterable[str]) -> dict[str, str]:
