@@ -11,7 +11,7 @@ from torch import nn
 from bad_input import one_line
 from snnbook.backbones import BACKBONES, NetworkConfig, build_ann, build_backbone, build_snn
 from snnbook.backbones.batchnorm import StepBatchNorm2d
-from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.folding import SpikingNetwork
 from snnbook.neurons import preset
 
@@ -61,7 +61,7 @@ def test_with_it_and_the_other_differences_our_network_is_snntorchs(still):
     """The same logits, loss, gradients and running statistics, in training; the same logits in evaluation."""
     torch.manual_seed(0)
     network = NetworkConfig("resnet18", 4, time_steps=3)
-    theirs = SnnTorchResNet(SnnTorchConfig(), network, 10, 1)
+    theirs = SnnTorchNetwork(SnnTorchConfig(), network, 10, 1)
     ours = build_snn(
         NetworkConfig("resnet18", 4, {"batchnorm": "step"}, 3, neuron_options=AS_SNNTORCH), 10, 1
     )

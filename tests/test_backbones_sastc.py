@@ -24,6 +24,7 @@ NETWORKS = {
     "wrn28_4": partial(WideResNet, depth=28, widen_factor=4),
     "wrn40_2": partial(WideResNet, depth=40, widen_factor=2),
     "pyramidnet20": PyramidNet,
+    "vgg9": partial(VGG, depth=9),
     "vgg11": partial(VGG, depth=11),
     "vgg13": partial(VGG, depth=13),
     "resnet32x4": partial(ResNet, width=32, blocks=(5, 5, 5), **STAGES),
@@ -38,6 +39,7 @@ FEATURES = {
     "wrn28_4": [(16, 32), (64, 32), (128, 16), (256, 8)],
     "wrn40_2": [(16, 32), (32, 32), (64, 16), (128, 8)],
     "pyramidnet20": [(16, 32), (83, 32), (149, 16), (216, 8)],
+    "vgg9": [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
     "vgg11": [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
     "vgg13": [(64, 32), (64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
     "resnet32x4": [(32, 32), (64, 32), (128, 16), (256, 8)],
@@ -226,7 +228,7 @@ def test_pyramid_widens_by_the_paper_widths():
         (partial(PyramidNet, depth=18), "depth 18 does not exist; expected 6n \\+ 2"),
         (partial(PyramidNet, depth=2), "depth 2 does not exist"),
         (partial(PyramidNet, alpha=-1), "alpha is -1; expected"),
-        (partial(VGG, depth=12), "no VGG of depth 12; expected 11, 13, 16"),
+        (partial(VGG, depth=12), "no VGG of depth 12; expected 9, 11, 13, 16"),
     ],
 )
 def test_networks_that_do_not_exist_are_refused_in_one_line(build, message):

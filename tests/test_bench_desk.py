@@ -8,8 +8,7 @@ from torch import nn
 
 from snnbook import bench
 from snnbook.backbones import NetworkConfig, build_snn
-from snnbook.baselines.snntorch_resnet import SnnTorchConfig
-from snnbook.baselines.snntorch_vgg import SnnTorchVGG
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.bench import desk, earlier, run
 from snnbook.bench.layers import BETWEEN, by_kind, layer_times
 from snnbook.bench.measurement import batch_of, spiking
@@ -47,16 +46,19 @@ def test_earlier_code_may_be_absent(monkeypatch):
     assert "is not here" in earlier.unavailable()
 
 
-def test_snntorchs_vgg_is_ours_with_biases():
-    theirs, ours = SnnTorchVGG(SnnTorchConfig(), NETWORK, 10), build_snn(NETWORK, 10)
+@pytest.mark.parametrize("name", ["vgg9", "vgg11"])
+def test_snntorchs_vgg_is_ours_with_biases(name):
+    network = NetworkConfig(name, width=4, time_steps=2)
+    theirs, ours = SnnTorchNetwork(SnnTorchConfig(), network, 10), build_snn(network, 10)
     shapes = [
-        [p.shape for m in network.modules() if isinstance(m, kind) for p in m.parameters(recurse=False)]
-        for network, kind in ((theirs, nn.Conv2d), (ours, nn.Conv2d))
+        [p.shape for m in net.modules() if isinstance(m, kind) for p in m.parameters(recurse=False)]
+        for net, kind in ((theirs, nn.Conv2d), (ours, nn.Conv2d))
     ]
     assert [s for s in shapes[0] if len(s) == 4] == shapes[1] and len(shapes[0]) == 2 * len(shapes[1])
     assert theirs(*batch_of(2, CPU))["ce"] > 0
-    with pytest.raises(UserError, match="written for vgg11"):
-        SnnTorchVGG(SnnTorchConfig(), NetworkConfig("resnet18", width=4), 10)
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.Linear)
+    orders = [[type(m) for m in net.modules() if isinstance(m, kinds)] for net in (theirs, ours)]
+    assert orders[0] == orders[1]
 
 
 def test_each_moment_has_a_layer():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from snnbook import losses
 from snnbook.backbones import NetworkConfig, build_backbone, build_snn
-from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.errors import UserError
 from snnbook.trainers.tet import TET, TETConfig
 
@@ -96,7 +96,7 @@ def test_outputs_without_time_are_refused():
 def test_the_baselines_loss_is_tets_without_its_regularizer():
     torch.manual_seed(0)
     network = NetworkConfig("resnet19", width=4, time_steps=3, neuron="tet")
-    baseline = SnnTorchResNet(SnnTorchConfig(loss="ce_rate"), network, 10).eval()
+    baseline = SnnTorchNetwork(SnnTorchConfig(loss="ce_rate"), network, 10).eval()
     images = 3 * torch.randn(6, 3, 16, 16)
     (term,) = baseline(images, LABELS).values()
     torch.testing.assert_close(term, losses.every_moment(baseline.outputs(images), LABELS))
@@ -109,8 +109,8 @@ def test_the_baselines_loss_is_tets_without_its_regularizer():
     [
         (lambda: SnnTorchConfig(loss="rate"), "expected one of mean, ce_rate"),
         (
-            lambda: SnnTorchResNet(SnnTorchConfig(), NetworkConfig("vgg16", width=4), 10),
-            "resnet18 and resnet19",
+            lambda: SnnTorchNetwork(SnnTorchConfig(), NetworkConfig("vgg16", width=4), 10),
+            "resnet18, resnet19, vgg9, vgg11",
         ),
     ],
 )

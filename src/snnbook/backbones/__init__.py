@@ -52,6 +52,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "spiking_resnet18": partial(ResNet, blocks=(2, 2, 2, 2), large_images=True),
     "spiking_resnet34": partial(ResNet, blocks=(3, 4, 6, 3), large_images=True),
     "sew_resnet34": sew_resnet34,
+    "vgg9": partial(VGG, depth=9),
     "vgg11": partial(VGG, depth=11),
     "vgg13": partial(VGG, depth=13),
     "vgg16": partial(VGG, depth=16),

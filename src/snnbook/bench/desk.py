@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from snnbook.backbones import NetworkConfig
-from snnbook.baselines.snntorch_resnet import SnnTorchConfig
-from snnbook.baselines.snntorch_vgg import SnnTorchVGG
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.bench.earlier import COMMIT, Earlier, unavailable
 from snnbook.bench.measure import Step
 from snnbook.bench.measurement import BF16, LIMIT, MISSING, Measurement, batch_of, spiking
@@ -27,7 +26,7 @@ def _desk(time_steps: int, batch: int, device: torch.device, width: int = 32) ->
     network = NetworkConfig("vgg11", width=width, time_steps=time_steps)
     images, labels = batch_of(batch, device)
     variants = {
-        LOOP: Step(SnnTorchVGG(SnnTorchConfig(), network, 10), images, labels, False),
+        LOOP: Step(SnnTorchNetwork(SnnTorchConfig(), network, 10), images, labels, False),
         f"{LIMIT}, bfloat16": Step(Repeated(network), images, labels, dtype=BF16),
         "snnbook": spiking(network, images, labels),
         OURS: spiking(network, images, labels, dtype=BF16),

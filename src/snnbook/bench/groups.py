@@ -10,7 +10,7 @@ import torch
 
 from snnbook import neurons
 from snnbook.backbones import NetworkConfig
-from snnbook.baselines.snntorch_resnet import SnnTorchConfig, SnnTorchResNet
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.bench.busy import busy
 from snnbook.bench.desk import desk
 from snnbook.bench.measure import Step, using_kernel
@@ -72,7 +72,7 @@ def _step(time_steps: int, batch: int, device: torch.device, width: int = 64) ->
         "snnbook, bfloat16, compiled neurons": make(dtype=BF16, kernel="compiled"),
         "snnbook, bfloat16, spikes as bytes": make("bytes", dtype=BF16),
         "snnbook, bfloat16, recomputed": make("recompute", dtype=BF16),
-        "snnTorch, its loop": Step(SnnTorchResNet(SnnTorchConfig(), network, 10), images, labels, False),
+        "snnTorch, its loop": Step(SnnTorchNetwork(SnnTorchConfig(), network, 10), images, labels, False),
         "snnTorch, time folded": Step(Folded(network, SnnTorchNeuron), images, labels, False),
     }
     jelly = ("SpikingJelly", "SpikingJelly, bfloat16, channels-last")

@@ -9,7 +9,7 @@ from torch import nn
 
 from snnbook import room
 from snnbook.backbones import NetworkConfig
-from snnbook.baselines.snntorch_resnet import SnnTorchResNet
+from snnbook.baselines.snntorch_network import SnnTorchNetwork
 from snnbook.checks import shown
 from snnbook.data import Dataset
 from snnbook.errors import UserError
@@ -30,7 +30,7 @@ METHODS: dict[str, type[nn.Module]] = {
     "switch": Switch,
     "sastc": SASTC,
     "feature_distillation": FeatureDistillation,
-    "snntorch": SnnTorchResNet,
+    "snntorch": SnnTorchNetwork,
 }
 
 
