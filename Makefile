@@ -15,7 +15,7 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 3000
 endif
 
-.PHONY: help setup book serve test pytest lint typecheck reproduce bench lock clean notebooks colab
+.PHONY: help setup book serve test pytest lint typecheck reproduce bench gpu lock clean notebooks colab
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -64,6 +64,9 @@ reproduce: $(READY)  ## run what has no record; PROFILE=quick|desk|lab|paper TAB
 
 bench: $(READY)  ## measure training speed against other libraries; GROUPS="layer step" for some of it
 	$(BIN)/snnbook bench $(GROUPS)
+
+gpu: $(READY)  ## on a GPU, for MINUTES=12: do kernels agree, how fast, then the desk's rows; DATA=folder
+	$(BIN)/python workflow/gpu.py $(or $(DATA),data) --minutes $(or $(MINUTES),12)
 
 lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \

@@ -31,6 +31,13 @@ def test_a_plan_has_each_run_after_what_it_needs_and_seeds_share_a_process(here)
     ]
 
 
+def test_evidence_comes_seed_by_seed(here):
+    """Whatever is reached, all rows have it."""
+    steps = matrix(here, "lab").steps
+    assert [step.seeds for step in steps] == [(0,)] * 3 + [(1,)] * 3
+    assert [step.row for step in steps[:3]] == [step.row for step in steps[3:]]
+
+
 def test_a_row_that_stands_before_its_teacher_goes_after_it(here):
     """Seed 1 of the teacher is missing, so the pupil's step is there first: sorted anew."""
     main(here / "results", here / "runs", "quick", 0, "demo/teacher", 0)

@@ -23,6 +23,7 @@ from snnbook.experiments.matrix.prepare import Matrix
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Record
+from snnbook.experiments.tables.tables import REHEARSAL
 
 END_WITH_PARENT = 1  # Linux's PR_SET_PDEATHSIG
 GRACE = 10.0  # seconds to end by oneself
@@ -115,8 +116,10 @@ def _schedule(
     """Run Snakemake in ``folder``; returns its exit code.  What it says goes to the file ``messages``."""
     workflow = files.root() / "workflow"
     seconds = durations(matrix.steps, matrix.profile, matrix.results)
+    # A rehearsal begins with the longest, so that at its end no long one goes on alone; evidence keeps its order.
+    ranks = seconds if matrix.profile == REHEARSAL else {s.name: -i for i, s in enumerate(matrix.steps)}
     steps = {
-        s.name: {"after": s.after, "command": matrix.command(s), "seconds": round(seconds[s.name])}
+        s.name: {"after": s.after, "command": matrix.command(s), "priority": round(ranks[s.name])}
         for s in matrix.steps
     }
     plan = {"threads": matrix.threads, "gpus": matrix.gpus, "steps": steps}
@@ -147,6 +150,8 @@ def _schedule(
         ]
     if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
         command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
+    if matrix.profile == "desk":
+        command = _behind_others(command)
     environment = os.environ | environment | ({} if matrix.executor else {owner.VARIABLE: owner.name()})
     with files.told(messages), open(files.place(messages, "messages"), "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
@@ -182,6 +187,12 @@ def _end(process: subprocess.Popen) -> None:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGINT)
+
+
+def _behind_others(command: list) -> list:
+    """``command``, which takes hours, leaving the cores to whoever works at this machine."""
+    nice = shutil.which("nice")
+    return [nice, "-n", "10", *command] if nice else command
 
 
 def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Record, int], None]) -> int:

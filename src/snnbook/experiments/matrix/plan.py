@@ -123,12 +123,13 @@ def steps(tasks: Sequence[Task]) -> list[Step]:
 
     In the quick profile the seeds of a row share a process; elsewhere each run has its own, with a GPU of its own.
     What a run needs is a step too, whichever table it belongs to, if its record or its weights are missing: a
-    teacher is trained once, before its students.
+    teacher is trained once, before its students.  They come seed by seed, and in a seed as the tables have them.
 
     Raises:
         UserError: a mistake in one of the tables concerned, with its line.
     """
     todo = [task.run for task in tasks if task.run is not None and not task.done]
+    todo.sort(key=lambda one: one.seed)  # whatever is reached, all rows have it
     for name in dict.fromkeys(run.row.partition("/")[0] for run in todo):
         check_table(tables.load(name))
     groups: dict[str, dict[int, Run]] = {}  # by the name of the step, and seed
