@@ -15,7 +15,7 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 3000
 endif
 
-.PHONY: help setup book serve test pytest lint typecheck reproduce bench gpu lock clean notebooks colab
+.PHONY: help setup book course serve test pytest lint typecheck reproduce bench gpu lock clean notebooks colab
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -25,6 +25,11 @@ setup: $(READY)  ## make the environment in .venv from requirements.lock
 
 book: $(READY)  ## run the chapters and render the book to _build/html; CHAPTERS="1 5" for some of it
 	$(BIN)/python book/build.py $(if $(CHAPTERS),--chapters $(CHAPTERS))
+
+# GRADE=1 runs nbgrader over chapter 1, too, and says how it marks a student who knows all and one who knows nothing.
+course: .course/.ready  ## copies of the chapters for a class, and slides, into _build/course; CHAPTERS="1 5", GRADE=1
+	$(BIN)/python book/course.py --environment .course $(if $(CHAPTERS),--chapters $(CHAPTERS)) \
+		$(if $(GRADE),--grade $(GRADE))
 
 serve: $(READY)  ## render the book and serve it on localhost
 	$(BIN)/python book/build.py --serve
@@ -74,6 +79,12 @@ lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml
 
 clean:  ## delete what was built (not the environment, not results)
 	rm -rf _build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# Slides and grading need nbconvert and nbgrader, and these a JupyterLab: an environment of their own.
+.course/.ready: book/course.txt $(READY) | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python .course
+	$(UV) pip install --quiet --python .course -r book/course.txt
+	@touch $@
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

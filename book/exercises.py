@@ -41,6 +41,11 @@ class Exercise:
     solution: str
 
     @property
+    def place(self) -> str:
+        """Its number as a name: "5-2"."""
+        return self.number.replace(".", "-")
+
+    @property
     def code(self) -> list[str]:
         """The solution's code.  The first block is the answer; the others go on where the chapter ended."""
         return CODE.findall(self.solution)

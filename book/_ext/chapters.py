@@ -1,4 +1,4 @@
-"""Exercises numbered by chapter: 5.2 is the second of chapter 5, whatever page stands before it."""
+"""Exercises numbered by chapter: 5.2 is the second of chapter 5, whatever pages stand before it."""
 
 import re
 
