@@ -14,7 +14,7 @@ from snnbook import files, plots
 from snnbook.errors import UserError
 from snnbook.experiments import report
 from snnbook.experiments.evidence import comparisons, judge
-from snnbook.experiments.evidence.paired import Estimate
+from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
 from snnbook.plots import compared
@@ -50,6 +50,20 @@ def test_claims_are_compared_as_they_are_judged(results):
     assert first.size == pytest.approx(2.5) and first.on.endswith("3 seeds, desk profile")
     assert second.estimate.mean == pytest.approx(-first.estimate.mean)
     assert first.text().startswith(f"First over Second: {verdict.ours()} points, {verdict.word} (")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("TET, T = 2", "SDT, T = 2"), "T = 2: TET over SDT"),
+        (("VGG, T = 3, SASTC", "VGG, T = 3, KD"), "VGG, T = 3: SASTC over KD"),
+        (("SASTC", "SASTC, a constant"), "SASTC over SASTC, a constant"),
+        (("Joint", "SNN alone"), "Joint over SNN alone"),
+    ],
+)
+def test_what_both_are_is_said_once(names, said, monkeypatch):
+    monkeypatch.setattr(comparisons, "_named", lambda term: names[term.factor < 0])
+    assert comparisons.label((Term(-1.0, "b", "snn.last"), Term(1.0, "a", "snn.last"))) == said
 
 
 def test_a_tables_rows_are_compared_with_one_of_them(results):

@@ -37,7 +37,7 @@ from snnbook.experiments.tables import tables
 from snnbook.plots.compared import COSTS, points
 from snnbook.plots.style import Picture
 
-PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC", "snnbook": "this book's own"}
+PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC", "snnbook": "This book"}
 
 
 class PictureDirective(SphinxDirective):
@@ -113,8 +113,8 @@ class ForestDirective(PictureDirective):
             if found:
                 shown += self.forest(found, self.caption(f"{title}. "))
             if len(found) < len(own):
-                rest.append(f"{len(own) - len(found)} of {title}")
-        text = f"Not run yet in a profile that decides, of claims of this kind: {', '.join(rest)}."
+                rest.append(f"{title} {len(own) - len(found)}")
+        text = f"Claims of this kind that are not run yet in a profile that decides: {', '.join(rest)}."
         return [*shown, *([nodes.paragraph(text, text, classes=["results-caption"])] if rest else [])]
 
     def caption(self, whose: str) -> str:

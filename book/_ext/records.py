@@ -231,7 +231,7 @@ class ResultsDirective(SphinxDirective):
             body.append(
                 row(self.cell(line, title, show(line), found.which) for title, show in columns.items())
             )
-            body[-1]["classes"] += ["unlearned"] * bool(line.unlearned)
+            body[-1]["classes"] += ["unlearned"] * bool(line.unlearned) + ["idle"] * (not line.ours)
         few = {title: show for title, show in columns.items() if title in ("row", "network", "paper")}
         for reason, those in waiting.items():
             count = "one row waits" if len(those) == 1 else f"{len(those)} rows wait"
@@ -269,7 +269,10 @@ class ResultsDirective(SphinxDirective):
     def field(self, title: str, shown: nodes.Node) -> nodes.Node:
         """An entry's content behind its column's name, which stands there where a row is a card, on phones."""
         name = [] if title == "row" else [nodes.inline(title, title, classes=["column"])]
-        return nodes.paragraph("", "", *name, shown, classes=["ours"] if title == "ours" else [])
+        always = title in ("row", "network", "paper", "ours")
+        void = not always and shown.astext() in (NOT_RUN, "n/a", "0")  # a card leaves it out
+        classes = ["ours"] * (title == "ours") + ["void"] * void
+        return nodes.paragraph("", "", *name, shown, classes=classes)
 
     def label(self, profile: str) -> nodes.Node:
         warnings = {"paper": "", tables.REHEARSAL: ": a rehearsal, which decides nothing"}

@@ -86,9 +86,14 @@ def of_table(
 
 
 def label(terms: Sequence[Term]) -> str:
-    """Of a difference of two accuracies, its rows as their tables call them: ``TET over SDT``."""
-    first, second = sorted(terms, key=lambda term: -term.factor)
-    return f"{_named(first)} over {_named(second)}"
+    """Of a difference of two accuracies, its rows as their tables call them: ``T = 2: TET over SDT``."""
+    first, second = (_named(term).split(", ") for term in sorted(terms, key=lambda term: -term.factor))
+    shared = [part for part in first if part in second]
+    own = [[part for part in parts if part not in shared] for parts in (first, second)]
+    if not all(own):  # one is called as the other, and more
+        shared, own = [], [first, second]
+    over = " over ".join(", ".join(parts) for parts in own)
+    return f"{', '.join(shared)}: {over}" if shared else over
 
 
 def _named(term: Term) -> str:
