@@ -150,7 +150,9 @@ def _notebook(cells: list[NotebookNode]) -> NotebookNode:
 
 def solved(released: NotebookNode, source: NotebookNode) -> NotebookNode:
     """A student's copy with the source's answers in it: what a student hands in who knows them all."""
-    answers: Mapping[str, NotebookNode] = {cell.metadata.nbgrader.grade_id: _open(cell) for cell in source.cells}
+    answers: Mapping[str, NotebookNode] = {
+        cell.metadata.nbgrader.grade_id: _open(cell) for cell in source.cells
+    }
     for cell in released.cells:
         if cell.metadata.nbgrader.solution:
             cell["source"] = answers[cell.metadata.nbgrader.grade_id].source

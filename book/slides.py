@@ -61,7 +61,19 @@ LINES = 14  # of code that a slide has room for beside its output
 SLIDE, BELOW, GOES_ON, NOTES = "slide", "subslide", "-", "notes"
 # Paragraphs that begin a slide of their own, below the section's.
 BEGIN = ("**Question.**", "**What we see", "**What the paper", "**Exercise ")
-SHOWN = ("#", "$$", "- ", "* ", "1. ", "|", ">", "![", "**", "```", "<")  # paragraphs that stand on a slide whole
+SHOWN = (
+    "#",
+    "$$",
+    "- ",
+    "* ",
+    "1. ",
+    "|",
+    ">",
+    "![",
+    "**",
+    "```",
+    "<",
+)  # paragraphs that stand on a slide whole
 
 
 def marked(executed: Path, book: Book) -> NotebookNode:
@@ -76,7 +88,9 @@ def marked(executed: Path, book: Book) -> NotebookNode:
             for block in myst.blocks(cell.source):
                 made = plain.cells(_source(block, cell.source))
                 if getattr(block, "name", "") != "solution":
-                    cells += (slide for piece in made if not isinstance(piece, Code) for slide in _text(piece))
+                    cells += (
+                        slide for piece in made if not isinstance(piece, Code) for slide in _text(piece)
+                    )
     notebook = new_notebook(cells=cells, metadata={**header.KERNEL, "title": book.heading(plain.page)})
     notebook["nbformat_minor"] = 5
     return notebook
@@ -132,7 +146,9 @@ def _text(text: str) -> Iterator[NotebookNode]:
 
 def _paragraphs(text: str) -> list[str]:
     """Paragraphs, code and formulas in one piece each."""
-    whole = re.sub(rf"{myst.FENCED}|\$\$.*?\$\$", lambda m: m[0].replace("\n\n", "\n"), text, flags=myst.FLAGS)
+    whole = re.sub(
+        rf"{myst.FENCED}|\$\$.*?\$\$", lambda m: m[0].replace("\n\n", "\n"), text, flags=myst.FLAGS
+    )
     return [paragraph.strip("\n") for paragraph in whole.split("\n\n") if paragraph.strip()]
 
 
@@ -155,7 +171,12 @@ def write(executed: Path, folder: Path, book: Book, programs: Path) -> Path:
     """
     source = folder / f"{executed.stem}.ipynb"
     files.write_text(source, nbformat.writes(marked(executed, book)) + "\n")
-    options = {"reveal_scroll": "True", "reveal_width": "1280", "reveal_height": "720", "reveal_number": "c/t"}
+    options = {
+        "reveal_scroll": "True",
+        "reveal_width": "1280",
+        "reveal_height": "720",
+        "reveal_number": "c/t",
+    }
     if all(package.fetch(folder / "lib" / name) for name, package in FILES.items()):
         options |= {
             "reveal_url_prefix": "lib/reveal",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from records import not_run, number, provenance, refuse, row, watch
+from records import explained, not_run, number, provenance, refuse, row, told, watch
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from snnbook.errors import UserError
@@ -128,7 +128,7 @@ class ClaimsDirective(LedgerDirective):
 
     def said(self, verdict: Verdict) -> nodes.Node:
         if verdict.word == NOT_RUN:
-            why = nodes.abbreviation("", "", not_run(), explanation=verdict.why)
+            why = told("", "", not_run(), explanation=verdict.why)
             return nodes.paragraph("", "", why)
         test = " ".join(verdict.claim.test.split())
         text = f"{verdict.ours()} {verdict.claim.unit}"
@@ -144,21 +144,22 @@ class ClaimsDirective(LedgerDirective):
 
 
 class VerdictRole(SphinxRole):
-    """The verdict on one claim, from the strongest records there are, within a sentence."""
+    """The verdict on one claim, from the strongest records there are, in a sentence; of several, the first run."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
-            claim = claims.find(self.text)
-            found = judge.best(claim)
+            known = [claims.find(name) for name in self.text.split() or [""]]
+            judged = [judge.best(claim) for claim in known]
             self.env.note_dependency(str(ledger.path("claims")))
-            for term in claim.terms:
+            for term in (term for claim in known for term in claim.terms):
                 for profile in tables.EVIDENCE:
                     watch(self.env, term.run, profile)
         except UserError as error:
             return refuse(self, f"verdict: {error}")
+        found = next((each for each in judged if each.estimate), judged[0])
         if found.estimate is None:
-            return [nodes.abbreviation("", "", not_run(), explanation=found.why)], []
-        number = sourced(f"{found.ours()} {claim.unit}", found.estimate, "")
+            return [told("", "", not_run(), explanation=found.why)], []
+        number = sourced(f"{found.ours()} {found.claim.unit}", found.estimate, "")
         return [said(found), nodes.Text(f" (on {found.on()}: "), number, nodes.Text(")")], []
 
 
@@ -279,9 +280,7 @@ def _power(verdict: Verdict) -> str:
 
 def sourced(text: str, estimate: Estimate, before: str) -> nodes.Node:
     """A number with the runs it comes from, as :func:`records.number`, after what was worked out."""
-    return nodes.abbreviation(
-        text, text, explanation=before + provenance(estimate.records), classes=["record"]
-    )
+    return explained(text, before + provenance(estimate.records, estimate.values), "record")
 
 
 def setup(app) -> dict:

@@ -8,6 +8,8 @@
 
 ``{paper}`` prints what the paper has in that row: ``{paper}`joint-table4/all:snn```.
 
+A number can be pointed at, reached with the Tab key or touched, and then says its source.
+
 ``{results}`` shows a whole table, the paper's numbers beside ours; without an argument all of them, in every
 profile that verdicts rest on, or in the one it names::
 
@@ -20,7 +22,7 @@ Without a profile it is the one closest to the paper that has records.  A row wi
 An unknown row, key or option is a warning, and those are errors.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from docutils import nodes
@@ -30,7 +32,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from snnbook.errors import UserError
 from snnbook.experiments import lookup, report
 from snnbook.experiments.evidence import learned
-from snnbook.experiments.evidence.report import NOT_RUN, STRONGEST, UNLEARNED, Line
+from snnbook.experiments.evidence.report import NOT_RUN, STRONGEST, UNLEARNED, Line, Report
 from snnbook.experiments.runs.record import Record, folder
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
@@ -57,29 +59,52 @@ def parse(text: str) -> tuple[str, dict]:
     return reference, options
 
 
-def provenance(records: Iterable[Record]) -> str:
-    """Which runs a number comes from, in one line: shown when a reader points at it."""
+class told(nodes.abbreviation):
+    """A word with an explanation, which a page shows when one points at it, touches it, or tabs to it."""
+
+
+def visit_told(writer, node: told) -> None:
+    writer.body.append(writer.starttag(node, "abbr", "", title=node["explanation"], tabindex="0"))
+
+
+def depart_told(writer, _: told) -> None:
+    writer.body.append("</abbr>")
+
+
+def explained(text: str, explanation: str, *classes: str) -> told:
+    return told(text, text, explanation=explanation, classes=[*classes])
+
+
+def provenance(records: Iterable[Record], by_seed: Mapping[int, float] | None = None, digits: int = 2) -> str:
+    """Which runs a number comes from, in one line, and what it is for each seed."""
+    by_seed = by_seed or {}
     records = list(records)
-    seeds = ", ".join(str(record.seed) for record in records)
-    devices = " and ".join(dict.fromkeys(record.environment["device"] for record in records))
-    days = sorted({record.created[:10] for record in records})
+    runs = list(dict.fromkeys(made.run for made in records))
+    named = " and ".join(runs) if len(runs) < 3 else f"{runs[0]} and {len(runs) - 1} more"
+    seeds = list(dict.fromkeys(made.seed for made in records))
+    shown = ", ".join(
+        f"{seed} ({by_seed[seed]:.{digits}f})" if seed in by_seed else str(seed) for seed in seeds
+    )
+    devices = " and ".join(dict.fromkeys(made.environment["device"] for made in records))
+    days = sorted({made.created[:10] for made in records})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    first = records[0]
-    plural = "seeds" if len(records) > 1 else "seed"
-    return f"{first.run}, {first.profile} profile, {plural} {seeds}, on {devices}, {when}"
+    plural = "seeds" if len(seeds) > 1 else "seed"
+    return f"{named}, {records[0].profile} profile, {plural} {shown}, on {devices}, {when}"
 
 
-def number(text: str, records: Iterable[Record]) -> nodes.Node:
-    """``text`` that shows its provenance."""
-    return nodes.abbreviation(text, text, explanation=provenance(records), classes=["record"])
+def number(
+    text: str, records: Iterable[Record], key: str = "", digits: int = 2, scale: float = 1.0
+) -> nodes.Node:
+    """``text`` that shows its provenance; with the ``key`` it goes by, also by seed."""
+    by_seed = {made.seed: scale * made.value(key) for made in records} if key else {}
+    return explained(text, provenance(records, by_seed, digits), "record")
 
 
 def unlearned(reference: str, records: Iterable[Record]) -> list[nodes.Node]:
     """Behind an accuracy a mark that its network did not learn, if that is so."""
     if not reference.endswith((".last", ".best")) or not (faults := learned.faults(records)):
         return []
-    mark = nodes.abbreviation(UNLEARNED, UNLEARNED, explanation="; ".join(faults), classes=["unlearned"])
-    return [nodes.Text(" ("), mark, nodes.Text(")")]
+    return [nodes.Text(" ("), explained(UNLEARNED, "; ".join(faults), "unlearned"), nodes.Text(")")]
 
 
 def not_run() -> nodes.Node:
@@ -110,10 +135,9 @@ class RecordRole(SphinxRole):
             return [not_run()], []
         spread = None if found.std is None else found.std * options["scale"]
         shown = replace(found, mean=found.mean * options["scale"], std=spread)
-        return [
-            number(shown.text(options["digits"]), found.records),
-            *unlearned(reference, found.records),
-        ], []
+        key, digits = reference.partition(":")[2], options["digits"]
+        text = number(shown.text(digits), found.records, key, digits, options["scale"])
+        return [text, *unlearned(reference, found.records)], []
 
 
 class PaperRole(SphinxRole):
@@ -135,7 +159,7 @@ class PaperRole(SphinxRole):
         except UserError as error:
             return refuse(self, f"paper: {error}")
         text = f"{value * options['scale']:g}"
-        return [nodes.abbreviation(text, text, explanation=table.source, classes=["paper"])], []
+        return [explained(text, table.source, "paper")], []
 
 
 def refuse(role: SphinxRole, message: str) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -183,41 +207,64 @@ class ResultsDirective(SphinxDirective):
         for line in found.lines:
             for run_id in filter(None, (line.run, line.baseline_run)):
                 watch(self.env, run_id, profile)
-        shown = [line for line in found.lines if not line.waits]
-        content = [self.grid(shown, found.columns())] if shown else []
-        return [
-            self.label(profile),
-            *content,
-            nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"]),
-            *(
-                nodes.paragraph(text, text, classes=["results-caption", "waiting"])
-                for text in found.waiting()
-            ),
-        ]
+        columns = found.columns()
+        if not found.chosen and len({line.device for line in found.lines if line.ours}) < 2:
+            del columns["device"]  # which the caption names
+        caption = nodes.paragraph(found.caption(), found.caption(), classes=["results-caption"])
+        return [self.label(profile), self.grid(found, columns), caption]
 
-    def grid(self, lines: list[Line], columns: dict) -> nodes.Node:
+    def grid(self, found: Report, columns: dict) -> nodes.Node:
+        """Rows that can be run; behind them those that wait, below what they wait for: listed, not dropped."""
+        body, waiting = [], {}
+        for line in found.lines:
+            if line.waits:
+                waiting.setdefault(line.waits, []).append(line)
+                continue
+            body.append(
+                row(self.cell(line, title, show(line), found.which) for title, show in columns.items())
+            )
+            body[-1]["classes"] += ["unlearned"] * bool(line.unlearned) + ["idle"] * (not line.ours)
+        few = {title: show for title, show in columns.items() if title in ("row", "network", "paper")}
+        for reason, those in waiting.items():
+            count = "one row waits" if len(those) == 1 else f"{len(those)} rows wait"
+            text = f"{count}: {reason}"
+            entry = nodes.entry("", nodes.paragraph(text, text), morecols=len(columns) - 1)
+            body.append(nodes.row("", entry, classes=["waits", "reason"]))
+            for line in those:
+                cells = [self.field(title, nodes.Text(show(line))) for title, show in few.items()]
+                body.append(row([*cells, *(nodes.paragraph() for _ in range(len(columns) - len(few)))]))
+                body[-1]["classes"] += ["waits"]
         head = row(nodes.paragraph(title, title) for title in columns)
-        body = [row(self.cell(line, title, show) for title, show in columns.items()) for line in lines]
         group = nodes.tgroup("", cols=len(columns))
         group += [nodes.colspec(colwidth=1) for _ in columns]
         group += [nodes.thead("", head), nodes.tbody("", *body)]
         return nodes.table("", group, classes=["results"])
 
-    def cell(self, line: Line, title: str, show) -> nodes.Node:
+    def cell(self, line: Line, title: str, text: str, which: str) -> nodes.Node:
         """One entry: the row's name with its run id, a number with its provenance, or plain text."""
-        text = show(line)
         if title == "row":
             parts = [nodes.Text(line.label), nodes.literal(line.run, line.run, classes=["run-id"])]
             if line.note:
                 parts.append(nodes.inline(line.note, line.note, classes=["note"]))
             return nodes.paragraph("", "", *parts)
-        source = {"ours": line.ours, "snnTorch": line.baseline, "seconds": line.seconds, "STM": line.stm}.get(
-            title
-        )
+        accuracy = f"{line.network}.{which}"
+        source, key = {
+            "ours": (line.ours, accuracy),
+            "snnTorch": (line.baseline, accuracy),
+            "seconds": (line.seconds, "cost.seconds"),
+            "STM": (line.stm, "measure.snn.mismatch.score"),
+        }.get(title, (None, ""))
         if text == NOT_RUN:
-            return nodes.paragraph("", "", not_run())
-        shown = number(text, source.records) if source else nodes.Text(text)
-        return nodes.paragraph("", "", shown, classes=["ours"] if title == "ours" else [])
+            return self.field(title, not_run())
+        return self.field(title, number(text, source.records, key) if source else nodes.Text(text))
+
+    def field(self, title: str, shown: nodes.Node) -> nodes.Node:
+        """An entry's content behind its column's name, which stands there where a row is a card, on phones."""
+        name = [] if title == "row" else [nodes.inline(title, title, classes=["column"])]
+        always = title in ("row", "network", "paper", "ours")
+        void = not always and shown.astext() in (NOT_RUN, "n/a", "0")  # a card leaves it out
+        classes = ["ours"] * (title == "ours") + ["void"] * void
+        return nodes.paragraph("", "", *name, shown, classes=classes)
 
     def label(self, profile: str) -> nodes.Node:
         warnings = {"paper": "", tables.REHEARSAL: ": a rehearsal, which decides nothing"}
@@ -230,6 +277,7 @@ def row(cells: Iterable[nodes.Node]) -> nodes.Node:
 
 
 def setup(app) -> dict:
+    app.add_node(told, html=(visit_told, depart_told))
     app.add_role("record", RecordRole())
     app.add_role("paper", PaperRole())
     app.add_directive("results", ResultsDirective)

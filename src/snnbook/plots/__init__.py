@@ -3,6 +3,7 @@
 A function returns its figure and shows nothing; a notebook shows it when it is the last expression of a cell.
 """
 
+from snnbook.plots.compared import forest, price
 from snnbook.plots.curves import lines, scatter
 from snnbook.plots.diagrams import (
     architecture,
@@ -32,6 +33,7 @@ __all__ = [
     "energies",
     "events",
     "firing_rates",
+    "forest",
     "frames",
     "gradient_at_reset",
     "heatmaps",
@@ -41,6 +43,7 @@ __all__ = [
     "loss_at_every_moment",
     "network_with_exits",
     "potentials",
+    "price",
     "raster",
     "ratios",
     "roofline",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from snnbook.errors import UserError
-from snnbook.plots.style import HEIGHT, WIDTH, numbers, panels, styled
+from snnbook.plots.style import HEIGHT, ON_DARK, ON_LIGHT, WIDTH, numbers, panels, styled
 
 COLORS = "viridis"
 EMPTY = "#e8e8e8"
@@ -45,7 +45,7 @@ def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 
                 continue
             dark = value < (low + high) / 2
             place.text(j, i, f"{value + 0.0:.3g}", ha="center", va="center", fontsize="small",
-                       color="white" if dark else "black")  # fmt: skip
+                       color=ON_DARK if dark else ON_LIGHT)  # fmt: skip
         place.set(title=name, xlabel=columns, ylabel=rows)
         place.set_xticks(range(table.shape[1]), labels=range(first, first + table.shape[1]))
         place.set_yticks(range(table.shape[0]), labels=range(first, first + table.shape[0]))

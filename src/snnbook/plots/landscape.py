@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snnbook.errors import UserError
-from snnbook.plots.style import HEIGHT, numbers, panels, styled
+from snnbook.plots.style import HEIGHT, ON_DARK, numbers, panels, styled
 
 COLORS = "viridis"
 
@@ -40,7 +40,7 @@ def contours(
     levels = np.linspace(low, high, 15)
     for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
         filled = place.contourf(steps, steps, z.clip(low, high), levels=levels, cmap=COLORS)
-        place.contour(steps, steps, z, levels=levels[::2], colors="white", linewidths=0.5)
+        place.contour(steps, steps, z, levels=levels[::2], colors=ON_DARK, linewidths=0.5)
         place.plot(0, 0, "w+")
         place.set(title=f"{loss}, minimum of {minimum}", aspect="equal")
         place.grid(False)

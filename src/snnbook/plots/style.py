@@ -9,6 +9,7 @@ import numpy as np
 import seaborn
 from matplotlib import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,6 +17,8 @@ WIDTH, HEIGHT = 7.0, 3.2  # inches, of every figure; a function may stretch the 
 
 PALETTE = seaborn.color_palette("colorblind").as_hex()
 CURRENT, POTENTIAL, SPIKE, THRESHOLD = PALETTE[1], PALETTE[0], PALETTE[3], "#555555"
+# Words on an area that a colour map painted: not quite white and black, which pages in the dark turn round.
+ON_DARK, ON_LIGHT = "#fefeff", "#010100"
 
 # Series differ in dashes as well as in colour, so that they can be told apart in print.
 SERIES = cycler(color=[PALETTE[i] for i in (0, 1, 2, 4, 3, 5)]) + cycler(
@@ -93,6 +96,16 @@ def band(axes: Axes, x: np.ndarray, runs: np.ndarray, label: str, **options) -> 
     (curve,) = axes.plot(x, runs.mean(0), label=label, **options)
     if len(runs) > 1:
         axes.fill_between(x, runs.min(0), runs.max(0), color=curve.get_color(), alpha=0.15, linewidth=0)
+
+
+def tint(color) -> list[float]:
+    """A little of a colour on white, for areas with words on them."""
+    return [1 - 0.16 * (1 - part) for part in to_rgb(color)]
+
+
+def shade(color) -> list[float]:
+    """A colour dark enough for words on white."""
+    return [0.6 * part for part in to_rgb(color)]
 
 
 def legend(axes: Axes) -> None:

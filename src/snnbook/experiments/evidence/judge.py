@@ -56,18 +56,7 @@ class Verdict:
 
     def on(self) -> str:
         """What it was found on: ``digits, snn5 of width 4, T = 4, 20 seeds``; empty where nothing was run."""
-        if self.estimate is None:
-            return ""
-        records = self.estimate.records
-        seeds = f"{self.n} seed" if self.n == 1 else f"{self.n} seeds"
-        return ", ".join(
-            [
-                _joined(made.data["name"] for made in records),
-                _joined(map(_network, records)),
-                f"T = {_joined(str(made.config['network']['time_steps']) for made in records)}",
-                seeds,
-            ]
-        )
+        return setting(self.estimate) if self.estimate else ""
 
     def text(self) -> str:
         """``holds on digits, snn5 of width 4, T = 4, 20 seeds: +2.4 ± 0.9 points``, as prose says it."""
@@ -128,6 +117,14 @@ def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | Non
     """Verdicts on the claims called ``names``, by default on all."""
     chosen = [claims.find(name) for name in names] if names else claims.load()
     return [judge(claim, profile, results) for claim in chosen]
+
+
+def setting(estimate: Estimate) -> str:
+    """What an estimate was made on: ``digits, snn5 of width 4, T = 4, 20 seeds``."""
+    records, seeds = estimate.records, "seed" if estimate.n == 1 else "seeds"
+    data, networks = _joined(made.data["name"] for made in records), _joined(map(_network, records))
+    steps = _joined(str(made.config["network"]["time_steps"]) for made in records)
+    return f"{data}, {networks}, T = {steps}, {estimate.n} {seeds}"
 
 
 def _doubt(claim: Claim, estimate: Estimate) -> str:

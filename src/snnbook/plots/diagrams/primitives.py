@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 
-from snnbook.plots.style import THRESHOLD, WIDTH, panels
+from snnbook.plots.style import THRESHOLD, WIDTH, panels, shade, tint
 
 WORDS, SHAPES = 10, 8.5  # points, of text and of shapes of tensors
 INK = "#222222"
@@ -29,9 +28,10 @@ def canvas(height: float) -> tuple[Figure, Axes]:
 def box(axes: Axes, centre: Place, size: Place, text: str = "", color: str = THRESHOLD) -> None:
     """A rounded box, tinted with ``color``, and a text in its middle."""
     x, y = centre[0] - size[0] / 2, centre[1] - size[1] / 2
-    face = [1 - 0.16 * (1 - part) for part in to_rgb(color)]
     style = "round,pad=0,rounding_size=0.06"
-    axes.add_patch(FancyBboxPatch((x, y), *size, style, facecolor=face, edgecolor=color, linewidth=1.2))
+    axes.add_patch(
+        FancyBboxPatch((x, y), *size, style, facecolor=tint(color), edgecolor=color, linewidth=1.2)
+    )
     label(axes, centre, text)
 
 
@@ -57,8 +57,7 @@ def label(
     axes: Axes, place: Place, text: str, color: str = INK, size: float = WORDS, side: str = "center"
 ) -> None:
     """Words, dark enough for white paper, with their ``"left"``, ``"center"`` or ``"right"`` at ``place``."""
-    dark = [0.6 * part for part in to_rgb(color)]
-    axes.text(*place, text, color=dark, fontsize=size, ha=side, va="center", linespacing=1.35)
+    axes.text(*place, text, color=shade(color), fontsize=size, ha=side, va="center", linespacing=1.35)
 
 
 def shape(x: Tensor, *names: str) -> str:

@@ -1,0 +1,166 @@
+"""What helps, by how much, and at what price: paired differences with their intervals, and accuracy over cost."""
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any, Protocol
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from snnbook.errors import UserError
+from snnbook.plots.style import PALETTE, THRESHOLD, grounded, panels, shade, styled
+
+# Of verdicts, with a marker each, so that colour alone says nothing.  Any other word, or none, is plain.
+LOOKS = {
+    "holds": (PALETTE[0], "D"),
+    "does not hold": (PALETTE[3], "X"),
+    "undecided": (THRESHOLD, "o"),
+    "did not learn": ("#949494", "s"),
+}
+PLAIN = (PALETTE[0], "o")
+LARGE, SMALL = 12, 10.5  # points; the figure is read on phones, too, where it is half as large
+LETTERS = 42  # of a label on one line, beside which its numbers stand
+SPACE, TEXT, BAND = 0.16, 0.2, 0.34  # inches: above a label, for a line of text, for an interval and its dots
+
+
+class Compared(Protocol):
+    """One line: see :class:`snnbook.experiments.evidence.comparisons.Comparison`."""
+
+    label: str
+    on: str
+    estimate: Any
+    word: str
+    size: float | None
+
+
+@styled
+def forest(lines: Sequence[Compared], unit: str = "points of test accuracy") -> Figure:
+    """Paired differences, a line each: every seed's (small dots), their mean, its 95 % interval, and the paper's.
+
+    Args:
+        lines: from the top down; what each compares and on what stands above it.
+        unit: of the differences.
+
+    Raises:
+        UserError: no lines.
+    """
+    if not lines:
+        raise UserError("there is nothing to draw; expected one comparison or more")
+    settings = {line.on for line in lines}
+    alike = len(settings) == 1  # then it is said once
+    labels = [fill(line.label, LETTERS, break_on_hyphens=False) for line in lines]
+    heights = [SPACE + TEXT * (label.count("\n") + 1 + (not alike)) + BAND for label in labels]
+    figure, (axes,) = panels(height=sum(heights) + 0.25 * alike + 1.0)
+    axes.axvline(0, color=THRESHOLD, linewidth=1, zorder=0)
+    top = 0.0
+    for line, label, height in zip(lines, labels, heights, strict=True):
+        _words(axes, top + SPACE, label, line, "" if alike else line.on)
+        _interval(axes, top + height - BAND / 2, line)
+        top += height
+    if alike:
+        axes.set_title(*settings, loc="left", fontsize=SMALL, color=THRESHOLD, pad=8)
+    handles = {}
+    for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+        handles.setdefault(name, handle)
+    axes.set(yticks=[], ylim=(top, 0), xlabel=f"difference, {unit}")
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.04)
+    axes.grid(True, axis="x")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, fontsize=SMALL)
+    return figure
+
+
+def _words(axes: Axes, y: float, label: str, line: Compared, on: str) -> None:
+    """What is compared, what came of it and, below, on what; ``y`` in inches from the top."""
+    place = dict(transform=axes.get_yaxis_transform(), va="top", in_layout=False)
+    color, _ = LOOKS.get(line.word, PLAIN)
+    ours = line.estimate.text() + (f", {line.word}" if line.word else "")
+    axes.text(0, y, label, fontsize=LARGE, weight="bold", **place)
+    axes.text(1, y, ours, fontsize=LARGE, color=shade(color), ha="right", **place)
+    if on:
+        axes.text(0, y + TEXT * (label.count("\n") + 1), on, fontsize=SMALL, color=THRESHOLD, **place)
+
+
+def _interval(axes: Axes, y: float, line: Compared) -> None:
+    color, marker = LOOKS.get(line.word, PLAIN)
+    found, name = line.estimate, line.word or "mean and 95 % interval"
+    axes.plot(list(found.values.values()), [y + 0.12] * found.n, "o", color=color, alpha=0.45, markersize=4.5,
+              markeredgewidth=0, label="one seed")  # fmt: skip
+    if found.half is not None:
+        axes.plot([found.mean - found.half, found.mean + found.half], [y, y], "-", color=color, linewidth=2.5)
+    axes.plot([found.mean], [y], marker, color=color, markersize=8, label=name)
+    if line.size is not None:
+        axes.plot([line.size], [y], "d", markerfacecolor="white", markeredgecolor=PALETTE[1], markersize=8,
+                  markeredgewidth=1.6, label="the paper's, on its data")  # fmt: skip
+
+
+class Priced(Protocol):
+    """A table: see :class:`snnbook.experiments.Report`."""
+
+    lines: Sequence[Any]
+    profile: str
+    which: str
+
+
+COSTS = {  # where it stands in a record, from that to what is drawn, and what that is
+    "time": ("cost.total_seconds", 1 / 60, "training, teachers included, minutes"),
+    "energy": ("measure.{network}.energy_uj", 1.0, "energy of one inference, µJ"),
+}
+
+
+@styled
+def price(report: Priced, cost: str = "time") -> Figure:
+    """Accuracy of each network of a table (mean, standard deviation over seeds) over what it costs.
+
+    Args:
+        report: from :func:`snnbook.experiments.report`; what has no record, or none of the cost, is left out.
+        cost: ``"time"``, of training; or ``"energy"``, of an inference.
+
+    Raises:
+        UserError: another cost, or nothing to draw.
+    """
+    if cost not in COSTS:
+        raise UserError(f"no cost {cost!r}; expected {' or '.join(COSTS)}")
+    key, _, words = COSTS[cost]
+    drawn = points(report.lines, cost)
+    if not drawn:
+        raise UserError(f"no row of this table has a record with {key}; expected one or more")
+    height = 1.0 + 0.34 * max(len(drawn), 6)
+    figure, (axes, names) = panels(1, 2, height=height, gridspec_kw={"width_ratios": [5, 3]})
+    for x, line in drawn:
+        color, marker = (PALETTE[1], "s") if line.network == "ann" else (PALETTE[0], "o")
+        axes.errorbar(x, line.ours.mean, line.ours.std or 0, fmt=marker, color=color, markersize=6)
+    axes.set(xlabel=words, ylabel="test accuracy, %", xlim=(0, None))
+    grounded(axes, "y")
+    _beside(axes, names, [(x, line.ours.mean, line.label) for x, line in drawn])
+    return figure
+
+
+def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
+    """What :func:`price` draws, the most accurate first: the mean cost of a line, and the line."""
+    key, scale, _ = COSTS[cost]
+    found = []
+    for line in _told(lines):
+        place = key.format(network=line.network)
+        spent = [made.value(place) for made in line.ours.records if made.has(place)]
+        if spent:
+            found.append((scale * sum(spent) / len(spent), line))
+    return sorted(found, key=lambda point: -point[1].ours.mean)
+
+
+def _told(lines: Sequence[Any]) -> list[Any]:
+    """One line a row with records: its SNN, or the ANN where that is all."""
+    spiking = {line.run for line in lines if line.network == "snn"}
+    return [line for line in lines if line.ours and (line.network == "snn" or line.run not in spiking)]
+
+
+def _beside(axes: Axes, names: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """A point's name in the panel to the right, in the order of heights, and a thin line from one to the other."""
+    names.set_axis_off()
+    for rank, (x, y, name) in enumerate(points):
+        height = 1 - (rank + 0.5) / len(points)
+        line = dict(arrowstyle="-", color="#949494", linewidth=0.6, shrinkB=5, relpos=(0, 0.5))
+        words = names.annotate(fill(name, 28), (x, y), (0.0, height), xycoords=axes.transData, va="center",
+                               textcoords=names.transAxes, fontsize=SMALL, annotation_clip=False,
+                               arrowprops=line)  # fmt: skip
+        words.set_in_layout(False)
