@@ -88,6 +88,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     """The matrix: the plan, the runs as they end, and those that failed."""
     from snnbook.experiments.matrix import cards, engine
     from snnbook.experiments.matrix.prepare import duration, prepare
+    from snnbook.experiments.tables import tables
 
     if processes.launched():
         raise UserError(
@@ -99,21 +100,15 @@ def reproduce(arguments: argparse.Namespace) -> None:
         profile = "lab" if cards.cards() else "quick"
         reason = "an NVIDIA GPU is here" if profile == "lab" else "no NVIDIA GPU is here"
         print(f"{reason}, so the profile is {profile}; --profile chooses another")
-    matrix = prepare(
-        profile,
-        a.tables,
-        a.seeds or (),
-        results=a.results,
-        work=a.work,
-        data=a.data,
-        bare=a.bare,
-        cores=a.cores,
-        executor=a.executor,
-    )
+    options = {name: getattr(a, name) for name in ("results", "work", "data", "bare", "cores", "executor")}
+    matrix = prepare(profile, a.tables, a.seeds or (), **options)
     print(matrix.text(), flush=True)
     if a.dry_run:
         for step in matrix.steps:
             print(f"  {step.row}, seed {', '.join(map(str, step.seeds))}")
+        others = [each for each in tables.PROFILES if each != profile] if a.profile is None else []
+        for other in others:
+            print(prepare(other, a.tables, a.seeds or (), **options).estimate(), flush=True)
         return
     total, start = len(matrix.todo), time.monotonic()
 

@@ -13,7 +13,7 @@ from snnbook import threads
 from snnbook.checks import whole
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
-from snnbook.experiments.matrix.estimate import START, forecast
+from snnbook.experiments.matrix.estimate import START, Forecast, forecast
 from snnbook.experiments.matrix.plan import Step, Task
 from snnbook.experiments.runs import record
 
@@ -94,26 +94,9 @@ class Matrix:
 
     def _needs(self) -> list[str]:
         guess = forecast(self.steps, self.profile, self.results, 0 if self.warm else START)
-        rough = [f"{guess.typical} runs counted as the profile's median"] if guess.typical else []
-        rough += (
-            [f"{guess.unknown} runs not counted, nothing like them has a record"] if guess.unknown else []
-        )
-        note = "".join(f"; {text}" for text in rough)
-        if guess.devices:
-            where = (
-                f"{self.slots} at a time"
-                if not self.executor
-                else f"one after another, less on {self.executor}"
-            )
-            seconds = guess.seconds / (1 if self.executor else min(self.slots, len(self.steps)))
-            made = f"judged by records made on {', '.join(guess.devices)}"
-            time = f"about {duration(seconds)}, {where}, {made}{note}"
-        else:
-            time = f"unknown{note}"
-        lines = [f"time: {time}"]
+        lines = [f"time: {self._time(guess)}"]
         if self.profile != "quick":
-            known = f"about {duration(guess.gpu)}" if guess.gpu else "unknown, no record was made on a GPU"
-            lines.append(f"GPU time: {known}")
+            lines.append(f"GPU time: {_on_gpu(guess)}")
             if not self.gpus:
                 lines.append("no GPU here: everything runs on the CPU")
         disk = f"about {math.ceil(guess.disk / 1e6)} MB of weights" if guess.devices else "unknown"
@@ -121,6 +104,34 @@ class Matrix:
             f"disk: {disk} in {self.work}, {shutil.disk_usage(_existing(self.work)).free / 1e9:.0f} GB free"
         )
         return lines + self._missing()
+
+    def _time(self, guess: Forecast) -> str:
+        notes = (
+            (guess.typical, "counted as the profile's median"),
+            (
+                guess.stretched,
+                "by an estimate, from records of other profiles and what the networks compute",
+            ),
+            (guess.unknown, "not counted, nothing like them has a record"),
+        )
+        note = "".join(f"; {count} runs {text}" for count, text in notes if count)
+        if not guess.devices:
+            return f"unknown{note}"
+        alone = f"one after another, less on {self.executor}"
+        where = alone if self.executor else f"{self.slots} at a time"
+        seconds = guess.seconds / (1 if self.executor else min(self.slots, len(self.steps)))
+        made = f"judged by records made on {', '.join(guess.devices)}"
+        return f"about {duration(seconds)}, {where}, {made}{note}"
+
+    def estimate(self) -> str:
+        """Runs and hours in one line."""
+        if not self.steps:
+            return f"{self.profile}: nothing left to do"
+        guess = forecast(self.steps, self.profile, self.results, 0 if self.warm else START)
+        seconds = (
+            f"about {duration(guess.seconds)} on {' or '.join(guess.devices)}" if guess.devices else "unknown"
+        )
+        return f"{self.profile}: {len(self.todo)} runs, by an estimate {seconds}; GPU time: {_on_gpu(guess)}"
 
     def _missing(self) -> list[str]:
         """A line for each data set that is not there, with the run that fetches it: no other does, unasked."""
@@ -199,7 +210,16 @@ def prepare(
 
 def duration(seconds: float) -> str:
     """For people: two digits, in minutes or hours."""
-    return f"{seconds / 3600:.2g} h" if seconds > 5400 else f"{seconds / 60:.2g} min"
+    number, unit = (seconds / 3600, "h") if seconds > 5400 else (seconds / 60, "min")
+    return f"{float(f'{number:.2g}'):,.12g} {unit}"
+
+
+def _on_gpu(guess: Forecast) -> str:
+    if guess.gpu:
+        return f"about {duration(guess.gpu)}"
+    if guess.papers_gpu:
+        return f"by an estimate about {duration(guess.papers_gpu)}, from the seconds a paper prints for its epochs"
+    return "unknown, no record was made on a GPU"
 
 
 def _existing(folder: Path) -> Path:
