@@ -5,6 +5,7 @@ from snnbook.analysis.counters import by_every_rule
 from snnbook.analysis.energy import energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import Activity, Observation, observe
 from snnbook.analysis.flops import training_flops
+from snnbook.analysis.harness import by_neurobench
 from snnbook.analysis.loss_landscape import Landscape, filter_normalized_direction, landscape
 from snnbook.analysis.measurement import epoch_notes, measure, rehearse
 from snnbook.analysis.stm import STM, mismatch
@@ -18,6 +19,7 @@ __all__ = [
     "Observation",
     "activation_maps",
     "by_every_rule",
+    "by_neurobench",
     "energy_of_computation",
     "energy_of_data_movement",
     "epoch_notes",

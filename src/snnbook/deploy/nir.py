@@ -19,6 +19,7 @@ from snnbook.deploy import simulators, wiring
 from snnbook.deploy.extra import package
 from snnbook.deploy.nir_reading import network_of
 from snnbook.deploy.targets import DT, Numbers, Target, numbers, target_named
+from snnbook.deploy.trial import Trial, held_against
 from snnbook.deploy.wiring import INPUT, OUTPUT, Part, Wiring, padding_of, pair
 from snnbook.folding import SpikingNetwork
 
@@ -26,27 +27,17 @@ POOLING = Numbers(decay=0.5, threshold=0.5, strict=True)  # whose potential is 0
 
 
 @dataclass(frozen=True)
-class Export:
+class NirExport(Trial):
     """A graph of NIR, and how well it does.
 
     Attributes:
         graph: the ``nir.NIRGraph``.
         target: the library it was written for, None for what NIR's documentation says.
-        differing: entries of all neurons' spikes, on the sample, that are not the network's.
-        spikes: how many the network fired.
-        compared: how many entries there were.
-        outputs: the largest difference of an output.
-        by: what ran the graph.
         load: what loading it takes.
     """
 
     graph: Any = field(repr=False)
     target: str | None
-    differing: int
-    spikes: int
-    compared: int
-    outputs: float
-    by: str
     load: str
 
     def save(self, path: str | Path) -> Path:
@@ -58,7 +49,7 @@ class Export:
         return path
 
 
-def to_nir(network: SpikingNetwork, sample: Tensor | tuple[int, ...], target: str | None = None) -> Export:
+def to_nir(network: SpikingNetwork, sample: Tensor | tuple[int, ...], target: str | None = None) -> NirExport:
     """``network`` as a graph of NIR, tried at once.
 
     BatchNorm is folded first.  What can be written: LIF, IF and PLIF neurons with a hard reset, decays and
@@ -87,8 +78,8 @@ def to_nir(network: SpikingNetwork, sample: Tensor | tuple[int, ...], target: st
     return _tried(network, images, drawn, graph, target, reader)
 
 
-def _tried(network, images, drawn: Wiring, graph, target: str | None, reader: Target) -> Export:
-    expected, seen = wiring.spikes_of(network, images)
+def _tried(network, images, drawn: Wiring, graph, target: str | None, reader: Target) -> NirExport:
+    output, seen = wiring.spikes_of(network, images)
     frames = images if images.dim() == 5 else images.expand(network.time_steps, *images.shape)
     if target is not None and simulators.installed(target):
         found, theirs, by = *simulators.run(graph, target, frames), simulators.version(target)
@@ -97,14 +88,9 @@ def _tried(network, images, drawn: Wiring, graph, target: str | None, reader: Ta
         found, calls = wiring.spikes_of(read, frames)
         theirs = {name.removeprefix("layers."): spikes[0] for name, spikes in calls.items()}
         by = f"this library, reading as {target or 'NIR is documented'}"
-    differing = compared = fired = 0
-    for name, part in drawn.parts.items():
-        if part.neuron:
-            ours = seen[part.name].pop(0)
-            differing += int((ours != theirs[name].view_as(ours)).sum())
-            compared, fired = compared + ours.numel(), fired + int(ours.sum())
-    apart = float((expected - found.view_as(expected)).abs().max())
-    return Export(graph, target, differing, fired, compared, apart, by, reader.settings)
+    fired = {name: seen[part.name].pop(0) for name, part in drawn.parts.items() if part.neuron}
+    numbers = held_against(output, list(fired.values()), found, [theirs[name] for name in fired])
+    return NirExport(**numbers, by=by, graph=graph, target=target, load=reader.settings)
 
 
 class _Writer:
