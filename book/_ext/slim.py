@@ -1,0 +1,26 @@
+"""Leave out what pages of the theme load and do not need.
+
+Its icons come twice, as a font of a hundred kilobytes and as a script of one and a half megabytes that replaces
+them by drawings.  The font is enough, and needs no scripts.
+"""
+
+from pathlib import Path
+
+SCRIPT = Path("_static/scripts/fontawesome.js")  # loaded by each page, so it stays, empty
+UNUSED = ("_static/**/*.map", "_static/vendor/fontawesome/webfonts/*.ttf")  # for developers, for old browsers
+
+
+def slim(app, error: Exception | None) -> None:
+    """Once the pages are built."""
+    place = Path(app.outdir)
+    if error or not (place / SCRIPT).is_file():
+        return
+    (place / SCRIPT).write_text("/* the icons are a font */\n", encoding="utf-8")
+    for pattern in UNUSED:
+        for path in place.glob(pattern):
+            path.unlink()
+
+
+def setup(app) -> dict:
+    app.connect("build-finished", slim)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
