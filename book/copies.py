@@ -1,8 +1,8 @@
 """Copies of a chapter for a class: for students, for their teacher, and as nbgrader takes it.
 
 Students get the chapter without solutions and without what is to be seen in its figures, with places for answers,
-and a cell that says whether an answer is right.  The teacher has all of it, and more: each solution's code in cells.
-nbgrader makes its own students' copies from its source, where what students must not see stands between marks.
+and a cell that says whether an answer is right.  Teachers have all of it, and each solution's code in cells.
+nbgrader makes its students' copies from its source, where what they must not see stands between marks.
 """
 
 import re
@@ -127,7 +127,7 @@ def _explained(exercise: Exercise, plain: Plain) -> dict[str, list[NotebookNode]
     words = exercises.CODE.sub("", exercise.solution.replace(f"```python\n{first}```", "", 1)).strip()
     words = re.sub(r"\n{3,}", "\n\n", plain.text(words))
     more = [
-        _marked(new_code_cell(code.rstrip()), f"more-{exercise.place}-{index}", locked=False)
+        _marked(new_code_cell(code.rstrip()), f"more-{exercise.place}-{index}")
         for index, code in enumerate(further, 1)
     ]
     identity = f"words-{exercise.place}"

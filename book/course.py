@@ -1,7 +1,7 @@
 """The course, in ``_build/course``: each chapter for students, for teachers and for nbgrader, and as slides.
 
-``python book/course.py`` writes all of it, ``--chapters 1 5`` that of these chapters.  ``--grade 1`` runs nbgrader over
-a chapter as well, from its source to the feedback, and says how it marks one who knows all and one who knows nothing.
+``python book/course.py`` writes all of it, ``--chapters 1 5`` that of these chapters.  ``--grade 1`` runs nbgrader
+over a chapter as well, from its source to the feedback, and says how it marks two students.
 Slides need nbconvert, and ``--grade`` nbgrader: ``make course`` puts them into an environment of their own.
 """
 
@@ -52,7 +52,7 @@ def write_slides(chapters: Sequence[Path], programs: Path, folder: Path = FOLDER
 def grade(chapter: Path, programs: Path) -> bool:
     """Whether nbgrader marks the chapter as it should."""
     source = nbformat.read(NBGRADER / "source" / chapter.stem / chapter.name, as_version=4)
-    most, by_hand = grading.most(source)
+    most, _ = grading.most(source)
     points = grading.grade(NBGRADER, chapter.stem, programs)
     for student, (score, waits) in points.items():
         later = f", {waits:g} wait for a person" if waits else ""

@@ -1,4 +1,6 @@
-"""nbgrader over a chapter: what it makes of our source, and how it marks a student who knows all and one who knows nothing.
+"""nbgrader over a chapter: what it releases of our source, and how it marks two students.
+
+One knows all, one hands in what was released.
 
 It lives in an environment of its own, so that the project's does not need it; the notebooks it runs run in ours.
 """

@@ -7,7 +7,7 @@ slides that load them from elsewhere stay white.
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -57,7 +57,7 @@ MATHJAX = npm.Package(
     ),
 )
 FILES = {"reveal": REVEAL, "require": REQUIRE, "jquery": JQUERY, "mathjax": MATHJAX}
-LINES = 14  # of code that a slide has room for beside its output
+ROOM, WIDTH, FIGURE = 19, 95, 15  # lines and columns of a slide, lines of a figure
 SLIDE, BELOW, GOES_ON, NOTES = "slide", "subslide", "-", "notes"
 # Paragraphs that begin a slide of their own, below the section's.
 BEGIN = ("**Question.**", "**What we see", "**What the paper", "**Exercise ")
@@ -77,7 +77,7 @@ SHOWN = (
 
 
 def marked(executed: Path, book: Book) -> NotebookNode:
-    """The executed chapter at ``executed`` with marks that say what of it stands on a slide and what in the notes."""
+    """The executed chapter at ``executed`` with marks: what of it stands on a slide and what in the notes."""
     chapter = nbformat.read(executed, as_version=4)
     plain, cells = Plain(book, f"notebooks/{executed.stem}"), []
     for cell in chapter.cells:
@@ -91,7 +91,9 @@ def marked(executed: Path, book: Book) -> NotebookNode:
                     cells += (
                         slide for piece in made if not isinstance(piece, Code) for slide in _text(piece)
                     )
-    notebook = new_notebook(cells=cells, metadata={**header.KERNEL, "title": book.heading(plain.page)})
+    notebook = new_notebook(
+        cells=list(_fitted(cells)), metadata={**header.KERNEL, "title": book.heading(plain.page)}
+    )
     notebook["nbformat_minor"] = 5
     return notebook
 
@@ -111,16 +113,40 @@ def _mark(cell: NotebookNode, kind: str) -> NotebookNode:
 
 
 def _code(cell: NotebookNode) -> Iterator[NotebookNode]:
-    """Short code and its output together; a figure of long code on a slide of its own."""
-    picture = any("image/png" in output.get("data", {}) for output in cell.outputs)
-    if cell.cell_type == "code" and picture and len(cell.source.splitlines()) > 4:
-        yield _mark(new_code_cell(cell.source), BELOW)
+    """Code and its output; a figure of long code on a slide of its own."""
+    if _pictures(cell) and len(cell.source.splitlines()) > ROOM - FIGURE:
+        yield _mark(new_code_cell(cell.source), GOES_ON)
         alone = _mark(new_code_cell("", outputs=cell.outputs), BELOW)
         alone.metadata["tags"] = ["remove-input"]
         yield alone
     else:
-        long = len(cell.source.splitlines()) > LINES
-        yield _mark(new_code_cell(cell.source, outputs=cell.outputs), BELOW if long else GOES_ON)
+        yield _mark(new_code_cell(cell.source, outputs=cell.outputs), GOES_ON)
+
+
+def _fitted(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
+    """``cells``, with a new slide where the one before is full."""
+    used = 0
+    for cell in cells:
+        kind = cell.metadata.slideshow.slide_type
+        if kind != NOTES:
+            lines = _lines(cell)
+            if kind == GOES_ON and used + lines > ROOM:
+                kind = BELOW
+            used = lines + (used if kind == GOES_ON else 0)
+        yield _mark(cell, kind)
+
+
+def _lines(cell: NotebookNode) -> int:
+    text = "\n".join([cell.source, *(_said(output) for output in cell.get("outputs", ()))]).strip()
+    return 1 + FIGURE * _pictures(cell) + sum(1 + len(line) // WIDTH for line in text.splitlines())
+
+
+def _said(output: NotebookNode) -> str:
+    return output.get("text") or output.get("data", {}).get("text/plain", "")
+
+
+def _pictures(cell: NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.get("outputs", ()))
 
 
 def _text(text: str) -> Iterator[NotebookNode]:
@@ -158,11 +184,11 @@ def _first_sentence(paragraph: str) -> str:
 
 
 def write(executed: Path, folder: Path, book: Book, programs: Path) -> Path:
-    """``folder`` with the slides of the executed chapter; their files in ``folder``/lib, or from a CDN without npm.
+    """Slides of an executed chapter in ``folder``, with their files; without npm these come from a CDN.
 
     Args:
         executed: a chapter with outputs.
-        folder: of slides.
+        folder: of slides; files for all of them lie in its ``lib``.
         book: its pages.
         programs: the folder with nbconvert's program.
 
@@ -186,7 +212,7 @@ def write(executed: Path, folder: Path, book: Book, programs: Path) -> Path:
         }
     command = [programs / "jupyter-nbconvert", "--to", "slides", source.name, "--log-level", "ERROR"]
     command += [f"--SlidesExporter.{name}={value}" for name, value in options.items()]
-    command += ["--TagRemovePreprocessor.remove_input_tags=remove-input"]
+    command += ["--no-prompt", "--TagRemovePreprocessor.remove_input_tags=remove-input"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"no slides of {executed.name}: nbconvert says {done.stderr.strip()[-200:]}")

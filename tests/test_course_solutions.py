@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "book")]
 import build  # noqa: E402
 import exercises  # noqa: E402
 
-CHAPTERS = build.chapters((0, 1, 2, 4, *range(7, 20)))
+CHAPTERS = build.chapters((0, 1, 2, 4, *range(7, 20), 21))
 ALL = {e.number: (path, e) for path in CHAPTERS for e in exercises.of(path)}
 
 
