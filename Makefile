@@ -15,7 +15,7 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 3000
 endif
 
-.PHONY: help setup book course serve test pytest lint typecheck reproduce bench gpu lock clean notebooks colab
+.PHONY: help setup book course serve test pytest lint typecheck simulators reproduce bench gpu lock clean notebooks colab
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -55,6 +55,15 @@ lint: $(READY) typecheck  ## check style and types, and that notebooks are clean
 
 typecheck: $(READY)  ## check the types that users of the library see
 	$(BIN)/mypy
+
+# Their pins contradict each other and this project's, so they have a place of their own.
+SIMULATORS := .simulators
+simulators: | $(UV)  ## try exports in snnTorch, SpikingJelly, norse and sinabs, in an environment of their own
+	$(UV) venv --quiet --allow-existing --python '>=3.11,<3.14' $(SIMULATORS)
+	$(UV) pip install --quiet --python $(SIMULATORS) --override tests/simulators/overrides.txt \
+		-r tests/simulators/requirements.txt -e .
+	OMP_NUM_THREADS=1 $(SIMULATORS)/bin/python -m pytest -p no:cacheprovider -W ignore \
+		tests/test_deploy_simulators.py tests/test_deploy_nir.py tests/test_deploy_onnx.py tests/test_analysis_harness.py
 
 notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell, write those for Colab
 	$(BIN)/python book/notebooks.py
