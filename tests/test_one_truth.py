@@ -161,7 +161,7 @@ def test_a_notebook_shows_verdicts_as_a_table():
 WORDS = re.compile(r"\b(holds|does not hold|undecided|not alike|refuted|confirmed)\b")
 PAGES = [*sorted(files.root().glob("book/*.md")), files.root() / "README.md"]
 DEFINES = {"claims.md", "glossary.md"}  # where the words are explained, in emphasis
-JUDGES = {"judge.py", "verdicts.py", "ledgers.py"}
+JUDGES = {"judge.py", "verdicts.py", "ledgers.py", "compared.py"}  # the last draws them
 
 
 def test_no_cell_of_a_chapter_has_a_rule_of_its_own():
