@@ -160,6 +160,7 @@ def test_without_records_a_sentence_stands_in_the_figure_s_place(results):
     for against in ("epochs", "minutes"):
         shown = plots.learning_curves(found, against)
         assert repr(shown) == str(shown) == found.left_out()
+        assert shown._repr_html_() == f"<p>{found.left_out()}</p>"  # no letter of it is HTML's
         assert "Not run yet in the desk profile: First; and Second" in shown and "\n" not in shown
     assert found.cells()[1:] == [["First", "0", "not run", "not run"], ["Second", "0", "not run", "not run"]]
     assert "not run" in repr(found)

@@ -1,6 +1,7 @@
 """Learning curves of a table's rows, from run records: over epochs, and over minutes."""
 
 from collections.abc import Sequence
+from html import escape
 from textwrap import fill
 from typing import Any, Protocol
 
@@ -22,10 +23,13 @@ class Learned(Protocol):
 
 
 class Sentence(str):
-    """What a notebook shows in place of a figure, without quotation marks."""
+    """What a notebook shows in place of a figure: a paragraph, and no text in quotation marks."""
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self)}</p>"
 
 
 AXES = {"epochs": "epoch", "minutes": "minutes of training, those of runs it needs included"}
