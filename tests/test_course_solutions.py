@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "book")]
 import build  # noqa: E402
 import exercises  # noqa: E402
 
-CHAPTERS = build.chapters((0, 1, 2, 4, *range(7, 20), 21))
+CHAPTERS = build.chapters()
 ALL = {e.number: (path, e) for path in CHAPTERS for e in exercises.of(path)}
 
 
@@ -127,4 +127,4 @@ def test_links_name_the_number_they_lead_to():
             assert labels[label] == number, path.name
         for label in re.findall(r"\{(?:ref|numref)\}`(ex-[\w-]+)`", text):
             assert label in labels, path.name
-        assert not re.search(r"[Ee]xercise \d+(?!\.?\d)", text), path.name
+        assert not re.search(r"[Ee]xercise \d+(?!\.?\d)|(first|second|third|last) exercise", text), path.name
