@@ -102,6 +102,7 @@ def test_an_export_of_spikingjelly_is_read(decay_input):
     first = neuron.LIFNode(tau=2.5, decay_input=decay_input, v_threshold=0.3)
     net = nn.Sequential(layer.Conv2d(2, 3, 3, padding=1), first, layer.AvgPool2d(2), layer.Flatten())
     net.extend([layer.Linear(27, 5), neuron.IFNode(v_threshold=0.5)])
+    net[4].bias.data += 0.5
     graph = nir_exchange.export_to_nir(net, torch.rand(1, 2, 6, 6))
     functional.reset_net(net)
     agree("spikingjelly", graph, net, 8 * torch.randn(20, 4, 2, 6, 6))

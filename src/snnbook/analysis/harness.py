@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from snnbook.analysis.energy import energy_of_computation
 from snnbook.analysis.firing import observe
@@ -86,22 +87,20 @@ class _ByBatch(nn.Module):
 
 
 def _benchmark(network: SpikingNetwork, images: Tensor, labels: Tensor) -> dict[str, float]:
-    package("neurobench", "is the harness", extra="neurobench")
-    from neurobench.benchmarks import Benchmark
-    from neurobench.metrics.static import Footprint
-    from neurobench.metrics.workload import ActivationSparsity, ClassificationAccuracy, SynapticOperations
-    from neurobench.models import TorchModel
-    from torch.utils.data import DataLoader, TensorDataset
-
-    model = TorchModel(_ByBatch(network))
+    benchmarks, static, workload, models = (
+        package(f"neurobench.{part}", "is the harness", extra="neurobench")
+        for part in ("benchmarks", "metrics.static", "metrics.workload", "models")
+    )
+    model = models.TorchModel(_ByBatch(network))
     for kind in {type(neuron) for neuron in neurons(network).values()}:
         model.add_activation_module(kind)
     first = images.transpose(0, 1) if images.dim() == 5 else images
     data = DataLoader(TensorDataset(first, labels), batch_size=len(labels))
-    metrics = [[Footprint], [ClassificationAccuracy, ActivationSparsity, SynapticOperations]]
+    names = ("ClassificationAccuracy", "ActivationSparsity", "SynapticOperations")
+    metrics = [[static.Footprint], [getattr(workload, name) for name in names]]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
-        benchmark = Benchmark(model, data, [], [lambda outputs: outputs.argmax(-1)], metrics)
+        benchmark = benchmarks.Benchmark(model, data, [], [lambda outputs: outputs.argmax(-1)], metrics)
         try:
             found = benchmark.run()
         except Exception as error:  # whatever the harness meets

@@ -7,7 +7,7 @@ from snnbook.errors import UserError, one_line
 
 
 def package(name: str, purpose: str, extra: str = "deploy") -> ModuleType:
-    """The package ``name``.
+    """The module ``name`` of a package.
 
     Args:
         name: of the module to import.
@@ -17,12 +17,16 @@ def package(name: str, purpose: str, extra: str = "deploy") -> ModuleType:
     Raises:
         UserError: it is not there, or cannot be imported.
     """
+    whole = name.split(".")[0]
     try:
+        import_module(whole)
         return import_module(name)
     except ImportError as error:
         reason = (
-            "is not installed" if getattr(error, "name", None) == name else f"fails ({one_line(error)[:120]})"
+            "is not installed"
+            if getattr(error, "name", None) == whole
+            else f"fails ({one_line(error)[:120]})"
         )
         raise UserError(
-            f"{name}, which {purpose}, {reason}; get it: make setup, or pip install -e '.[{extra}]'"
+            f"{whole}, which {purpose}, {reason}; get it: make setup, or pip install -e '.[{extra}]'"
         ) from error

@@ -12,19 +12,18 @@ from importlib.metadata import version as version_of
 import torch
 from torch import Tensor, nn
 
+from snnbook.deploy.extra import package
 from snnbook.deploy.targets import DT, TARGETS, target_named
 from snnbook.errors import UserError, one_line
-
-PACKAGES = {"snntorch": "snntorch", "spikingjelly": "spikingjelly", "norse": "norse", "sinabs": "sinabs"}
 
 
 def installed(target: str) -> bool:
     """Whether a target can be run here."""
-    return all(importlib.util.find_spec(name) is not None for name in (PACKAGES[target], "nir", "nirtorch"))
+    return all(importlib.util.find_spec(name) is not None for name in (target, "nir", "nirtorch"))
 
 
 def version(target: str) -> str:
-    return f"{target} {version_of(PACKAGES[target])}"
+    return f"{target} {version_of(target)}"
 
 
 def run(graph, target: str, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -65,33 +64,29 @@ def _quiet():
 
 
 def _snntorch(graph, frames: Tensor):
-    from snntorch.import_nir import import_from_nir
-
-    return _step_by_step(import_from_nir(graph), graph, frames)
+    loader = package("snntorch.import_nir", "runs graphs of NIR")
+    return _step_by_step(loader.import_from_nir(graph), graph, frames)
 
 
 def _spikingjelly(graph, frames: Tensor):
-    from spikingjelly.activation_based import nir_exchange
-
-    return _step_by_step(nir_exchange.import_from_nir(graph, dt=DT), graph, frames)
+    loader = package("spikingjelly.activation_based.nir_exchange", "runs graphs of NIR")
+    return _step_by_step(loader.import_from_nir(graph, dt=DT), graph, frames)
 
 
 def _norse(graph, frames: Tensor):
-    import norse.torch as norse
-
+    norse = package("norse.torch", "runs graphs of NIR")
     return _step_by_step(_in_order(norse.from_nir(graph, dt=DT), graph), graph, frames)
 
 
 def _sinabs(graph, frames: Tensor):
-    import sinabs.activation
-    import sinabs.layers
-    import sinabs.nir
-
+    loader, layers, activation = (
+        package(f"sinabs.{name}", "runs graphs of NIR") for name in ("nir", "layers", "activation")
+    )
     steps, batch = frames.shape[:2]
-    network = _in_order(sinabs.nir.from_nir(graph, batch_size=batch), graph)
+    network = _in_order(loader.from_nir(graph, batch_size=batch), graph)
     for layer in network.modules():
-        if isinstance(layer, sinabs.layers.LIFSqueeze):
-            layer.spike_fn, layer.reset_fn = sinabs.activation.SingleSpike, sinabs.activation.MembraneReset()
+        if isinstance(layer, layers.LIFSqueeze):
+            layer.spike_fn, layer.reset_fn = activation.SingleSpike, activation.MembraneReset()
     with _watched(network, graph) as seen:
         output = _first(network(frames.transpose(0, 1).flatten(0, 1)))  # sample after sample
 
