@@ -82,9 +82,10 @@ bench: $(READY)  ## measure training speed against other libraries; GROUPS="laye
 gpu: $(READY)  ## on a GPU, for MINUTES=12: do kernels agree, how fast, then the desk's rows; DATA=folder
 	$(BIN)/python workflow/gpu.py $(or $(DATA),data) --minutes $(or $(MINUTES),12)
 
+EXTRAS := run book events deploy bench dev
 lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		--all-extras --upgrade -o requirements.lock >/dev/null
+		$(EXTRAS:%=--extra %) --upgrade -o requirements.lock >/dev/null
 
 clean:  ## delete what was built (not the environment, not results)
 	rm -rf _build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
