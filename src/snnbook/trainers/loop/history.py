@@ -17,7 +17,8 @@ class History:
         tested: the epochs after which there was a test, counted from 1.
         accuracy: each network's accuracy on the test set, in percent.
         test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
-        seconds: time of the epoch's training steps, without the test.
+        seconds: time of the epoch's training steps, without the test; on a CPU that of its cores, by thread, so
+            that what else they do does not count.
         images: training images seen in the epoch.
         notes: what a method's ``notes()`` and ``fit``'s ``note`` say of the epoch, by name: numbers and lists
             of them.
