@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
+from itertools import chain, repeat
 from pathlib import Path
 
 import nbformat
@@ -24,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets import Unicode
 
+import exercises
 from snnbook import files, warm
 from snnbook.errors import UserError
 
@@ -77,13 +79,15 @@ def _made(notebook: Path):
     started = time.monotonic()
     print(f"book: executing {notebook.name} ...", end=" ", flush=True)
     content = nbformat.read(notebook, as_version=4)
-    own = _own_state(content)
+    own, chapter = _own_state(content, notebook), content.cells
     try:
+        content.cells = [*chapter, *_solutions(content, notebook)]
         reads = _execute(content, notebook)
     except UserError:
         print("failed", flush=True)
         raise
     print(f"{time.monotonic() - started:.0f} s", flush=True)
+    content.cells = chapter
     content.metadata["snnbook"] = {"own": own, "reads": _state_of(reads)}
     return content
 
@@ -95,7 +99,7 @@ def _kept(notebook: Path, folder: Path):
         return None
     content, old = (nbformat.read(path, as_version=4) for path in (notebook, copy))
     state = old.metadata.get("snnbook", {})
-    if state.get("own") != _own_state(content) or state["reads"] != _state_of(state["reads"]):
+    if state.get("own") != _own_state(content, notebook) or state["reads"] != _state_of(state["reads"]):
         return None
     for cell, before in zip(_code(content), _code(old), strict=True):
         cell.update(outputs=before.outputs, execution_count=before.execution_count)
@@ -107,10 +111,20 @@ def _code(content) -> list:
     return [cell for cell in content.cells if cell.cell_type == "code"]
 
 
-def _own_state(content) -> str:
+def _solutions(content, notebook: Path) -> list:
+    """Cells with the code of the solutions, which stands in the chapter's text: it must run, and be right."""
+    return [
+        nbformat.v4.new_code_cell(f"# solution of exercise {exercise.number}\n{code}{more}")
+        for exercise in exercises.read(content.cells, notebook)
+        for code, more in zip(exercise.code, chain([f"assert {exercise.question}"], repeat("")), strict=False)
+    ]
+
+
+def _own_state(content, notebook: Path) -> str:
     """A digest of what is executed, and by what."""
     versions = [platform.python_version(), version("torch"), version("snntorch")]
     code = [[cell.source, cell.metadata.get("tags", [])] for cell in _code(content)]
+    code += [[cell.source, []] for cell in _solutions(content, notebook)]
     return _digest(json.dumps([versions, code]).encode())
 
 
