@@ -171,6 +171,7 @@ def affine(n=3, m=3):
         ("spikingjelly", None, dict(tau=2e-4, r=2, leak=0.5, reset=0.5), 0.5, 0.5),
         ("norse", None, dict(tau=2e-6, r=1), 0.5, 1),
         ("sinabs", None, dict(tau=2, r=1), np.exp(-0.5), 1),
+        ("sinabs", None, dict(tau=0.0002, r=1), 0, 1),
     ],
 )
 def test_whose_numbers_they_are(source, dt, written, decay, threshold):

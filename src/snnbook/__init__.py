@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from snnbook.data import Dataset as Dataset
     from snnbook.data import load as load
     from snnbook.deploy import fold_batchnorm as fold_batchnorm
+    from snnbook.deploy import from_nir as from_nir
+    from snnbook.deploy import to_nir as to_nir
+    from snnbook.deploy import to_onnx as to_onnx
     from snnbook.errors import UserError as UserError
     from snnbook.experiments.runs.pretrained import load_pretrained as load_pretrained
     from snnbook.folding import SpikingNetwork as SpikingNetwork
@@ -107,6 +110,7 @@ _PLACES = {
     "every_moment": "losses",
     "fit": "trainers.loop.fit",
     "fold_batchnorm": "deploy",
+    "from_nir": "deploy",
     "kl_divergence": "losses",
     "kld_loss": "losses",
     "load": "data",
@@ -120,6 +124,8 @@ _PLACES = {
     "set_time_steps": "folding",
     "spike": "surrogates",
     "tet": "losses",
+    "to_nir": "deploy",
+    "to_onnx": "deploy",
     "weights_digest": "trainers.loop.weights",
 }
 __all__ = list(_PLACES)

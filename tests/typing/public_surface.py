@@ -49,6 +49,7 @@ from snnbook import (
     every_moment,
     fit,
     fold_batchnorm,
+    from_nir,
     kl_divergence,
     kld_loss,
     load,
@@ -62,6 +63,8 @@ from snnbook import (
     set_time_steps,
     spike,
     tet,
+    to_nir,
+    to_onnx,
     weights_digest,
 )
 
@@ -91,6 +94,10 @@ snn: SpikingNetwork = build_snn(settings, 10, in_channels=1)
 ann: nn.Module = build_ann(settings, 10, in_channels=1)
 backbone: nn.Module = build_backbone("vgg11", 10, activation=nn.ReLU, width=8)
 folded: nn.Module = fold_batchnorm(snn)
+graph = to_nir(snn, torch.rand(4, 3, 8, 8), "snntorch")
+written: Path = to_onnx(snn, (3, 8, 8), int8=True).save("network.onnx")
+unlike: int = graph.differing
+back: SpikingNetwork = from_nir(graph.save("network.nir"), time_steps=4).network
 
 outputs, labels = torch.rand(2, 5, 3), torch.zeros(5, dtype=torch.int64)
 losses: list[Tensor] = [

@@ -70,10 +70,10 @@ def to_nir(network: SpikingNetwork, sample: Tensor | tuple[int, ...], target: st
         UserError: no such target; a layer, reset or operation that cannot be written; nir is not installed.
     """
     reader = target_named(target)
-    nir = package("nir", "writes graphs of NIR")
     network = wiring.checked_network(network)
     images = wiring.sample_of(sample, network)
     drawn = wiring.draw(network, images)
+    nir = package("nir", "writes graphs of NIR")
     graph = _Writer(nir, drawn, target, reader, network.time_steps).graph()
     return _tried(network, images, drawn, graph, target, reader)
 

@@ -22,6 +22,7 @@ from snnbook.neurons import IF, LIF
 
 NORSE_STEP = 1e-3  # norse's export writes dt / (1 / tau): seconds in units of its step
 SOURCES = ("nir", *TARGETS)
+LEAST = 1e-30  # of a decay: no memory to speak of
 VECTOR = "vector_"  # takes [B, N, 1, 1] to [B, N]
 KNOWN = "Input, Output, Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, LIF and IF"
 
@@ -224,7 +225,7 @@ class _Rules:
             raise UserError(
                 f"{name} in the graph has tau = {number['tau']:g}, too short for steps of {self.dt:g} s"
             )
-        decay = math.exp(-1 / steps) if self.target.steps else 1 - 1 / steps
+        decay = max(math.exp(-1 / steps), LEAST) if self.target.steps else 1 - 1 / steps
         gain = number["r"] / steps if self.target.obeys_r else self.target.gain(decay)
         threshold = number["v_threshold"] - number["v_reset"]
         if not self.target.steps and decay < 1 and math.isclose(gain, 1 - decay, rel_tol=1e-6):
