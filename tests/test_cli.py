@@ -112,14 +112,13 @@ def test_run_bare_then_list_and_report(here, capsys):
     code, out, err = call(capsys, "run", "demo/snn", "--bare", *PLACES)
     assert (code, err) == (0, "")
     assert f"It stands since {made['created']}" in out
-    _, out, _ = call(capsys, "list", "--results", "results")
-    assert "demo/snn   SNN alone  [seeds run: quick 1/1]" in out
-    assert "[seeds run: quick 0/1]" in out
+    _, out, _ = call(capsys, "list", "demo", "--results", "results")
+    assert "  demo/snn   quick 1/1\n    SNN alone\n  demo/long  quick 0/1\n    Never ends\n" in out
     _, out, _ = call(capsys, "report", "demo", "--results", "results")
     assert f"{made['metrics']['snn']['last']:.1f}" in out
     assert "not run" in out
     _, out, _ = call(capsys, "report", "demo", "--results", "results", "--format", "csv")
-    assert f"demo/snn,SNN alone,snn,92.39,,{made['metrics']['snn']['last']},,1," in out
+    assert f"demo/snn,SNN alone,snn,quick,digits,10,92.39,,{made['metrics']['snn']['last']},," in out
     _, out, _ = call(capsys, "report", "--results", "results", "--format", "markdown", "--best")
     assert "| SNN alone | SNN |" in re.sub(" +", " ", out)
 

@@ -15,36 +15,48 @@ EXECUTORS = ("slurm", "kubernetes")
 
 EXAMPLES = dedent("""\
     examples:
-      snnbook list                                  every table, its rows, and which of them have been run
-      snnbook run joint-table4/snn                  train one row in the quick profile, seed 0
-      snnbook run joint-table4/snn --seed 1         another seed
+      snnbook list                            the tables, and how much has been run
+      snnbook list joint-table4               the rows of one
+      snnbook run joint-table4/snn            train a row: quick profile, seed 0
+      snnbook run joint-table4/snn --seed 1   another seed
+      snnbook run joint-table4                every row of the table, in turn
       snnbook run joint-table4/snn --set recipe.epochs=2
-                                                    try something; it never passes for the table's row
+                                              try something; it never passes for
+                                              the table's row
       snnbook run joint-table4/all --profile lab --data data
-                                                    on CIFAR-10 in the folder data, for one GPU
-      torchrun --nproc-per-node 4 -m snnbook run joint-table4/all --profile paper --data data
-                                                    one run on four GPUs
-      snnbook reproduce --dry-run                   every row and seed that has no record yet
-      snnbook report joint-table4                   the paper's numbers beside ours
-      snnbook claims                                what the papers claim, and what our runs say of it
-      snnbook receipt --results mine                your runs beside the book's, on one page
-      snnbook doctor                                what is installed, which device, where data is read
+                                              on CIFAR-10 in the folder data, for
+                                              one GPU
+      torchrun --nproc-per-node 4 -m snnbook run joint-table4/all \\
+          --profile paper --data data         one run on four GPUs
+      snnbook reproduce --dry-run             what has no record yet, and an
+                                              estimate of the hours
+      snnbook report joint-table4             the paper's numbers beside ours
+      snnbook claims                          what papers claim, what our runs say
+      snnbook receipt --results mine          your runs beside the book's
+      snnbook doctor                          what is installed, which device,
+                                              where data is read
 
-    A run that was interrupted or killed goes on where it was when the same command is given again.
-    Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 and 143 interrupted.
-    --debug shows the traceback of what failed.
-    Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of your own tables;
-    OMP_NUM_THREADS is the number of threads of a run, which is chosen by its size and by what is free otherwise.
+    A run that was interrupted or killed goes on where it was when the same command
+    is given again.
+    Exit codes: 0 done, 1 failed, 2 bad input (one line says what), 130 and 143
+    interrupted.  --debug shows the traceback of what failed.
+    Environment: SNNBOOK_DATA names the data folder, SNNBOOK_EXPERIMENTS a folder of
+    your own tables; OMP_NUM_THREADS is the number of threads of a run, which is
+    chosen by its size and by what is free otherwise.
     """)
 
 
 RUN = dedent("""\
-    Train one row of a table; do nothing if its record stands, go on if it was interrupted.
+    Train rows of a table, or all rows of one that can be run; do nothing where a
+    record stands, go on where a run was interrupted.  'snnbook reproduce' trains
+    all seeds, several runs at a time.
 
-    Under torchrun all processes, on one node or several, train this one run together: always --bare, each on
-    a GPU of its own or on the CPU.  recipe.batch_size counts the images of all of them (method.batch_size of
-    SASTC those of each), and --set recipe.sync_batchnorm=true makes their BatchNorms one, so that the loss
-    curve is that of a single process.  --work, --results and --data must be folders that all nodes see.
+    Under torchrun all processes, on one node or several, train each run together:
+    always --bare, each on a GPU of its own or on the CPU.  recipe.batch_size counts
+    the images of all of them (method.batch_size of SASTC those of each), and
+    --set recipe.sync_batchnorm=true makes their BatchNorms one, so that the loss
+    curve is that of a single process.  --work, --results and --data must be folders
+    that all nodes see.
     """)
 
 
@@ -70,25 +82,25 @@ def parser() -> Parser:
     raw = argparse.RawDescriptionHelpFormatter
     top = Parser(
         prog="snnbook",
-        description="Rerun the tables of papers on spiking neural networks, and trace every number to its run.",
+        description="Rerun the tables of papers on spiking neural networks, and trace every number to\nits run.",
         epilog=EXAMPLES,
         formatter_class=raw,
     )
     top.add_argument("--version", action="version", version=f"snnbook {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
 
-    listing = commands.add_parser("list", help="the tables, their rows, and what has been run")
-    listing.add_argument("table", nargs="?", help="one table; all by default")
-    listing.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    listing = commands.add_parser("list", help="the tables or the rows of one, and what has been run")
+    listing.add_argument("table", nargs="?", metavar="TABLE", help="its rows; all tables by default")
+    listing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
     listing.set_defaults(command=does.list_tables)
 
     running = commands.add_parser(
         "run",
-        help="train a row of a table and write its record",
+        help="train rows of a table, or all, and write their records",
         description=RUN,
         formatter_class=raw,
     )
-    text = "<table>/<row>, see 'snnbook list'; several run in turn"
+    text = "<table>/<row>, or a table for all of its rows; see 'snnbook list'; several run in turn"
     running.add_argument("run_ids", nargs="+", metavar="ID", help=text)
     running.add_argument(
         "--seed",
@@ -132,8 +144,8 @@ def parser() -> Parser:
 
     reproducing = commands.add_parser(
         "reproduce",
-        help="train every row of every table that has no record yet",
-        description="Train every row and seed that has no record yet, several at a time; name those that failed.",
+        help="train all rows that have no record yet",
+        description="Train every row and seed that has no record yet, several at a time; name\nthose that failed.",
         formatter_class=raw,
     )
     reproducing.add_argument("tables", nargs="*", metavar="TABLE", help="only these; all by default")
@@ -155,30 +167,37 @@ def parser() -> Parser:
         "--executor", choices=EXECUTORS, help="submit to a cluster, see workflow/profiles (this machine)"
     )
     reproducing.add_argument("--bare", action="store_true", help="without notebooks, as quick always is")
-    reproducing.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    text = "say what would be run, with an estimate of the hours; without --profile, of all profiles"
+    reproducing.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=text,
+    )
     reproducing.set_defaults(command=does.reproduce)
 
     reporting = commands.add_parser("report", help="a table of a paper beside ours")
-    reporting.add_argument("table", nargs="?", help="one table; all by default")
+    reporting.add_argument("table", nargs="?", metavar="TABLE", help="one table; all by default")
     _profile(reporting)
     _recipe(reporting)
     reporting.add_argument("--best", action="store_true", help="accuracy of the best epoch, not of the last")
     formats = ("text", "markdown", "csv", "latex")
-    reporting.add_argument("--format", choices=formats, default="text", help="(text)")
-    reporting.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    reporting.add_argument("--format", choices=formats, default="text", help="how it is printed (text)")
+    reporting.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
     reporting.set_defaults(command=does.report)
 
     claiming = commands.add_parser(
         "claims",
         help="what the papers claim, and the verdicts of our runs",
-        description="Test the papers' claims on records: holds, does not hold, undecided, did not learn or\n"
-        "not run.  The quick profile is a rehearsal and gives no verdicts.",
+        description="Test the papers' claims on records: holds, does not hold, undecided, did not\n"
+        "learn or not run.  The quick profile is a rehearsal and gives no verdicts.",
         formatter_class=raw,
     )
     claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="only these; all by default")
     _profile(claiming, "desk")
-    claiming.add_argument("--format", choices=("text", "markdown"), default="text", help="(text)")
-    claiming.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    claiming.add_argument(
+        "--format", choices=("text", "markdown"), default="text", help="how it is printed (text)"
+    )
+    claiming.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
     claiming.set_defaults(command=does.claims)
 
     receiving = commands.add_parser(
@@ -199,7 +218,7 @@ def parser() -> Parser:
         help="whether records, tables and ledgers fit together",
         description="Read everything that is committed; print a line for each problem.",
     )
-    auditing.add_argument("--results", type=Path, metavar="DIR", help="folder of records")
+    auditing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
     auditing.add_argument(
         "--migrate", action="store_true", help="bring records of an older schema up to date first"
     )
@@ -208,14 +227,17 @@ def parser() -> Parser:
     benching = commands.add_parser(
         "bench",
         help="training speed against the limit and other libraries",
-        description="Ratios of interleaved measurements on this machine, printed and written as a record each:\n"
+        description="Ratios of interleaved measurements on this machine, printed and written as a\n"
+        "record each:\n\n"
         "layer   the neurons alone: T = 2, 4, 8, 32\n"
-        "step    a training step of ResNet-18 beside the ANN's, snnTorch's and SpikingJelly's\n"
+        "step    a training step of ResNet-18 beside the ANN's, snnTorch's,\n"
+        "        SpikingJelly's\n"
         "joint   Joint A-SNN beside an ANN's step and an SNN's\n"
         "sastc   SASTC beside plain distillation\n"
         "growth  how cost grows with T, batch and width\n"
         "busy    two trainings at once on the cores of one, by what idle threads do\n"
-        "whole   networks compiled whole; takes minutes to compile, so it is measured when named",
+        "whole   networks compiled whole; takes minutes to compile, so it is measured\n"
+        "        when named",
         formatter_class=raw,
     )
     benching.add_argument("groups", nargs="*", metavar="GROUP", help="only these; all but 'whole' by default")

@@ -10,34 +10,25 @@ from snnbook.trainers.loop import processes
 
 
 def list_tables(arguments: argparse.Namespace) -> None:
-    """Every row with its label and, by profile, how many of the table's seeds have a record."""
-    from snnbook.experiments.runs.record import records
+    """The tables, or the rows of one."""
+    from snnbook.cli import listing
     from snnbook.experiments.tables import tables
 
-    chosen = tables.names() if arguments.table is None else [arguments.table]
-    if not chosen:
+    if arguments.table is not None:
+        lines = listing.of_rows(arguments.table, arguments.results)
+    elif tables.names():
+        lines = listing.of_tables(arguments.results)
+    else:
         raise UserError(f"no tables in {tables.folder()}; expected *.yaml files there")
-    for name in chosen:
-        table = tables.load(name)
-        print(f"{table.id}: {table.title} ({table.source})")
-        width = max(len(f"{table.id}/{row.id}") for row in table.rows)
-        for row in table.rows:
-            owner, trained = tables.find(f"{table.id}/{row.id}")
-            done = []
-            for profile in owner.profiles:
-                seeds = owner.seeds_in(profile)
-                count = len(records(f"{owner.id}/{trained.id}", profile, seeds, arguments.results))
-                waits = profile in trained.waits and not count
-                done.append(f"{profile} {'waits' if waits else f'{count}/{len(seeds)}'}")
-            same = f" (= {row.same})" if row.same else ""
-            run = f"{table.id}/{row.id}".ljust(width)
-            print(f"  {run}  {row.label}{same}  [seeds run: {', '.join(done)}]")
-            for reason in dict.fromkeys(trained.waits.values()):
-                print(f"  {' ' * width}  waits: {reason}")
+    for line in lines:
+        print(line)
+    if arguments.table is None:
+        print("\nruns with a record / all; snnbook list TABLE shows its rows")
+    _tell_records(arguments.results)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs of a row or several, by their notebook or bare; one of several that fails does not stop the others."""
+    """Runs of rows or tables, by their notebook or bare; one of several that fails does not stop the others."""
     from contextlib import nullcontext
 
     from snnbook.experiments.matrix.cards import own_card
@@ -45,10 +36,12 @@ def run(arguments: argparse.Namespace) -> None:
     from snnbook.experiments.runs.notebook import NotebookFailed
 
     failed = 0
+    runs = _asked(arguments)
     end_with_owner()
     with own_card() if arguments.own_card else nullcontext():
-        runs = [(run_id, seed) for run_id in arguments.run_ids for seed in arguments.seed]
-        for run_id, seed in runs:
+        for number, (run_id, seed) in enumerate(runs, 1):
+            if len(runs) > 1 and not (processes.rank() or arguments.quiet):
+                print(f"[{number}/{len(runs)}] {run_id}, seed {seed}", flush=True)
             try:
                 _run(arguments, run_id, seed)
             except (UserError, NotebookFailed) as error:
@@ -58,6 +51,28 @@ def run(arguments: argparse.Namespace) -> None:
                 failed += 1
     if failed:
         sys.exit(1)
+
+
+def _asked(a: argparse.Namespace) -> list[tuple[str, int]]:
+    """Rows and seeds, in turn; a table stands for all of its rows that can be run in this profile."""
+    from snnbook.experiments.matrix import plan
+    from snnbook.experiments.tables import tables
+
+    runs: dict[tuple[str, int], None] = {}
+    for name in a.run_ids:
+        if name not in tables.names():
+            runs |= dict.fromkeys((name, seed) for seed in a.seed)
+            continue
+        tasks = plan.matrix(a.profile, [name], a.seed, a.results, a.work, a.data)
+        reasons = dict.fromkeys(task.waits for task in tasks if task.waits)
+        ready = [(task.name, task.seed) for task in tasks if not task.waits]
+        if not ready:
+            raise UserError(f"no row of {name} can be run in the {a.profile} profile: {next(iter(reasons))}")
+        runs |= dict.fromkeys(ready)
+        if reasons and not (processes.rank() or a.quiet):
+            waiting = len({task.name for task in tasks if task.waits})
+            print(f"{waiting} rows of {name} wait: {'; '.join(reasons)}", file=sys.stderr)
+    return list(runs)
 
 
 def _run(a: argparse.Namespace, run_id: str, seed: int) -> None:
@@ -136,13 +151,18 @@ def report(arguments: argparse.Namespace) -> None:
     from snnbook import experiments
     from snnbook.experiments.tables import tables
 
+    csv = arguments.format == "csv"
     for index, name in enumerate(tables.names() if arguments.table is None else [arguments.table]):
         which = "best" if arguments.best else "last"
         made = experiments.report(
             name, arguments.profile, recipe=arguments.recipe, which=which, results=arguments.results
         )
-        print("\n" if index and arguments.format != "csv" else "", end="")
-        print(getattr(made, arguments.format)(), end="" if arguments.format == "csv" else "\n")
+        shown = getattr(made, arguments.format)()
+        if csv and index:  # one head for all
+            shown = shown.partition("\n")[2]
+        print("\n" if index and not csv else "", end="")
+        print(shown, end="" if csv else "\n")
+    _tell_records(arguments.results, arguments.format)
 
 
 def claims(arguments: argparse.Namespace) -> None:
@@ -151,6 +171,7 @@ def claims(arguments: argparse.Namespace) -> None:
 
     found = judge.judged(arguments.profile, arguments.claims, arguments.results)
     print(getattr(verdicts, arguments.format)(found))
+    _tell_records(arguments.results, arguments.format)
 
 
 def receipt(arguments: argparse.Namespace) -> None:
@@ -191,6 +212,17 @@ def doctor(arguments: argparse.Namespace) -> None:
     print(text)
     if not works:
         sys.exit(1)
+
+
+def _tell_records(results: Path | None, form: str = "text") -> None:
+    """Where records were read, if nobody said where and it is not below the current folder."""
+    from snnbook.experiments.runs import record
+
+    places = [place.absolute() for place in record.places(results)]
+    if results is None and not any(place.is_relative_to(Path.cwd()) for place in places):
+        said = " and ".join(map(str, places))
+        line = f"records read from {said}; --results names another folder"
+        print(line, file=sys.stdout if form == "text" else sys.stderr)  # no program would expect it
 
 
 def _short(path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from snnbook.experiments.evidence import claims, grid, judge, paired
 from snnbook.experiments.evidence.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNLEARNED, Verdict
 
-COLUMNS = ("claim", "paper", "ours", "on", "sees", "unit", "verdict", "why", "source")
+COLUMNS = ("claim", "paper", "ours", "on", "profile", "sees", "unit", "verdict", "why", "source")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ def cells(found: Sequence[Verdict]) -> list[list[str]]:
             claims.size(verdict.claim),
             verdict.ours(),
             verdict.on() or "n/a",
+            verdict.profile,
             sees(verdict),
             verdict.claim.unit,
             verdict.word,
@@ -101,8 +102,8 @@ def sees(verdict: Verdict) -> str:
 
 
 def text(found: Sequence[Verdict]) -> str:
-    """For the terminal: a paragraph a claim, and the count."""
-    blocks = []
+    """For the terminal: whose records, a paragraph a claim, and the count."""
+    blocks = [judged_by(found)]
     for verdict in found:
         claim = verdict.claim
         lines = [f"{verdict.word}: {claim.id} ({claim.source})", f"  {claim.says}"]
@@ -119,6 +120,15 @@ def text(found: Sequence[Verdict]) -> str:
             lines.append(f"  {verdict.why}")
         blocks.append("\n".join(lines))
     return "\n\n".join([*blocks, counts(found), by_chance(found)])
+
+
+def judged_by(found: Sequence[Verdict]) -> str:
+    """``Judged by records of the desk profile, on cifar10 and digits.``"""
+    profiles = " and ".join(dict.fromkeys(verdict.profile for verdict in found))
+    records = [made for verdict in found if verdict.estimate for made in verdict.estimate.records]
+    data = " and ".join(sorted({made.data["name"] for made in records}))
+    where = f"on {data}" if data else "of which there are none yet"
+    return f"Judged by records of the {profiles} profile, {where}."
 
 
 def markdown(found: Sequence[Verdict]) -> str:

@@ -103,7 +103,7 @@ class Matrix:
         lines.append(
             f"disk: {disk} in {self.work}, {shutil.disk_usage(_existing(self.work)).free / 1e9:.0f} GB free"
         )
-        return lines + self._missing()
+        return [*lines, f"records: in {self.results}", *self._missing()]
 
     def _time(self, guess: Forecast) -> str:
         notes = (
@@ -126,7 +126,7 @@ class Matrix:
     def estimate(self) -> str:
         """Runs and hours in one line."""
         if not self.steps:
-            return f"{self.profile}: nothing left to do"
+            return f"{self.profile}: nothing to run"
         guess = forecast(self.steps, self.profile, self.results, 0 if self.warm else START)
         seconds = (
             f"about {duration(guess.seconds)} on {' or '.join(guess.devices)}" if guess.devices else "unknown"
@@ -155,7 +155,7 @@ class Matrix:
                 ]
                 size = location.megabytes(name)
                 lines.append(f"missing: {name}, {size}, in {folder}; to download it: {shlex.join(ask)}")
-        return lines or ["missing: no data"]
+        return [f"data: in {folder}", *(lines or ["missing: no data"])]
 
 
 def prepare(

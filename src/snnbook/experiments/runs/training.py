@@ -15,7 +15,7 @@ from snnbook.analysis import epoch_notes, rehearse
 from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.experiments.runs import making, record, share
-from snnbook.experiments.runs.job import Run, digest
+from snnbook.experiments.runs.job import BUNDLED, Run, digest
 from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Origin, Record
 from snnbook.experiments.runs.standing import standing
@@ -104,6 +104,8 @@ def train(run: Run, context: Context, patience: float | None = None) -> None:
         if not world.decide(claim):  # else the process we waited for did it
             _check_same(name, world)
             context.say(f"{run.id}, seed {run.seed}, {run.profile} profile, {_where(context)}")
+            if not run.results.is_relative_to(Path.cwd()):  # nobody may have named the folders
+                context.say(f"record goes to {run.results}, checkpoints to {run.work}; {_data(run, context)}")
             _train(run, context, data, parents, name)
 
 
@@ -248,6 +250,12 @@ def _check_same(name: str, world: World) -> None:
             f"processes are at different runs ({', '.join(found)}); "
             "expected the same command, tables and data on all nodes"
         )
+
+
+def _data(run: Run, context: Context) -> str:
+    if run.data_name in BUNDLED:
+        return "data came with a package"
+    return f"data from {context.root or datasets.default_root()}"
 
 
 def _where(context: Context) -> str:

@@ -1,0 +1,77 @@
+"""What ``snnbook list`` prints: the tables, a line each, or the rows of one, within the terminal's width."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import wrap
+
+from snnbook.experiments.runs import record
+from snnbook.experiments.tables import tables
+from snnbook.experiments.tables.tables import Row, Table
+
+UNBOUND = 10_000  # columns, where no terminal cuts lines
+HEAD = ("table", "rows", *tables.PROFILES, "title")
+
+
+def width() -> int:
+    """Columns of the terminal, or of what ``COLUMNS`` says; where output goes to a file, no line is cut."""
+    return max(40, shutil.get_terminal_size((UNBOUND, 24)).columns)
+
+
+def of_tables(results: Path | None) -> Iterator[str]:
+    """A line for each table: its rows, by profile how many runs have a record of how many, and its title."""
+    grid = [HEAD]
+    for name in tables.names():
+        table = tables.load(name)
+        counts = [_all_counted(table, profile, results) for profile in tables.PROFILES]
+        grid.append((name, str(len(table.rows)), *counts, table.title))
+    wide = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    for name, *numbers, title in grid:
+        cells = [cell.rjust(w) for cell, w in zip(numbers, wide[1:-1], strict=True)]
+        yield _cut("  ".join([name.ljust(wide[0]), *cells, title]), width())
+
+
+def of_rows(name: str, results: Path | None) -> Iterator[str]:
+    """The title of the table ``name``; for each row its id, its label, and by profile how many seeds were run."""
+    table = tables.load(name)
+    yield from wrap(f"{table.id}: {table.title} ({table.source})", width())
+    longest = max(len(f"{table.id}/{row.id}") for row in table.rows)
+    for row in table.rows:
+        owner, trained = tables.find(f"{table.id}/{row.id}")
+        counts = [f"{profile} {_counted(owner, trained, profile, results)}" for profile in owner.profiles]
+        same = f" (= {row.same})" if row.same else ""
+        run = f"{table.id}/{row.id}".ljust(longest)
+        line = f"  {run}  {', '.join(counts)}"
+        yield from [line] if len(line) <= width() else [f"  {run.rstrip()}", f"    {', '.join(counts)}"]
+        yield from _indented(row.label + same)
+        for reason in dict.fromkeys(trained.waits.values()):
+            yield from _indented(f"waits: {reason}")
+
+
+def _all_counted(table: Table, profile: str, results: Path | None) -> str:
+    """``12/36``: runs that have a record, of those that can be run in this profile; a dash where none can."""
+    done = asked = 0
+    for row in table.rows:
+        owner, trained = tables.find(f"{table.id}/{row.id}")
+        made = _made(owner, trained, profile, results)
+        done += made
+        if (profile in owner.profiles and profile not in trained.waits) or made:
+            asked += len(owner.seeds_in(profile))
+    return f"{done}/{asked}" if asked else "-"
+
+
+def _counted(owner: Table, trained: Row, profile: str, results: Path | None) -> str:
+    made = _made(owner, trained, profile, results)
+    return "waits" if profile in trained.waits and not made else f"{made}/{len(owner.seeds_in(profile))}"
+
+
+def _made(owner: Table, trained: Row, profile: str, results: Path | None) -> int:
+    return len(record.records(f"{owner.id}/{trained.id}", profile, owner.seeds_in(profile), results))
+
+
+def _indented(text: str) -> list[str]:
+    return wrap(text, width(), initial_indent="    ", subsequent_indent="    ")
+
+
+def _cut(line: str, longest: int) -> str:
+    return line if len(line) <= longest else f"{line[: longest - 3].rstrip()}..."

@@ -1,0 +1,226 @@
+"""The command line as a reader meets it: tables first, within the terminal, defaults said, estimates called so."""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claim_cases import made
+from snnbook import cli, files
+from snnbook.cli import arguments as words
+from snnbook.cli import listing
+from snnbook.errors import UserError
+from snnbook.experiments.evidence import paired
+from snnbook.experiments.runs import notebook, record
+from snnbook.experiments.runs.job import resolve
+from snnbook.experiments.tables import tables
+
+TABLE = """\
+id: {id}
+paper: somebody
+title: A table with a title of many words, more than a narrow terminal shows in one line
+source: "Somebody 2020, Table 1"
+seeds: [0, 1]
+base:
+  data: {{name: digits, size: 8, train_per_class: 2, test_limit: 20}}
+  network: {{name: convnet, width: 4, time_steps: 1}}
+  recipe: {{epochs: 3, batch_size: 10}}
+profiles: {{quick: {{}}, desk: {{}}, lab: {{}}}}
+rows:
+  - {{id: snn, label: SNN alone, method: {{name: direct}}, paper: {{snn: 92.39}}}}
+  - {{id: ann, label: ANN alone, method: {{name: direct, train: ann}}}}
+  - {{id: later, label: Cannot be run, method: {{name: direct}}, waits: data that are somewhere else}}
+"""
+COMMANDS = ("", "list", "run", "reproduce", "report", "claims", "receipt", "check", "bench", "doctor")
+
+
+@pytest.fixture
+def here(put_tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "folder", lambda: tmp_path / "results")
+    monkeypatch.setattr(files, "results", lambda: tmp_path / "results")
+    return put_tables(demo=TABLE.format(id="demo"), other=TABLE.format(id="other"))
+
+
+def put(folder, run, seed, accuracy, profile):
+    """A record as the table asks for it in this profile."""
+    asked = resolve(run, seed, profile, results=folder)
+    config = json.loads(json.dumps(asked.settings.as_dict()))
+    one = dataclasses.replace(made(run, seed, accuracy), profile=profile, asked=asked.asked, config=config)
+    record.write(one, asked.record_path)
+
+
+def call(capsys, *arguments):
+    try:
+        code = cli.main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+# Help and lists
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_reads_well_in_eighty_columns(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = call(capsys, *filter(None, [command]), "--help")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_every_command_of_the_parser_is_asked_for_its_help():
+    (commands,) = [a for a in words.parser()._actions if a.dest == "==SUPPRESS==" and a.choices]
+    assert set(commands.choices) == set(COMMANDS[1:])
+
+
+def test_tables_come_first_a_line_each(here, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    put(here / "results", "demo/snn", 0, 90.0, "quick")
+    put(here / "results", "demo/snn", 1, 90.0, "lab")
+    _, out, err = call(capsys, "list")
+    head, demo, other, empty, more = out.splitlines()
+    assert head.split() == ["table", "rows", "quick", "desk", "lab", "paper", "title"]
+    assert demo.split()[:6] == ["demo", "3", "1/2", "0/4", "1/4", "-"]
+    assert other.split()[:6] == ["other", "3", "0/2", "0/4", "0/4", "-"]
+    assert (empty, err) == ("", "") and "snnbook list TABLE" in more
+
+
+@given(columns=st.integers(40, 200))
+@settings(deadline=None, max_examples=25)
+def test_lists_stay_within_the_terminal(columns):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        lines = [*listing.of_tables(None), *listing.of_rows("sastc-table7", None)]
+        words_alone = [line for line in lines if len(line.split()) == 1]  # an id is not broken
+        assert all(len(line) <= columns for line in lines if line not in words_alone)
+
+
+def test_where_no_terminal_is_nothing_is_cut(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: (_ for _ in ()).throw(OSError()))
+    (line,) = [line for line in listing.of_tables(None) if line.startswith("one-protocol ")]
+    assert line.endswith(tables.load("one-protocol").title)
+
+
+def test_rows_of_a_table_are_listed_on_request(here, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = call(capsys, "list", "demo")
+    later = ["  demo/later  quick waits, desk waits, lab waits", "    Cannot be run"]
+    assert "\n".join([*later, "    waits: data that are somewhere else\n"]) in out
+    assert "(Somebody 2020, Table 1)" in " ".join(out.split())
+
+
+# Running a table
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Instead of training, what would be trained."""
+    seen = []
+
+    def execute(asked, **_):
+        if asked.id == "demo/ann":
+            raise UserError("no")
+        seen.append((asked.id, asked.seed))
+        put(asked.results, asked.id, asked.seed, 90.0, asked.profile)
+        return asked.folder / "run.ipynb"
+
+    monkeypatch.setattr(notebook, "execute", execute)
+    return seen
+
+
+def test_a_table_stands_for_its_rows(here, capsys, ran):
+    code, out, err = call(capsys, "run", "other", "--results", "r", "--work", "w")
+    assert (code, ran) == (0, [("other/snn", 0), ("other/ann", 0)])
+    assert "1 rows of other wait: data that are somewhere else" in err
+    assert "[1/2] other/snn, seed 0" in out and "[2/2] other/ann, seed 0" in out
+    code, out, _ = call(
+        capsys, "run", "other", "other/ann", "--seed", "0", "1", "--results", "r", "--work", "w"
+    )
+    assert code == 0 and ran[2:] == [("other/snn", 1), ("other/ann", 1)]
+    assert out.count("It stands since") == 2
+
+
+def test_one_row_that_fails_does_not_stop_its_table(here, capsys, ran):
+    code, _, err = call(capsys, "run", "demo", "--seed", "3", "4", "--results", "r", "--work", "w")
+    assert (code, ran) == (1, [("demo/snn", 3), ("demo/snn", 4)])
+    assert "snnbook: demo/ann, seed 3: no" in err and "snnbook: demo/ann, seed 4: no" in err
+
+
+def test_quiet_says_nothing_of_a_table_either(here, capsys, ran):
+    assert call(capsys, "run", "other", "--quiet", "--results", "r", "--work", "w") == (0, "", "")
+    assert call(capsys, "run", "other", "--quiet", "--results", "r", "--work", "w") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["run", "demu"], "no experiment 'demu'"),
+        (["run", "demo", "--profile", "paper"], "no row of demo can be run in the paper profile: "),
+        (["run", "demo/", "--bare"], "no experiment 'demo/'"),
+        (["list", "demo/snn"], "no table 'demo/snn'"),
+    ],
+)
+def test_what_is_no_table_is_told_in_a_line(here, capsys, asked, told):
+    code, out, err = call(capsys, *asked)
+    assert (code, out, err.count("\n")) == (2, "", 1) and told in err
+
+
+# Where things lie, and what numbers are
+
+
+@pytest.mark.parametrize("command", [["list"], ["report", "demo"], ["report", "demo", "--format", "csv"]])
+def test_elsewhere_the_default_is_said(here, capsys, monkeypatch, command):
+    _, out, err = call(capsys, *command)
+    assert err == ""
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    _, elsewhere, err = call(capsys, *command)
+    said = f"records read from {here / 'results'}; --results names another folder\n"
+    assert (elsewhere, err) == ((out, said) if "csv" in command else (out + said, ""))
+    assert call(capsys, *command, "--results", str(here / "results"))[2] == ""
+
+
+def test_claims_name_profile_and_data(tmp_path, capsys):
+    _, out, _ = call(capsys, "claims", "--results", str(tmp_path))
+    assert out.startswith("Judged by records of the desk profile, of which there are none yet.\n")
+    _, out, _ = call(capsys, "claims", "--profile", "paper", "--results", str(tmp_path))
+    assert out.startswith("Judged by records of the paper profile")
+    _, out, _ = call(capsys, "claims")
+    data = {one.data["name"] for one in record.below("desk")}
+    assert any(f"{name}" in out.splitlines()[0] for name in data)
+
+
+def test_a_spreadsheet_has_intervals_seeds_profile_and_data(here, capsys):
+    for seed, accuracy in enumerate((91.0, 94.0)):
+        put(here / "results", "demo/snn", seed, accuracy, "lab")
+    _, out, _ = call(capsys, "report", "--format", "csv", "--profile", "lab")
+    sheet = list(csv.DictReader(io.StringIO(out)))
+    assert len(sheet) == 6 and out.count("ours_low") == 1  # one head for all tables
+    line = sheet[0]
+    assert [line[name] for name in ("profile", "data", "n", "seeds")] == ["lab", "digits", "2", "0 1"]
+    half = paired.student(1) * 4.5**0.5 / 2**0.5
+    assert float(line["ours_low"]) == pytest.approx(92.5 - half)
+    assert float(line["ours_high"]) == pytest.approx(92.5 + half)
+    assert sheet[1]["seeds"] == sheet[1]["ours_low"] == "" and sheet[1]["n"] == "0"
+
+
+def test_hours_are_an_estimate_and_said_to_be_one(here, capsys, monkeypatch):
+    monkeypatch.setattr("snnbook.experiments.matrix.cards.cards", list)
+    _, out, _ = call(capsys, "reproduce", "demo", "--dry-run", "--profile", "lab")
+    assert "time: unknown" in out
+    put(here / "results", "demo/snn", 0, 90.0, "quick")
+    _, out, _ = call(
+        capsys, "reproduce", "demo", "--dry-run", "--profile", "lab", "--results", str(here / "results")
+    )
+    assert re.search(r"time: about [\d.]+ (min|h), .*4 runs by an estimate", out)
+    _, out, _ = call(capsys, "reproduce", "demo", "--dry-run", "--results", str(here / "results"))
+    assert re.search(r"^lab: 4 runs, by an estimate about", out, re.MULTILINE)
+    assert "paper: nothing to run" in out
