@@ -146,7 +146,7 @@ def _said(output: NotebookNode) -> str:
 
 
 def _pictures(cell: NotebookNode) -> int:
-    return sum("image/png" in output.get("data", {}) for output in cell.get("outputs", ()))
+    return sum("image/" in " ".join(output.get("data", {})) for output in cell.get("outputs", ()))
 
 
 def _text(text: str) -> Iterator[NotebookNode]:
