@@ -17,6 +17,11 @@ EXTRAS = {
     "run": ("run experiments as notebooks", ("papermill", "nbclient", "ipykernel", "snakemake")),
     "book": ("build the book", ("jupyter_book", "nbclient", "sphinx_exercise", "sphinx_proof")),
     "events": ("recordings of event cameras", ("spikingjelly", "eventcv", "h5py")),
+    "deploy": (
+        "export to simulators and ONNX",
+        ("nir", "nirtorch", "onnx", "onnxruntime", "onnxscript"),
+    ),
+    "neurobench": ("measure by NeuroBench's harness", ("neurobench",)),
     "bench": ("compare training speed", ("snntorch", "spikingjelly")),
     "dev": ("tests and lint", ("pytest", "hypothesis", "ruff", "mypy")),
 }
