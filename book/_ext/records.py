@@ -196,7 +196,9 @@ class ResultsDirective(SphinxDirective):
         reports = {each: report(name, each) for each in profiles}
         made = [each for each, found in reports.items() if any(line.ours for line in found.lines)]
         shown = [node for each in made for node in self.table(name, each)]
-        if not made:
+        if not made and profile is None and all(line.paper is None for line in reports[profiles[-1]].lines):
+            shown = [nodes.paragraph("", "", not_run())]
+        elif not made:
             shown = self.table(name, profiles[-1], columns="" if profile else "network paper ours")
         return nodes.section("", nodes.title(title, title), *shown, ids=[label], names=[label])
 
@@ -243,7 +245,8 @@ class ResultsDirective(SphinxDirective):
     def cell(self, line: Line, title: str, text: str, which: str) -> nodes.Node:
         """One entry: the row's name with its run id, a number with its provenance, or plain text."""
         if title == "row":
-            parts = [nodes.Text(line.label), nodes.literal(line.run, line.run, classes=["run-id"])]
+            label = line.label.replace(" = ", "\xa0=\xa0")  # "T = 4" stays on one line
+            parts = [nodes.Text(label), nodes.literal(line.run, line.run, classes=["run-id"])]
             if line.note:
                 parts.append(nodes.inline(line.note, line.note, classes=["note"]))
             return nodes.paragraph("", "", *parts)
