@@ -15,7 +15,7 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 3000
 endif
 
-.PHONY: help setup book course serve test pytest lint typecheck simulators reproduce bench gpu lock clean notebooks colab
+.PHONY: help setup book course serve test pytest lint typecheck simulators reproduce bench gpu lock clean notebooks colab pdf
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -67,6 +67,9 @@ simulators: | $(UV)  ## try exports in snnTorch, SpikingJelly, norse and sinabs,
 
 notebooks: $(READY)  ## strip outputs from notebooks, set their badge and install cell, write those for Colab
 	$(BIN)/python book/notebooks.py
+
+pdf: book  ## the book as _build/book.pdf, printed by Chromium or Chrome
+	$(BIN)/python book/pdf.py
 
 colab: $(READY) | $(UV)  ## run the notebooks for Colab outside of the checkout; OLD=1 with oldest versions, CHAPTERS="1 5"
 	UV=$(UV) $(BIN)/python book/elsewhere.py $(CHAPTERS) $(if $(OLD),--old _build/oldest)
