@@ -168,7 +168,7 @@ def _allocator(measured: bool) -> list[str]:
     state = "kept while training" if kept else "treated as this allocator or SNNBOOK_MALLOC has it"
     lines = [f"{allocator.name()}; freed blocks are {state}"]
     if measured:
-        cost = f"a block of 64 MiB costs {1e3 * allocator.block_seconds():.1f} ms"
-        lines.append(f"{cost}, and {1e3 * before:.1f} ms as this program found it" if kept else cost)
+        lines[0] += f"; one of 64 MiB costs {1e3 * allocator.block_seconds():.1f} ms"
+        lines[0] += f", and {1e3 * before:.1f} ms as this program found it" if kept else ""
     named = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("MALLOC_")]
     return lines + ([f"environment: {', '.join(named)}"] if named else [])
