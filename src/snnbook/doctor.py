@@ -26,6 +26,8 @@ EXTRAS = {
     "dev": ("tests and lint", ("pytest", "hypothesis", "ruff", "mypy")),
 }
 
+UNLOCKED = ("neurobench",)  # it brings packages that the project itself has no use for
+
 
 def screen(data: Path | None = None) -> tuple[str, bool]:
     """The report as text, and whether the base install works.
@@ -93,7 +95,8 @@ def _extras() -> list[str]:
     installed, lines = [], []
     for name, (purpose, modules) in EXTRAS.items():
         if missing := [module for module in modules if find_spec(module) is None]:
-            way = f"get it: make setup, or pip install -e '.[{name}]'"
+            locked = "make setup, or " if name not in UNLOCKED else ""
+            way = f"get it: {locked}pip install -e '.[{name}]'"
             lines.append(f"{name} ({purpose}): missing {', '.join(missing)}; {way}")
         else:
             installed.append(f"{name} ({purpose})")

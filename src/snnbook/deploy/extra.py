@@ -27,6 +27,7 @@ def package(name: str, purpose: str, extra: str = "deploy") -> ModuleType:
             if getattr(error, "name", None) == whole
             else f"fails ({one_line(error)[:120]})"
         )
+        locked = "make setup, or " if extra == "deploy" else ""  # the others are not in the lock
         raise UserError(
-            f"{whole}, which {purpose}, {reason}; get it: make setup, or pip install -e '.[{extra}]'"
+            f"{whole}, which {purpose}, {reason}; get it: {locked}pip install -e '.[{extra}]'"
         ) from error
