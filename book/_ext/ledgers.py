@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, fidelity, judge, ledger, spread, verdicts
 from snnbook.experiments.evidence.fidelity import Detail
-from snnbook.experiments.evidence.judge import NOT_RUN, Verdict
+from snnbook.experiments.evidence.judge import NOT_RUN, UNSEEN, Verdict
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs.record import folder
 from snnbook.experiments.tables import tables
@@ -137,7 +137,8 @@ class ClaimsDirective(LedgerDirective):
         if verdict.inside is not None:
             where = "inside" if verdict.inside else "outside"
             notes.append(nodes.inline("", f"the paper's size lies {where} the interval"))
-        notes += [nodes.inline("", why) for why in (_power(verdict), verdict.why) if why]
+        power = "" if verdict.word == UNSEEN else _power(verdict)  # of which its reason speaks
+        notes += [nodes.inline("", why) for why in (power, verdict.why) if why]
         for note in notes:
             note["classes"] = ["note"]
         return nodes.paragraph("", "", said(verdict), *notes)

@@ -15,6 +15,7 @@ LOOKS = {
     "holds": (PALETTE[0], "D"),
     "does not hold": (PALETTE[3], "X"),
     "undecided": (THRESHOLD, "o"),
+    "cannot be decided here": (THRESHOLD, "v"),
     "did not learn": ("#949494", "s"),
 }
 PLAIN = (PALETTE[0], "o")

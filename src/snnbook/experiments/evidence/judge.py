@@ -1,8 +1,9 @@
 """Verdicts: the one place that says whether what a paper claims holds.
 
 A claim holds if the 95 % interval of its expression's mean over seeds lies where its test says, does not hold if
-it lies wholly elsewhere, and is undecided otherwise.  There is no verdict where a network did not learn, and none
-from the rehearsal.
+it lies wholly elsewhere, and is undecided otherwise; where the seeds could not have seen a difference of the
+paper's size, it cannot be decided here.  There is no verdict where a network did not learn, and none from the
+rehearsal.
 """
 
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import tables
 
-HOLDS, FAILS, UNDECIDED, UNLEARNED, NOT_RUN = WORDS = (
-    *("holds", "does not hold", "undecided", "did not learn", "not run"),
+HOLDS, FAILS, UNDECIDED, UNSEEN, UNLEARNED, NOT_RUN = WORDS = (
+    *("holds", "does not hold", "undecided", "cannot be decided here", "did not learn", "not run"),
 )
 
 
@@ -29,7 +30,7 @@ class Verdict:
         claim, profile: whose it is.
         word: one of :data:`WORDS`.
         estimate: the claim's expression over seeds; None where it is not run.
-        why: the reason for "undecided", "did not learn" and "not run".
+        why: the reason, unless it holds or does not.
     """
 
     claim: Claim
@@ -93,7 +94,8 @@ def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> V
         return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
     low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
     said = word(low, high, claim.relation, claim.margin)
-    return Verdict(claim, profile, said, estimate, _doubt(claim, estimate) if said == UNDECIDED else "")
+    said, why = _doubt(claim, estimate) if said == UNDECIDED else (said, "")
+    return Verdict(claim, profile, said, estimate, why)
 
 
 def word(low: float, high: float, relation: str, margin: float) -> str:
@@ -127,17 +129,16 @@ def setting(estimate: Estimate) -> str:
     return f"{data}, {networks}, T = {steps}, {estimate.n} {seeds}"
 
 
-def _doubt(claim: Claim, estimate: Estimate) -> str:
-    """Why an interval decides nothing: it may be too wide for what the paper found."""
+def _doubt(claim: Claim, estimate: Estimate) -> tuple[str, str]:
+    """The word for an interval that decides nothing, and why: it may be too wide for what the paper found."""
     sees, size = estimate.sees, claim.size
     if claim.relation == "within":
-        return "the interval reaches both sides of the margin"
+        return UNDECIDED, "the interval reaches both sides of the margin"
     if size is not None and sees is not None and abs(size - claim.margin) < sees:
-        return (
-            f"it cannot be decided here: these seeds see differences from {sees:.{claim.digits}f} up, "
-            f"the paper's is {abs(size - claim.margin):.{claim.digits}f}"
-        )
-    return "the interval reaches both sides"
+        paper = abs(size - claim.margin)
+        seen, paper = (f"{number:.{claim.digits}f}" for number in (sees, paper))
+        return UNSEEN, f"these seeds see differences from {seen} up, the paper's is {paper}"
+    return UNDECIDED, "the interval reaches both sides"
 
 
 def _network(made: Record) -> str:

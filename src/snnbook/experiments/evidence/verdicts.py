@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnbook.experiments.evidence import claims, grid, judge, paired
-from snnbook.experiments.evidence.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNLEARNED, Verdict
+from snnbook.experiments.evidence.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNLEARNED, UNSEEN, Verdict
 
 COLUMNS = ("claim", "paper", "ours", "on", "profile", "sees", "unit", "verdict", "why", "source")
 
@@ -55,19 +55,19 @@ def verdicts(*names: str, results: Path | None = None) -> Verdicts:
 
 
 def counts(found: Sequence[Verdict]) -> str:
-    """``12 hold, 3 do not hold, 20 are undecided, 1 is of networks that did not learn, 9 are not run``."""
+    """How many verdicts have each word: ``12 hold, 3 do not hold, 20 are undecided, ..., 9 are not run``."""
     number = {word: sum(verdict.word == word for verdict in found) for word in judge.WORDS}
     return (
         f"{number[HOLDS]} hold, {number[FAILS]} do not hold, {number[UNDECIDED]} are undecided, "
+        f"{number[UNSEEN]} cannot be decided here, "
         f"{number[UNLEARNED]} are of networks that did not learn, {number[NOT_RUN]} are not run"
     )
 
 
 def by_chance(found: Sequence[Verdict]) -> str:
     """How many words to expect where nothing is true: ``of 20 tests with an interval, 1.0 would be ...``."""
-    tested = sum(
-        verdict.word in (HOLDS, FAILS, UNDECIDED) and verdict.estimate.half is not None for verdict in found
-    )
+    judged = (HOLDS, FAILS, UNDECIDED, UNSEEN)
+    tested = sum(verdict.word in judged and verdict.estimate.half is not None for verdict in found)
     wrong = (1 - paired.CONFIDENCE) * tested
     return (
         f"of {tested} tests with an interval, {wrong:.1f} would be decided by chance alone "
