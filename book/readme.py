@@ -1,4 +1,4 @@
-"""Write the result tables of README.md from the run records; ``--check`` only says whether they are up to date."""
+"""Write what README.md says of results from the run records; ``--check`` only says whether that is up to date."""
 
 import argparse
 import sys
@@ -6,11 +6,31 @@ import sys
 from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments import report
-from snnbook.experiments.evidence.report import NOT_RUN
+from snnbook.experiments.evidence import claims, judge
 
 # What verdicts rest on; the book has all tables.
-TABLES = {"tet-figure7": "desk"}
+TABLES = {"one-protocol": "desk", "tet-figure7": "desk"}
+# What each paper's method is for: the first of its claims that has been run speaks, as on the book's first page.
+QUESTIONS = {
+    "TET over one loss on the mean readout": (
+        "tet-beats-sdt-cifar100-t2",
+        "protocol-tet-helps",
+        "tet-beats-sdt-snn5",
+    ),
+    "Joint A-SNN over the SNN alone": ("joint-all-beat-alone",),
+    "SASTC over plain distillation": ("cifar100-sastc-beats-kd", "protocol-sastc-beats-kd"),
+}
 START, END = "<!-- results: written by book/readme.py -->", "<!-- end of results -->"
+
+
+def sentences() -> str:
+    """A line for each paper: what its method adds to the accuracy of the spiking network, found on what."""
+    lines = []
+    for question, names in QUESTIONS.items():
+        found = [judge.best(claims.find(name)) for name in names]
+        said = next((verdict for verdict in found if verdict.estimate), found[0])
+        lines.append(f"- {question}: {said.text()}.")
+    return "\n".join(lines)
 
 
 def tables() -> str:
@@ -19,14 +39,14 @@ def tables() -> str:
 
 
 def table(name: str, profile: str) -> str:
-    """The paper's numbers, ours, and the command of each row that the profile runs."""
+    """The paper's numbers, ours, and the command of each row that has been run."""
     found = report(name, profile)
     lines = [f"| row | network | paper | ours, {profile} | command |", "|---|---|---:|---:|---|"]
     options = "" if profile == "quick" else f" --profile {profile} --data data"
     for line in found.lines:
-        if line.waits:
+        if line.waits or not line.ours:
             continue
-        ours = f"{line.ours.text()} (n = {line.ours.n})" if line.ours else NOT_RUN
+        ours = f"{line.ours.text()} (n = {line.ours.n})"
         paper = "n/a" if line.paper is None else f"{line.paper:g}"
         cells = (line.label, line.network.upper(), paper, ours, f"`snnbook run {line.run}{options}`")
         lines.append(f"| {' | '.join(cells)} |")
@@ -45,7 +65,7 @@ def updated(text: str) -> str:
         raise UserError(
             f"README.md: expected the line {START!r} once and below it, once, {END!r}; put them back"
         )
-    return f"{before}{START}\n\n{tables()}\n\n{END}{after}"
+    return f"{before}{START}\n\n{sentences()}\n\n{tables()}\n\n{END}{after}"
 
 
 def main() -> int:

@@ -36,6 +36,12 @@ FIGURES = {
         {"snnbook": {"ratio": 1.0, "least": 0.9, "most": 1.2}, "other": {"absent": "not installed"}},
         "the limit",
     ),
+    "layer_times": lambda: plots.layer_times(
+        [
+            {"layer": "stem", "kind": "Conv2d", "forward": 0.002, "backward": 0.004},
+            {"layer": "optimizer", "kind": "Adam", "forward": 0.001, "backward": 0.0},
+        ]
+    ),
     "roofline": lambda: plots.roofline({"copy": (1, 8), "convolution": (1e3, 8)}, 1e10, 1e11),
     "lines": lambda: plots.lines(range(3), {"loss": [3, 2, 1]}, "update", "cross-entropy", markers=True),
     "lines with bands": lambda: plots.lines(

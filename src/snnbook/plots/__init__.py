@@ -21,7 +21,7 @@ from snnbook.plots.learning import learning_curves
 from snnbook.plots.neuron import compare_traces, firing_rates, potentials, surrogates, trace
 from snnbook.plots.pictures import images
 from snnbook.plots.rasters import raster
-from snnbook.plots.speed import ratios, roofline
+from snnbook.plots.speed import layer_times, ratios, roofline
 from snnbook.plots.tables import energies, table
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "gradient_at_reset",
     "heatmaps",
     "images",
+    "layer_times",
     "learning_curves",
     "lines",
     "loss_at_every_moment",

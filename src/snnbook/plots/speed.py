@@ -1,11 +1,14 @@
-"""Figures of time: ratios to a common measure, and the roofline."""
+"""Figures of time: ratios to a common measure, the roofline, and a step layer by layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from snnbook.plots.style import PALETTE, THRESHOLD, legend, panels, styled
+
+KINDS = {"Conv2d": "convolution", "BatchNorm2d": "BatchNorm", "LIF": "neurons", "MaxPool2d": "max-pooling"}
+COLORS = dict(zip([*KINDS.values(), "all else"], [*PALETTE[:4], THRESHOLD], strict=True))
 
 
 @styled
@@ -58,5 +61,28 @@ def roofline(operations: Mapping[str, tuple[float, float]], bandwidth: float, pe
         xlabel="arithmetic per byte moved (operations)",
         ylabel="best speed, billion operations/s",
     )
+    legend(axes)
+    return figure
+
+
+@styled
+def layer_times(rows: Sequence[Mapping[str, float | str]]) -> Figure:
+    """A training step in the order it happens: every layer forward, every layer backward, the optimizer.
+
+    Args:
+        rows: a layer each, as :func:`snnbook.bench.layer_times` returns them, in seconds.
+    """
+    figure, (axes,) = panels(height=2.6)
+    kinds = [KINDS.get(row["kind"], "all else") for row in rows]
+    whole = sum(row["forward"] + row["backward"] for row in rows)
+    for y, (way, direction) in enumerate((("forward", 1), ("backward", -1))):
+        widths = 1000 * np.array([row[way] for row in rows])[::direction]
+        colors = [COLORS[kind] for kind in kinds[::direction]]
+        left = np.cumsum(widths) - widths
+        axes.barh([y] * len(rows), widths, 0.6, left, color=colors, edgecolor="white", linewidth=0.6)
+    for kind, color in COLORS.items():
+        share = sum(row["forward"] + row["backward"] for row, k in zip(rows, kinds, strict=True) if k == kind)
+        axes.barh([0], [0], color=color, label=f"{kind}, {share / whole:.0%}")
+    axes.set(yticks=(0, 1), yticklabels=("forward", "backward"), ylim=(1.5, -0.5), xlabel="milliseconds")
     legend(axes)
     return figure
