@@ -1,6 +1,6 @@
 """A file of events, whatever its format, as :class:`Events`; or one line that says why not."""
 
-import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from snnbook import files
-from snnbook.data.events import formats
+from snnbook.data.events import formats, headers
 from snnbook.data.events.formats import Columns, FormatError
+from snnbook.data.events.headers import Header
 from snnbook.data.events.recording import Events, sensor_size
 from snnbook.errors import UserError, one_line
 
@@ -96,6 +97,8 @@ def _refused(path: Path) -> Columns:
 
 
 def _npz(path: Path) -> Columns:
+    if not zipfile.is_zipfile(path):  # which numpy would take for a pickle
+        raise FormatError("it is no archive of numpy's, or not all of one")
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
         return _arrays(dict(content))
 
@@ -120,34 +123,23 @@ def _arrays(content: dict[str, Any]) -> Columns:
 def _eventcv(path: Path) -> Columns:
     """eventcv guesses the unit of times unless told, and from the events the sensor of which a file is silent."""
     eventcv = needed("eventcv")
+    header = HEADERS[path.suffix.lower()](path)
     knows = path.suffix.lower() in (".aedat", ".aedat4")  # these always tell their camera
-    told = None if knows else _header(path)
     options = {} if knows else {"sensor_size": ROOMY}
     stream = eventcv.load(str(path), time_unit="us", **options)
     x, y, t, polarity = stream.numpy().astype(np.int64).T
-    sensor = tuple(map(int, stream.sensor_size)) if knows else told
-    return Columns(formats.unwrapped(t), x, y, polarity, sensor)
+    sensor = tuple(map(int, stream.sensor_size)) if knows else header.sensor
+    t = t if header.clock is None else formats.unwrapped(t, header.clock)
+    return Columns(t, x, y, polarity, sensor)
 
 
-def _header(path: Path) -> tuple[int, int] | None:
-    """Width and height from the lines at the top of Prophesee's files, which begin with ``%``."""
-    lines = []
-    with open(path, "rb") as content:
-        while (line := content.readline(1000)).startswith(b"%") and len(lines) < 1000:
-            lines.append(line.decode("latin-1").lower())
-    if not lines:
-        raise FormatError("it has no header")
-    text = "".join(lines)
-    found = re.search(r"geometry\W+(\d+)x(\d+)", text)
-    pair = (
-        found.groups() if found else [re.search(rf"\b{side}\W+(\d+)", text) for side in ("width", "height")]
-    )
-    if not all(pair):
-        return None
-    width, height = (int(side if isinstance(side, str) else side[1]) for side in pair)
-    return width, height
-
-
+# By what eventcv reads.
+HEADERS: dict[str, Callable[[Path], Header]] = {
+    ".aedat": lambda path: Header(clock=32),
+    ".aedat4": headers.aedat4,
+    ".dat": headers.prophesee,
+    ".raw": headers.prophesee,
+}
 SUFFIXES: dict[str, Callable[[Path], Columns]] = {
     ".aedat": _aedat,
     ".aedat4": _eventcv,
