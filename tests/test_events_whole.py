@@ -30,15 +30,15 @@ def saved(rows, path, eventcv):
 
 
 def events_or_one_line(path, content, rows):
-    """Whether it was read; then it is so many of the rows."""
+    """How many were read, the first ones of the rows; None if the file was refused."""
     path.write_bytes(content)
     try:
         found = read(path, BIG, sort=True).rows()
     except UserError as error:
         assert "\n" not in str(error) and len(str(error)) < 400
-        return False
+        return None
     assert np.array_equal(found, rows[: len(found)])
-    return True
+    return len(found)
 
 
 @CUT
@@ -49,17 +49,18 @@ def test_what_was_cut_off_is_told_unless_it_ends_with_an_event(tmp_path, eventcv
     body = content.index(b"% end\n") + 6 if kind != "dat" else content.rindex(b"\n") + 3
     path, place = tmp_path / ("a.dat" if kind == "dat" else "a.raw"), round(share * len(content))
     word = {"evt2": 4, "evt3": 2, "dat": 8}[kind]
-    was_read = events_or_one_line(path, content[:place], rows)
-    assert not was_read or (place >= body and (place - body) % word == 0) or content[:place].endswith(b"\n")
+    found = events_or_one_line(path, content[:place], rows)
+    assert found is None or (place >= body and (place - body) % word == 0) or content[:place].endswith(b"\n")
 
 
 @CUT
 @given(share=st.floats(0, 1))
-def test_a_part_of_an_aedat4_is_no_recording(tmp_path, eventcv, share):
+def test_an_aedat4_has_all_its_events_or_none(tmp_path, eventcv, share):
     rows = made(400, BIG, 60_000)
     content = saved(rows, tmp_path / "a.aedat4", eventcv)
     place = round(share * len(content))
-    assert not events_or_one_line(tmp_path / "a.aedat4", content[:place], rows) or place == len(content)
+    found = events_or_one_line(tmp_path / "a.aedat4", content[:place], rows)
+    assert found == 400 if place == len(content) else found in (400, None)  # behind them is a table
 
 
 def test_an_aedat4_without_a_table_ends_with_a_packet(tmp_path, eventcv):
@@ -71,19 +72,18 @@ def test_an_aedat4_without_a_table_ends_with_a_packet(tmp_path, eventcv):
     end = packets + 8 + struct.unpack_from("<i", content, packets + 4)[0]
     place = content.index(struct.pack("<q", end), 18, packets)
     stopped = content[:place] + struct.pack("<q", -1) + content[place + 8 : end]
-    assert events_or_one_line(tmp_path / "b.aedat4", stopped, rows)
-    assert len(read(tmp_path / "b.aedat4")) == 400
-    assert not events_or_one_line(tmp_path / "b.aedat4", stopped[:-1], rows)
-    assert not events_or_one_line(tmp_path / "b.aedat4", stopped + b"123", rows)
+    assert events_or_one_line(tmp_path / "b.aedat4", stopped, rows) == 400
+    assert events_or_one_line(tmp_path / "b.aedat4", stopped[:-1], rows) is None
+    assert events_or_one_line(tmp_path / "b.aedat4", stopped + b"123", rows) is None
 
 
 def test_a_part_of_an_archive_is_no_recording(tmp_path):
     content, rows = io.BytesIO(), made(40, BIG)
     np.savez(content, **dict(zip("txyp", rows.T, strict=True)), width=346, height=260)
     whole = content.getvalue()
-    assert events_or_one_line(tmp_path / "a.npz", whole, rows)
+    assert events_or_one_line(tmp_path / "a.npz", whole, rows) == 40
     for place in range(0, len(whole), 37):
-        assert not events_or_one_line(tmp_path / "a.npz", whole[:place], rows)
+        assert events_or_one_line(tmp_path / "a.npz", whole[:place], rows) is None
 
 
 @pytest.mark.parametrize("suffix", [name for name in SUFFIXES if name != ".es"])
@@ -129,3 +129,30 @@ def test_a_quiet_camera_s_clock_goes_on(tmp_path, eventcv, kind):
     rows = made(200, BIG, 120_000_000)
     (tmp_path / "a.raw").write_bytes(getattr(event_files, kind)(rows))
     assert np.array_equal(read(tmp_path / "a.raw").rows(), rows)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.h5"])
+@pytest.mark.parametrize("form", ["columns", "fields", "none"])
+def test_arrays_in_columns_or_fields(tmp_path, name, form):
+    rows = made(0 if form == "none" else 30, BIG)
+    kinds = dict(t=np.uint32, x=np.uint16, y=np.uint16, p=bool)
+    content = {key: rows[:, i].astype(kind) for i, (key, kind) in enumerate(kinds.items())}
+    if form == "fields":
+        fields = np.zeros(len(rows), list(kinds.items()))
+        for key, values in content.items():
+            fields[key] = values
+        content = {"events": fields}
+    if form == "none":
+        content = {key: np.array([]) for key in content}  # numbers of a type that says nothing
+    if name == "a.npz":
+        np.savez(tmp_path / name, **content)
+    else:
+        with pytest.importorskip("h5py").File(tmp_path / name, "w") as file:
+            for key, values in content.items():
+                file[key] = values
+    assert np.array_equal(read(tmp_path / name, BIG).rows(), rows)
+
+
+def test_what_is_not_there_is_no_torn_file(tmp_path):
+    (tmp_path / "a.npz").symlink_to(tmp_path / "gone")
+    one_line(lambda: read(tmp_path / "a.npz", BIG), "No such file")

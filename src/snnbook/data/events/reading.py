@@ -24,11 +24,11 @@ def read(path: str | Path, sensor: int | tuple[int, int] | None = None, *, sort:
     """The recording in a file.
 
     Args:
-        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101), ``.aedat`` (3.1; 2.0 of a
-            DVS128, and by eventcv of a DAVIS),
-            ``.npz`` and ``.h5`` (arrays t in microseconds, x, y and p, on top or in a group ``events``; width and
-            height where they are stored), ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by eventcv (the extra
-            ``events``).
+        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101); ``.aedat`` (3.1; 2.0 of a DVS128, with
+            rows counted from below, as it has them, and by eventcv of a DAVIS); ``.npz`` and ``.h5``
+            (arrays t in microseconds, x, y and p, on top, in a group ``events`` or as the fields of an array of
+            that name; width and height where they are stored); ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by
+            eventcv (the extra ``events``).
         sensor: its width and height, or the side of a square one.  Where the file tells, this has to be the same.
         sort: put events in order that are not; otherwise such files are refused.
 
@@ -97,20 +97,25 @@ def _refused(path: Path) -> Columns:
 
 
 def _npz(path: Path) -> Columns:
-    if not zipfile.is_zipfile(path):  # which numpy would take for a pickle
-        raise FormatError("it is no archive of numpy's, or not all of one")
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-        return _arrays(dict(content))
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):  # which numpy would take for a pickle
+            raise FormatError("it is no archive of numpy's, or not all of one")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as content:
+            return _arrays(dict(content))
 
 
 def _h5(path: Path) -> Columns:
     with needed("h5py").File(path, "r") as content:
         group = content.get("events", content)
-        found = {name: values[()] for name, values in group.items() if hasattr(values, "dtype")}
+        named = group if hasattr(group, "items") else {"events": group}
+        found = {name: values[()] for name, values in named.items() if hasattr(values, "dtype")}
         return _arrays({**dict(content.attrs), **dict(group.attrs), **found})
 
 
 def _arrays(content: dict[str, Any]) -> Columns:
+    rows = np.asarray(content.get("events", ()))
+    content |= {name: rows[name] for name in rows.dtype.names or ()}
     named = {key: next((name for name in names if name in content), None) for key, names in EVENTS.items()}
     if missing := [key for key, name in named.items() if name is None]:
         has = ", ".join(sorted(content)[:8]) or "nothing"
