@@ -17,7 +17,7 @@ from snnbook import doctor
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CONDA_EXTRAS = ("run", "book", "dev")
+CONDA_EXTRAS = ("run", "book", "events", "deploy", "dev")
 
 DISTRIBUTIONS = packages_distributions()  # it looks through all that is installed
 

@@ -19,6 +19,7 @@ class AnalysisConfig:
         mismatch: batch size of the STM score between student and teacher; 0 for none.
         mismatch_epochs: last epochs whose scores are averaged.
         activation_maps: test images of which it is kept where student and teacher look.
+        neurobench: have NeuroBench's harness measure the SNN, too (the extra ``neurobench``), beside our counts.
     """
 
     time_steps: tuple[int, ...] = ()
@@ -29,6 +30,7 @@ class AnalysisConfig:
     mismatch: int = 0
     mismatch_epochs: int = 1
     activation_maps: int = 0
+    neurobench: bool = False
 
     def __post_init__(self):
         check_fields(

@@ -5,6 +5,9 @@ snnTorch inside containers keep their state from batch to batch.  Whether a laye
 anew for each batch.  It divides by the length of the data set, whatever passed.  What raises an error becomes 0.
 So here neurons are registered by their own class and hold no state, all images pass in one batch of float32, and
 an error is one.
+
+A run asks for it with ``--set analysis.neurobench=true``, which counts as no change of its settings; its
+record then holds a :class:`Harness` as ``measure.snn.neurobench``.
 """
 
 import contextlib

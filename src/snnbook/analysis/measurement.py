@@ -1,5 +1,6 @@
 """The part of a run's record that is measured on the trained networks."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from statistics import mean
@@ -12,6 +13,7 @@ from snnbook.analysis.activation_map import activation_maps
 from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.energy import TABLE_5, energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import observe
+from snnbook.analysis.harness import by_neurobench
 from snnbook.analysis.loss_landscape import landscape
 from snnbook.analysis.stm import mismatch
 from snnbook.analysis.time_scalability import scalability, spiking_network, variance_beyond
@@ -24,7 +26,7 @@ from snnbook.losses import every_moment, sdt
 IMAGES = 256
 
 NOTHING_ELSE = AnalysisConfig()
-ANALYSES = ("time_steps", "moments", "landscape", "mismatch", "activation_maps")
+ANALYSES = ("time_steps", "moments", "landscape", "mismatch", "activation_maps", "neurobench")
 HALVES = ("train", "test")
 
 
@@ -47,7 +49,8 @@ def measure(
             in its inner half;
             ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too
             (of the network as it is; if ``notes`` has scores of epochs, ``score`` is their mean);
-            ``activation_maps``, see there.
+            ``activation_maps``, see there; ``neurobench``, what its harness says of the same images,
+            beside what we do, see :class:`snnbook.analysis.harness.Harness`.
         seed: of the landscape's directions.
         notes: of the training, see :func:`epoch_notes`.
 
@@ -98,6 +101,10 @@ def measure(
         result["snn"]["activation_maps"] = activation_maps(
             method, images[..., : analyses.activation_maps, :, :, :]
         )
+    if analyses.neurobench and "snn" in result:
+        network = copy.deepcopy(spiking_network(method)).float().cpu()
+        found = by_neurobench(network, images.float().cpu(), labels.cpu())
+        result["snn"]["neurobench"] = vars(found)
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result
@@ -113,7 +120,12 @@ def rehearse(method: nn.Module, data: Dataset, analyses: AnalysisConfig) -> None
     Raises:
         UserError: one of them cannot be done of this method or these data.
     """
-    if not _asked(analyses):
+    asked = [name for name in ANALYSES if getattr(analyses, name)]
+    if "snn" not in method.backbones():
+        asked = [
+            name for name in asked if name != "neurobench"
+        ]  # which may be asked for several rows at once
+    if not asked:
         return
     if len(data.test_labels) < analyses.mismatch:
         raise UserError(
@@ -128,16 +140,11 @@ def rehearse(method: nn.Module, data: Dataset, analyses: AnalysisConfig) -> None
     )
     if "snn" not in method.backbones():
         raise UserError(
-            f"analysis asks for {', '.join(_asked(analyses))}, which look at a spiking network, "
+            f"analysis asks for {', '.join(asked)}, which look at a spiking network, "
             f"and {type(method).__name__} trains none; leave the section out"
         )
     with torch.random.fork_rng(devices=[]):
         measure(method, _few(data, 2), small)
-
-
-def _asked(analyses: AnalysisConfig) -> list[str]:
-    """The analyses that are made; other settings say how."""
-    return [name for name in ANALYSES if getattr(analyses, name)]
 
 
 def _few(data: Dataset, count: int) -> Dataset:

@@ -150,7 +150,8 @@ def _frames(
     """Frames of those that were kept: digits have to be moved before the camera, recordings to be read."""
     if source := RECORDED.get(config.name):
         finish = shd.trains if source is shd else recorded.pictures
-        return recorded.read(train, test, config, source.opener(config), finish)
+        told = recordings.told(train) if source is recordings else None
+        return recorded.read(train, test, config, source.opener(config), finish, told)
     if config.name == "cifar10_dvs":
         return *cifar10_dvs.read(train, test, config.size, config.frames), None
     cut = (config.size, config.frames, config.split_by, config.accumulate)

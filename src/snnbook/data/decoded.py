@@ -1,4 +1,4 @@
-"""What many image files decode to, kept on disk: decoding 60,000 takes a dozen seconds, at each run again."""
+"""What many files become, images decoded and recordings cut, kept on disk: it takes long, at each run again."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from snnbook import files
 from snnbook.data.dataset import Files
 from snnbook.errors import UserError
 
-WORTH = 5000  # files; fewer are decoded before a cache is found
+WORTH = 2**24  # bytes of files; fewer are read before a cache is found
 VERSION = 1  # of how images are decoded and fitted
 
 
@@ -22,30 +22,46 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snnbook" / "decoded"
 
 
-def kept(half: Files, size: int, share: float, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The pixels of ``half``, uint8 ``[N, 3, size, size]``: those that were kept, or else ``decode``'s, then kept.
+def kept(
+    half: Files,
+    settings: tuple,
+    fits: Callable[[NDArray[np.uint8]], bool],
+    decode: Callable[[], NDArray[np.uint8]],
+) -> NDArray[np.uint8]:
+    """What ``half`` becomes: the bytes that were kept, or else ``decode``'s, then kept.
 
-    They are found again by the files' names, sizes and times of change, so a changed image is decoded anew.  Where
-    nothing can be kept, on a full disk for instance, all is as without.
+    They are found again by ``settings`` and the files' names, sizes and times of change, so a changed file is read
+    anew.  Where nothing can be kept, on a full disk for instance, all is as without.
+
+    Args:
+        half: files, or parts of files, whose names then end in ``#`` and the part.
+        settings: all else that the bytes depend on.
+        fits: whether an array of bytes that was found, and is not in memory yet, may be what is asked for.
+        decode: makes it.
     """
-    if len(half.labels) < WORTH:
+    key, read = _key(half, settings)
+    if read < WORTH:
         return decode()
-    path, shape = folder() / f"{_key(half, size, share)}.npy", (len(half.labels), 3, size, size)
+    path = folder() / f"{key}.npy"
     try:
-        found = np.load(path, allow_pickle=False)
+        found = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError):  # not there, or only a part of it
         found = None
-    if found is not None and found.shape == shape and found.dtype == np.uint8:
-        return found
-    pixels = decode()
+    if found is not None and found.dtype == np.uint8 and fits(found):
+        return np.array(found)
+    made = decode()
     with suppress(UserError):
-        files.write_array(path, pixels)
-    return pixels
+        files.write_array(path, made)
+    return made
 
 
-def _key(half: Files, size: int, share: float) -> str:
-    digest = hashlib.sha256(repr((VERSION, os.path.realpath(half.folder), size, share)).encode())
+def _key(half: Files, settings: tuple) -> tuple[str, int]:
+    """Of what was kept; and how many bytes the files have."""
+    digest = hashlib.sha256(repr((VERSION, os.path.realpath(half.folder), *settings)).encode())
+    states: dict[str, os.stat_result] = {}
     for index, name in enumerate(half.names):
-        state = os.stat(half.path(index))
+        path = half.path(index)
+        path = path if os.path.exists(path) else path.rpartition("#")[0]
+        state = states[path] = states.get(path) or os.stat(path)
         digest.update(bytes(name) + repr((state.st_size, state.st_mtime_ns)).encode())
-    return digest.hexdigest()[:32]
+    return digest.hexdigest()[:32], sum(state.st_size for state in states.values())

@@ -168,7 +168,9 @@ def _classes(half: Path, kind: Kind) -> dict[str, list[str]]:
 
 def read_files(half: Files, size: int, share: float = 1.0) -> Images:
     """As :func:`read`, of one half, whether it fits or not."""
-    pixels = decoded.kept(half, size, share, lambda: _decoded(half, size, share))
+    shape = (len(half.labels), 3, size, size)
+    settings, decode = (size, share), lambda: _decoded(half, size, share)
+    pixels = decoded.kept(half, settings, lambda found: found.shape == shape, decode)
     return Images(torch.from_numpy(pixels), half.labels)
 
 

@@ -1,15 +1,18 @@
 """Recordings in files as frames in memory: what the data sets of event cameras share."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from snnbook import bars, room
-from snnbook.data import events
+from snnbook.data import decoded, events
 from snnbook.data.config import DataConfig
 from snnbook.data.dataset import Cut, Files, Images, frames_missing
 from snnbook.data.events import Events
@@ -17,7 +20,30 @@ from snnbook.data.folder import BAR_FROM
 from snnbook.errors import UserError
 
 Open = Callable[[Files, int], Events]  # the recording at an index
+VERSION = 1  # of how recordings are read, cut and resized
+NUMBERS = 9  # of 64 bits, before the frames
 FEWER = "keep fewer recordings, or smaller or fewer frames"
+
+
+class _Half(NamedTuple):
+    """Recordings that were read.
+
+    Attributes:
+        frames: uint8 ``[N, T, C, H, W]``.
+        events, dropped: how many they have, and how many of them no frame holds.
+        sensor: its width and height.
+    """
+
+    frames: NDArray[np.uint8]
+    events: int
+    dropped: int
+    sensor: tuple[int, int]
+
+    @classmethod
+    def of(cls, content: NDArray[np.uint8]) -> "_Half":
+        """From the bytes of :func:`_read`."""
+        counted, dropped, width, height, *shape = _numbers(content)
+        return cls(content[8 * NUMBERS :].reshape(shape), counted, dropped, (width, height))
 
 
 def read(
@@ -26,47 +52,83 @@ def read(
     config: DataConfig,
     open_: Open,
     finish: Callable[[np.ndarray, int], np.ndarray],
+    told: object = None,
 ) -> tuple[Images, Images, Cut]:
     """Frames of the recordings listed, uint8 ``[N, T, C, H, W]`` each, and what no frame holds.
+
+    They are kept, see :mod:`snnbook.data.decoded`.
 
     Args:
         train, test: what was kept.
         config: how they are cut, and to which size.
         open_: finds a recording.
         finish: frames of one, ``[T, 2, height, width]``, as bytes; see :func:`pictures`.
+        told: what else the frames depend on.
 
     Raises:
         UserError: recordings that cannot be read or cut, have several sensors, or would not fit into memory.
     """
+    settings = (VERSION, config.name, config.size, config.frames, config.split_by, config.accumulate, told)
+    both = (len(train.labels) + len(test.labels)) / len(train.labels)  # as many as there are in the first
+    sources, halves = (train, test), []
+    for half, what, times in ((train, "training", both), (test, "test", 1.0)):
+        make = partial(_read, half, what, config, open_, finish, times)
+        halves.append(_Half.of(decoded.kept(half, settings, partial(_fits, config.name), make)))
+    _check_one({found.sensor: half.path(0) for found, half in zip(halves, sources, strict=True)})
+    frames = (torch.from_numpy(found.frames) for found in halves)
+    images = [Images(x, half.labels) for x, half in zip(frames, sources, strict=True)]
+    ends = sum(frames_missing(found) for found, _ in images) if events.window(config.split_by) else 0
+    return *images, Cut(sum(found.events for found in halves), sum(found.dropped for found in halves), ends)
+
+
+def _read(
+    half: Files, what: str, config: DataConfig, open_: Open, finish: Callable, times: float
+) -> NDArray[np.uint8]:
+    """All recordings of a half as bytes: the numbers of a :class:`_Half`, its frames' shape, the frames.
+
+    Raises:
+        UserError: ``times`` as many would not fit into memory, and as :func:`read`.
+    """
     sensors: dict[tuple[int, int], str] = {}
-    halves, counted, dropped = [], 0, 0
-    everything = len(train.labels) + len(test.labels)
-    for half, what in ((train, "training"), (test, "test")):
-        frames = None
-        order = np.argsort(half.names, kind="stable")  # parts of one file follow each other
-        few = len(order) <= BAR_FROM
-        for index in bars.bar(order.tolist(), f"reading {what} recordings", disable=few):
-            name = half.path(index)
-            recording = open_(half, index)
-            sensors.setdefault(recording.sensor, name)
-            if len(sensors) > 1:
-                sides = " and ".join(f"{w}x{h} ({Path(place).name})" for (w, h), place in sensors.items())
-                raise UserError(
-                    f"recordings are of sensors {sides}; expected one; keep them in folders of their own"
-                )
-            try:
-                found, left = events.cut(recording, config.frames, None, config.split_by, config.accumulate)
-            except UserError as error:
-                raise UserError(f"{name}: {error}") from None
-            counted, dropped = counted + len(recording), dropped + left
-            found = finish(found, config.size)
-            if frames is None:
-                room.check(everything * found.nbytes, room.at_hand(), config.name, advice=FEWER)
-                frames = torch.empty(len(order), *found.shape, dtype=torch.uint8)
-            frames[index] = torch.from_numpy(found)
-        halves.append(Images(frames, half.labels))
-    ends = sum(frames_missing(images) for images, _ in halves) if events.window(config.split_by) else 0
-    return *halves, Cut(counted, dropped, ends)
+    content, counted, dropped = None, 0, 0
+    order = np.argsort(half.names, kind="stable")  # parts of one file follow each other
+    for index in bars.bar(order.tolist(), f"reading {what} recordings", disable=len(order) <= BAR_FROM):
+        name = half.path(index)
+        recording = open_(half, index)
+        sensors.setdefault(recording.sensor, name)
+        _check_one(sensors)
+        try:
+            found, left = events.cut(recording, config.frames, None, config.split_by, config.accumulate)
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
+        counted, dropped = counted + len(recording), dropped + left
+        found = finish(found, config.size)
+        if content is None:
+            room.check(times * len(order) * found.nbytes, room.at_hand(), config.name, advice=FEWER)
+            content = np.empty(8 * NUMBERS + len(order) * found.nbytes, np.uint8)
+            frames = content[8 * NUMBERS :].reshape(len(order), *found.shape)
+        frames[index] = found
+    content[: 8 * NUMBERS].view(np.int64)[:] = [counted, dropped, *recording.sensor, *frames.shape]
+    return content
+
+
+def _numbers(content: NDArray[np.uint8]) -> list[int]:
+    return np.array(content[: 8 * NUMBERS]).view(np.int64).tolist()
+
+
+def _fits(name: str, content: NDArray[np.uint8]) -> bool:
+    """Whether it may be what :func:`_read` made."""
+    if content.ndim != 1 or len(content) < 8 * NUMBERS:
+        return False
+    shape = _numbers(content)[-5:]
+    room.check(content.nbytes, room.at_hand(), name, advice=FEWER)
+    return min(shape) > 0 and len(content) == 8 * NUMBERS + math.prod(shape)
+
+
+def _check_one(sensors: Mapping[tuple[int, int], str]) -> None:
+    if len(sensors) > 1:
+        sides = " and ".join(f"{w}x{h} ({Path(place).name})" for (w, h), place in sensors.items())
+        raise UserError(f"recordings are of sensors {sides}; expected one; keep them in folders of their own")
 
 
 def pictures(frames: np.ndarray, size: int) -> np.ndarray:

@@ -42,6 +42,12 @@ def opener(config: DataConfig) -> recorded.Open:
     return open_
 
 
+def told(half: Files) -> str | None:
+    """What is said of the sensor beside the recordings."""
+    path = half.folder.parent / SIZE
+    return files.read_text(path, "a sensor's size") if path.exists() else None
+
+
 def _sensor(path: Path) -> tuple[int, int] | None:
     if not path.exists():
         return None

@@ -15,6 +15,7 @@ CLOCK = 2**13  # microseconds that this stands for
 HEADER = 28  # bytes before each packet of AEDAT 3.1
 POLARITY = 1  # the type of packets that hold events; special events, frames and inertial data have others
 CHIP = rb"AEChip:\s*\S*?([A-Za-z0-9]+)\s*$"  # the last part of its class in jAER
+TEXT = rb"[\t\r\n -~]*"  # no recording, where times are small and their first bytes 0
 SENSORS = {"DVS128": (128, 128)}  # by the chip's name in the header
 
 
@@ -40,6 +41,8 @@ def nmnist(content: bytes) -> Columns:
     """
     if len(content) % 5:
         raise FormatError(f"{len(content)} bytes are no multiple of 5, an event's length")
+    if len(content) >= 100 and re.fullmatch(TEXT, content[:1000]):
+        raise FormatError("it is text")
     raw = np.frombuffer(content, np.uint8).reshape(-1, 5).astype(np.int64)
     x, y, high, middle, low = raw.T
     marker = y == TIMES_UP

@@ -160,7 +160,8 @@ def _steps(events: Events, frames: int | None, split_by: str) -> NDArray[np.int6
             f"frames is None with split_by {split_by!r}; expected a number, or a window like '10 ms'"
         )
     if count < least:
-        raise UserError(f"{count} events cannot fill {least} frames; ask for fewer frames")
+        advice = "ask for fewer frames" if count else "leave this recording out"
+        raise UserError(f"{count} events cannot fill {least} frames; {advice}")
     span = int(events.t[-1]) - int(events.t[0])
     if span * (frames or 1) >= 2**62:
         raise UserError(

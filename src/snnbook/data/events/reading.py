@@ -1,6 +1,6 @@
 """A file of events, whatever its format, as :class:`Events`; or one line that says why not."""
 
-import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from snnbook import files
-from snnbook.data.events import formats
+from snnbook.data.events import formats, headers
 from snnbook.data.events.formats import Columns, FormatError
+from snnbook.data.events.headers import Header
 from snnbook.data.events.recording import Events, sensor_size
 from snnbook.errors import UserError, one_line
 
@@ -23,11 +24,11 @@ def read(path: str | Path, sensor: int | tuple[int, int] | None = None, *, sort:
     """The recording in a file.
 
     Args:
-        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101), ``.aedat`` (3.1; 2.0 of a
-            DVS128, and by eventcv of a DAVIS),
-            ``.npz`` and ``.h5`` (arrays t in microseconds, x, y and p, on top or in a group ``events``; width and
-            height where they are stored), ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by eventcv (the extra
-            ``events``).
+        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101); ``.aedat`` (3.1; 2.0 of a DVS128, with
+            rows counted from below, as it has them, and by eventcv of a DAVIS); ``.npz`` and ``.h5``
+            (arrays t in microseconds, x, y and p, on top, in a group ``events`` or as the fields of an array of
+            that name; width and height where they are stored); ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by
+            eventcv (the extra ``events``).
         sensor: its width and height, or the side of a square one.  Where the file tells, this has to be the same.
         sort: put events in order that are not; otherwise such files are refused.
 
@@ -96,18 +97,25 @@ def _refused(path: Path) -> Columns:
 
 
 def _npz(path: Path) -> Columns:
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-        return _arrays(dict(content))
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):  # which numpy would take for a pickle
+            raise FormatError("it is no archive of numpy's, or not all of one")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as content:
+            return _arrays(dict(content))
 
 
 def _h5(path: Path) -> Columns:
     with needed("h5py").File(path, "r") as content:
         group = content.get("events", content)
-        found = {name: values[()] for name, values in group.items() if hasattr(values, "dtype")}
+        named = group if hasattr(group, "items") else {"events": group}
+        found = {name: values[()] for name, values in named.items() if hasattr(values, "dtype")}
         return _arrays({**dict(content.attrs), **dict(group.attrs), **found})
 
 
 def _arrays(content: dict[str, Any]) -> Columns:
+    rows = np.asarray(content.get("events", ()))
+    content |= {name: rows[name] for name in rows.dtype.names or ()}
     named = {key: next((name for name in names if name in content), None) for key, names in EVENTS.items()}
     if missing := [key for key, name in named.items() if name is None]:
         has = ", ".join(sorted(content)[:8]) or "nothing"
@@ -120,34 +128,23 @@ def _arrays(content: dict[str, Any]) -> Columns:
 def _eventcv(path: Path) -> Columns:
     """eventcv guesses the unit of times unless told, and from the events the sensor of which a file is silent."""
     eventcv = needed("eventcv")
+    header = HEADERS[path.suffix.lower()](path)
     knows = path.suffix.lower() in (".aedat", ".aedat4")  # these always tell their camera
-    told = None if knows else _header(path)
     options = {} if knows else {"sensor_size": ROOMY}
     stream = eventcv.load(str(path), time_unit="us", **options)
     x, y, t, polarity = stream.numpy().astype(np.int64).T
-    sensor = tuple(map(int, stream.sensor_size)) if knows else told
-    return Columns(formats.unwrapped(t), x, y, polarity, sensor)
+    sensor = tuple(map(int, stream.sensor_size)) if knows else header.sensor
+    t = t if header.clock is None else formats.unwrapped(t, header.clock)
+    return Columns(t, x, y, polarity, sensor)
 
 
-def _header(path: Path) -> tuple[int, int] | None:
-    """Width and height from the lines at the top of Prophesee's files, which begin with ``%``."""
-    lines = []
-    with open(path, "rb") as content:
-        while (line := content.readline(1000)).startswith(b"%") and len(lines) < 1000:
-            lines.append(line.decode("latin-1").lower())
-    if not lines:
-        raise FormatError("it has no header")
-    text = "".join(lines)
-    found = re.search(r"geometry\W+(\d+)x(\d+)", text)
-    pair = (
-        found.groups() if found else [re.search(rf"\b{side}\W+(\d+)", text) for side in ("width", "height")]
-    )
-    if not all(pair):
-        return None
-    width, height = (int(side if isinstance(side, str) else side[1]) for side in pair)
-    return width, height
-
-
+# By what eventcv reads.
+HEADERS: dict[str, Callable[[Path], Header]] = {
+    ".aedat": lambda path: Header(clock=32),
+    ".aedat4": headers.aedat4,
+    ".dat": headers.prophesee,
+    ".raw": headers.prophesee,
+}
 SUFFIXES: dict[str, Callable[[Path], Columns]] = {
     ".aedat": _aedat,
     ".aedat4": _eventcv,

@@ -121,6 +121,8 @@ def sensor_size(sensor: object) -> tuple[int, int]:
 
 def _column(values: ArrayLike, name: str) -> NDArray[np.int64]:
     found = np.asarray(values)
+    if found.shape == (0,):  # of whatever type
+        return found.astype(np.int64)
     if found.ndim != 1 or found.dtype.kind not in ("biu" if name == "polarity" else "iu"):
         hint = (
             "; seconds become microseconds by np.rint(1e6 * t).astype(int)" if found.dtype.kind == "f" else ""

@@ -20,8 +20,9 @@ class Barred(UserError):
     """A row that cannot be run in a profile."""
 
 
-# Settings that say how data get here, and can change no number: no part of what a run is, nor of its record.
-ASIDE = {"data": ("download",)}
+# Settings that can change no number, but say how data get here, or who else counts: no part of what a run is,
+# nor of the settings in its record.
+ASIDE = {"data": ("download",), "analysis": ("neurobench",)}
 
 
 @dataclass(frozen=True)
