@@ -49,7 +49,7 @@ def copy(chapter: Path, book: Book) -> str:
         if cell.id in (header.BADGE, header.INSTALL) or set(LEFT_OUT) & set(cell.metadata.get("tags", ())):
             continue
         try:
-            made += _text(cell, plain) if cell.cell_type == "markdown" else _code(cell, plain.solving)
+            made += _text(cell, plain) if cell.cell_type == "markdown" else _code(cell, plain)
         except UserError as error:
             raise UserError(f"{chapter.name}, cell {cell.id}: {error}") from None
     notebook = nbformat.v4.new_notebook(
@@ -69,12 +69,16 @@ def _text(cell: nbformat.NotebookNode, plain: Plain) -> Iterator[nbformat.Notebo
             yield nbformat.v4.new_markdown_cell(piece, id=identity)
 
 
-def _code(cell: nbformat.NotebookNode, solving: str) -> Iterator[nbformat.NotebookNode]:
+def _code(cell: nbformat.NotebookNode, plain: Plain) -> Iterator[nbformat.NotebookNode]:
+    """A cell of code, and below it the caption of the figure that it draws."""
+    solving = plain.solving
     titles = [FOLDED[tag] for tag in cell.metadata.get("tags", ()) if tag in FOLDED]
     if solving or titles:
         yield _form(solving or titles[0], cell.source, cell.id)
     else:
         yield nbformat.v4.new_code_cell(cell.source, id=cell.id)
+    if below := " ".join(plain.captioned(cell)).strip():
+        yield nbformat.v4.new_markdown_cell(below, id=f"{cell.id}-caption"[-64:])
 
 
 def _form(title: str, source: str, identity: str) -> nbformat.NotebookNode:

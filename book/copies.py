@@ -26,7 +26,6 @@ WRITTEN_POINTS = 2
 YOUR_CODE = "# your code: in the place of the dots, or here"
 YOUR_WORDS = "*Your words.*"
 SEEN = "**What we see"
-NEW = ("**", "#", ":::", "```")  # how a paragraph begins that is no more about what was seen
 HIDDEN = re.compile(r"^(?:#{3}|%) BEGIN SOLUTION\n(.*?)\n(?:#{3}|%) END SOLUTION$", re.M | re.S)
 
 
@@ -78,7 +77,15 @@ def _kept(cell: NotebookNode, plain: Plain, name: str) -> dict[str, list[Noteboo
     """A cell of the chapter's own text or code."""
     if cell.cell_type == "code":
         same = [_marked(new_code_cell(cell.source), cell.id)]
-        return dict.fromkeys(KINDS, same)
+        number, caption = plain.captioned(cell)
+        if not number:
+            return dict.fromkeys(KINDS, same)
+        # A caption may tell what is to be seen.
+        named, told = (
+            [*same, _marked(new_markdown_cell(text), f"{cell.id}-caption")]
+            for text in (number, f"{number} {caption}")
+        )
+        return {TEACHER: told, STUDENT: named, SOURCE: named}
     whole, asked = [], []
     try:
         for number, (seen, text) in enumerate(_parts(cell.source)):
@@ -95,10 +102,10 @@ def _kept(cell: NotebookNode, plain: Plain, name: str) -> dict[str, list[Noteboo
 
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
-    """``text`` in pieces, and whether each says what is to be seen."""
+    """``text`` in pieces, and whether each says what is to be seen: paragraphs that begin so."""
     seen, kept = False, []
     for paragraph in text.split("\n\n"):
-        now = paragraph.startswith(SEEN) or (seen and not paragraph.startswith(NEW))
+        now = paragraph.startswith(SEEN)
         if now != seen and kept:
             yield seen, "\n\n".join(kept)
             kept = []

@@ -154,7 +154,13 @@ def _text(path: Path) -> str:
     if path.suffix == ".md":
         return path.read_text(encoding="utf-8")
     cells = nbformat.read(path, as_version=4).cells
-    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return "\n\n".join(cell.source if cell.cell_type == "markdown" else drawn(cell) for cell in cells)
+
+
+def drawn(cell: nbformat.NotebookNode) -> str:
+    """The figure that a cell of code draws, as text has figures; nothing where it draws none with a name."""
+    figure = cell.metadata.get("mystnb", {}).get("figure", {})
+    return f":::{{figure}} drawn\n:name: {figure['name']}\n\n{figure['caption']}\n:::" if figure else ""
 
 
 def _labels(page: str, text: str) -> Iterator[tuple[str, Label]]:

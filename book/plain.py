@@ -13,8 +13,10 @@ from pathlib import Path
 from textwrap import indent
 from types import SimpleNamespace
 
+from nbformat import NotebookNode
+
 import myst
-from labels import Book, Numbers
+from labels import Book, Numbers, drawn
 from myst import Directive
 from snnbook.errors import UserError
 from snnbook.experiments.tables import tables
@@ -22,6 +24,7 @@ from snnbook.experiments.tables import tables
 sys.path.append(str(Path(__file__).with_name("_ext")))
 
 import ledgers
+import numbering
 import records
 import widgets
 
@@ -76,6 +79,12 @@ class Plain:
         pieces = (piece for _, piece in self._pieces(source))
         return _tidy("\n".join(p if isinstance(p, str) else self._link(p.title) for p in pieces))
 
+    def captioned(self, cell: NotebookNode) -> tuple[str, str]:
+        """Number and caption of the figure that a cell of code draws; nothing where it draws none."""
+        for block in myst.blocks(drawn(cell)):
+            return f"**{self.numbers.of(block)}.**", self.text(block.body)
+        return "", ""
+
     # Within a line
 
     def prose(self, text: str) -> str:
@@ -87,16 +96,18 @@ class Plain:
         if found["role"]:
             return self.role(found["role"], found["text"])
         if found["display"]:
-            tag = rf" \tag{{{self._tag()}}}" if found["label"] else ""
             body = found["display"].rstrip()
             ending = found["display"][len(body) :]
-            return f"$${body}{tag}{ending}$$"
+            return f"$${self._numbered(body) if found['label'] else body}{ending}$$"
         if found["target"] is not None:
             return self.link(found["shown"], found["target"])
         return found[0]
 
-    def _tag(self) -> str:
-        return self.numbers.next("").strip("()")
+    def _numbered(self, formula: str) -> str:
+        """``formula`` with our number and, if it has one, its paper's: one tag, as two are an error."""
+        papers = numbering.TAG.findall(formula)
+        tag = "; ".join([self.numbers.next("").strip("()"), *papers])
+        return rf"{numbering.TAG.sub('', formula)} \tag{{{tag}}}"
 
     def link(self, shown: str, target: str) -> str:
         """``[shown](target)``: addresses stay, pages and labels of the book become addresses."""
@@ -159,8 +170,7 @@ class Plain:
         if name in ("code", "code-block"):
             return f"```{block.argument}\n{body}\n```"
         if name == "math":
-            tag = rf" \tag{{{self._tag()}}}" if block.label else ""
-            return f"$$\n{body}{tag}\n$$"
+            return f"$$\n{self._numbered(body) if block.label else body}\n$$"
         if name in ("list-table", "table"):
             shown = _pipes(_rows(body), self.prose) if name == "list-table" else self.text(body)
             return f"\n**{self.prose(block.argument)}**\n\n{shown}\n" if block.argument else f"\n{shown}\n"

@@ -83,7 +83,7 @@ def marked(executed: Path, book: Book) -> NotebookNode:
     for cell in chapter.cells:
         tags = cell.metadata.get("tags", ())
         if cell.cell_type == "code" and not {"remove-cell", exercises.STARTER} & set(tags):
-            cells += _code(cell)
+            cells += _code(cell, " ".join(plain.captioned(cell)).strip())
         if cell.cell_type == "markdown" and "remove-cell" not in tags:
             for block in myst.blocks(cell.source):
                 made = plain.cells(_source(block, cell.source))
@@ -112,8 +112,8 @@ def _mark(cell: NotebookNode, kind: str) -> NotebookNode:
     return cell
 
 
-def _code(cell: NotebookNode) -> Iterator[NotebookNode]:
-    """Code and its output; a figure of long code on a slide of its own."""
+def _code(cell: NotebookNode, caption: str) -> Iterator[NotebookNode]:
+    """Code and its output; a figure of long code on a slide of its own, its caption in the notes."""
     if _pictures(cell) and len(cell.source.splitlines()) > ROOM - FIGURE:
         yield _mark(new_code_cell(cell.source), GOES_ON)
         alone = _mark(new_code_cell("", outputs=cell.outputs), BELOW)
@@ -121,6 +121,8 @@ def _code(cell: NotebookNode) -> Iterator[NotebookNode]:
         yield alone
     else:
         yield _mark(new_code_cell(cell.source, outputs=cell.outputs), GOES_ON)
+    if caption:
+        yield _mark(new_markdown_cell(caption), NOTES)
 
 
 def _fitted(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:

@@ -80,12 +80,14 @@ def test_the_teacher_gets_all_of_it(path):
     assert text.count("**What we see") == written.count("**What we see")
 
 
-def test_what_is_seen_goes_up_to_the_next_thought():
-    text = "A.\n\n**What we see.** B.\n\n$$c$$\n\n**Question.** D?\n\n**What we see.** E.\n\n## F\n\nG."
+def test_what_is_seen_is_what_is_called_so_and_the_text_goes_on():
+    text = (
+        "A.\n\n**What we see.** B.\n\n**What we see of C.** D.\n\n$$e$$\n\n**What we see.** F.\n\n## G\n\nH."
+    )
     parts = list(copies._parts(text))
     assert [seen for seen, _ in parts] == [False, True, False, True, False]
     assert "\n\n".join(part for _, part in parts) == text
-    assert parts[1][1] == "**What we see.** B.\n\n$$c$$"
+    assert parts[1][1] == "**What we see.** B.\n\n**What we see of C.** D."
 
 
 def test_an_exercise_without_its_parts_is_refused_by_number():

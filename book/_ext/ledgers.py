@@ -66,8 +66,13 @@ class LedgerDirective(SphinxDirective):
         group = nodes.tgroup("", cols=len(heads))
         group += [nodes.colspec(colwidth=width) for width in widths]
         group += nodes.thead("", row(nodes.paragraph(head, head) for head in heads))
-        group += nodes.tbody("", *(row(cells) for cells in rows))
+        group += nodes.tbody("", *(row([first, *map(self.named, heads[1:], more)]) for first, *more in rows))
         return nodes.table("", group, classes=["ledger", "colwidths-given"])
+
+    def named(self, head: str, cell: nodes.Node) -> nodes.Node:
+        """A cell behind its column's name, which stands there where a row is a card, on phones."""
+        cell.insert(0, nodes.inline(head, head, classes=["column"]))
+        return cell
 
     def prose(self, text: str, *more: nodes.Node) -> nodes.Node:
         """A cell of text, which may have `code` in it, and what stands below."""

@@ -25,7 +25,7 @@ TITLES = {
     "energy": "Your own prices",
 }
 PAGE = """\
-<figure class="widget" data-widget="{name}" role="group" aria-labelledby="widget-{name}">
+<figure class="widget" data-widget="{name}" aria-labelledby="widget-{name}">
 <figcaption id="widget-{name}">{title}</figcaption>
 <div class="panels">{still}</div>
 <p class="seen" aria-hidden="true"></p>

@@ -49,7 +49,7 @@ def check(exercise: str, answer: object = ...) -> Outcome:
         UserError: the book has no such exercise.
     """
     judge = _judge(exercise)
-    if answer is ...:
+    if _waits(answer):
         return Outcome(False, f"Exercise {exercise} waits for your answer, in the place of the dots.")
     try:
         # A class is graded by nbgrader, which takes a warning for a wrong answer.
@@ -62,6 +62,14 @@ def check(exercise: str, answer: object = ...) -> Outcome:
     except (Exception, SystemExit) as error:  # whatever the answer did
         return Outcome(False, clipped(f"Exercise {exercise}, not yet: {_told(error)}"))
     return Outcome(True, f"Exercise {exercise}: right.")
+
+
+def _waits(answer: object) -> bool:
+    """Whether a starter's dots are still in it."""
+    parts = (
+        answer.values() if isinstance(answer, dict) else answer if isinstance(answer, (tuple, list)) else ()
+    )
+    return answer is ... or any(part is ... for part in parts)
 
 
 def _told(error: BaseException) -> str:
