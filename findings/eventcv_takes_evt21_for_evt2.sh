@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # eventcv and Prophesee's EVT 2.1 (64 bits a word, a bit for each of 32 neighbours): it is read as EVT 2, without a word.
-# Expected (the guess, written down first): its message for other encodings says "this reader handles EVT2 and EVT3", so
+# Expected (a follow-up, no recorded guess): its message for other encodings says "this reader handles EVT2 and EVT3", so
 #   a header of EVT 2.1 is refused as one of EVT 4 is.
 # Seen: EVT 4 is refused; EVT 2.1 comes back as events of EVT 2, each half of a word for one: few of them were written, with
 #   columns beyond the sensor, and times that go back.
