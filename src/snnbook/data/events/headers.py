@@ -12,11 +12,8 @@ from snnbook.data.events.formats import FormatError
 
 WORDS = {"EVT2": 4, "EVT3": 2, ".dat": 8}  # bytes of one
 CLOCKS = {"EVT2": 34, "EVT3": 24, ".dat": 32}  # bits of a time
-CHANGES = (
-    0x00,
-    0x0C,
-    0x28,
-)  # types of events in a .dat file that are changes of brightness; others are triggers
+# Types of events in a .dat file that are changes of brightness; others are triggers.
+CHANGES = (0x00, 0x0C, 0x28)
 VERSION = b"#!AER-DAT4.0\r\n"
 
 
