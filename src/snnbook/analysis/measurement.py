@@ -121,7 +121,7 @@ def rehearse(method: nn.Module, data: Dataset, analyses: AnalysisConfig) -> None
         UserError: one of them cannot be done of this method or these data.
     """
     asked = [name for name in ANALYSES if getattr(analyses, name)]
-    if "snn" not in method.backbones() and "neurobench" in asked:  # it may be asked for several rows at once
+    if "neurobench" in asked and "snn" not in method.backbones():  # it may be asked for several rows at once
         asked.remove("neurobench")
     if not asked:
         return
