@@ -12,6 +12,7 @@ from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.bench import desk, earlier, run
 from snnbook.bench.layers import BETWEEN, by_kind, layer_times
 from snnbook.bench.measurement import batch_of, spiking
+from snnbook.cli.arguments import parser
 from snnbook.errors import UserError
 
 CPU = torch.device("cpu")
@@ -106,3 +107,10 @@ def test_the_record_has_them(tmp_path, monkeypatch, capsys):
     rows = record["measurements"]["tiny"][desk.OURS]["layers"]
     assert {"layer", "kind", "forward", "backward"} == rows[0].keys()
     assert "Conv2d backward" in capsys.readouterr().out
+
+
+def test_help_names_every_group(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["bench", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"\n{name} " in shown for name in run.GROUPS)

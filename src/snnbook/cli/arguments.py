@@ -232,6 +232,7 @@ def parser() -> Parser:
         "layer   the neurons alone: T = 2, 4, 8, 32\n"
         "step    a training step of ResNet-18 beside the ANN's, snnTorch's,\n"
         "        SpikingJelly's\n"
+        "desk    the same of VGG-11, beside earlier code, too, and layer by layer\n"
         "joint   Joint A-SNN beside an ANN's step and an SNN's\n"
         "sastc   SASTC beside plain distillation\n"
         "growth  how cost grows with T, batch and width\n"
