@@ -29,9 +29,9 @@ def test_the_matrix_is_made_in_any_folder(here, monkeypatch, name):
 
 
 def test_a_readme_without_its_marks_is_refused():
-    page = f"before\n{readme.START}\nold\n{readme.END}\nafter\n"
+    page = f"before\n{readme.START}\nyesterday\n{readme.END}\nafter\n"
     new = readme.updated(page)
-    assert new.startswith("before\n") and new.endswith(f"{readme.END}\nafter\n") and "old" not in new
+    assert new.startswith("before\n") and new.endswith(f"{readme.END}\nafter\n") and "yesterday" not in new
     for broken in (
         "",
         page.replace(readme.END, ""),

@@ -188,8 +188,9 @@ def parser() -> Parser:
     claiming = commands.add_parser(
         "claims",
         help="what the papers claim, and the verdicts of our runs",
-        description="Test the papers' claims on records: holds, does not hold, undecided, cannot\n"
-        "be decided here, did not learn or not run.  The quick profile is a rehearsal and gives no verdicts.",
+        description="Test the papers' claims on records: holds, does not hold, undecided, cannot be\n"
+        "decided here, did not learn or not run.  The quick profile is a rehearsal and\n"
+        "gives no verdicts.",
         formatter_class=raw,
     )
     claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="only these; all by default")
