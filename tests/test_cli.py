@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from snnbook import __version__, cli, doctor
+from cli_cases import call
+from snnbook import __version__, doctor
 from snnbook.cli import arguments as words
 from snnbook.experiments.runs import notebook
 from snnbook.experiments.tables import tables
@@ -40,16 +41,6 @@ def here(put_tables, tmp_path, monkeypatch):
 
 
 PLACES = ["--results", "results", "--work", "runs", "--device", "cpu"]
-
-
-def call(capsys, *arguments):
-    """Exit code, what was printed, what was complained."""
-    try:
-        code = cli.main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
 
 
 def test_help_shows_every_command_and_imports_no_torch():

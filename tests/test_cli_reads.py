@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claim_cases import made
-from snnbook import cli, files
+from cli_cases import call
+from snnbook import files
 from snnbook.cli import arguments as words
 from snnbook.cli import listing
 from snnbook.errors import UserError
@@ -53,15 +54,6 @@ def put(folder, run, seed, accuracy, profile):
     config = json.loads(json.dumps(asked.settings.as_dict()))
     one = dataclasses.replace(made(run, seed, accuracy), profile=profile, asked=asked.asked, config=config)
     record.write(one, asked.record_path)
-
-
-def call(capsys, *arguments):
-    try:
-        code = cli.main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
 
 
 # Help and lists

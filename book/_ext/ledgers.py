@@ -155,14 +155,13 @@ class VerdictRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
             known = [claims.find(name) for name in self.text.split() or [""]]
-            judged = [judge.best(claim) for claim in known]
+            found = judge.first_run(known)
             self.env.note_dependency(str(ledger.path("claims")))
             for term in (term for claim in known for term in claim.terms):
                 for profile in tables.EVIDENCE:
                     watch(self.env, term.run, profile)
         except UserError as error:
             return refuse(self, f"verdict: {error}")
-        found = next((each for each in judged if each.estimate), judged[0])
         if found.estimate is None:
             return [told("", "", not_run(), explanation=found.why)], []
         number = sourced(f"{found.ours()} {found.claim.unit}", found.estimate, "")

@@ -115,6 +115,12 @@ def best(claim: Claim, results: Path | None = None) -> Verdict:
     return next((verdict for verdict in reversed(found) if verdict.word != NOT_RUN), found[0])
 
 
+def first_run(chosen: Sequence[Claim], results: Path | None = None) -> Verdict:
+    """Of several claims that ask one question, the best verdict on the first that has been run."""
+    found = [best(claim, results) for claim in chosen]
+    return next((verdict for verdict in found if verdict.estimate), found[0])
+
+
 def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | None = None) -> list[Verdict]:
     """Verdicts on the claims called ``names``, by default on all."""
     chosen = [claims.find(name) for name in names] if names else claims.load()
