@@ -22,7 +22,9 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float64: 1e-10}
 
 @pytest.fixture(autouse=True)
 def any_size(monkeypatch):
+    """Of any number of products, and on a CPU that has instructions for half precision or as if it had them."""
     monkeypatch.setattr(module, "PRODUCTS", 0)
+    monkeypatch.setattr(module, "native", lambda dtype: True)
 
 
 def pair(**options):

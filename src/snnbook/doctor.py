@@ -108,6 +108,7 @@ def _device() -> list[str]:
 
     from snnbook.experiments.runs.provenance import device_name, pick_device
     from snnbook.kernels import kernel_name
+    from snnbook.precision import native
 
     device = pick_device()
     lines = [f"{device} ({device_name(device)}), kernel {kernel_name(device)}"]
@@ -116,6 +117,8 @@ def _device() -> list[str]:
         lines.append(f"GPU memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif device.type == "cpu":
         lines.append("no GPU: the quick profile is made for this; lab and paper want one")
+        if not native(torch.bfloat16):
+            lines.append("no instructions for bfloat16: computed in float32 and rounded")
     return [*lines, _threads()]
 
 

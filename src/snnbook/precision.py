@@ -1,9 +1,26 @@
-"""Computing in full precision where autocast would compute in half."""
+"""Computing in full precision where autocast would compute in half, and in half where a CPU cannot."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+# What autocast computes in half: nearly all arithmetic of a step.
+PRODUCTS = {
+    torch.conv1d,
+    torch.conv2d,
+    torch.conv3d,
+    F.linear,
+    torch.matmul,
+    torch.mm,
+    torch.bmm,
+    torch.einsum,
+}
+PRODUCTS |= {Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul__, Tensor.mm, Tensor.bmm}
 
 
 def full_precision(device: torch.device):
@@ -15,3 +32,56 @@ def full_precision(device: torch.device):
 def at_least_single(x: Tensor) -> Tensor:
     """``x`` in float32, or in float64 if it is in float64."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@contextmanager
+def autocast(device: torch.device, dtype: torch.dtype | None, compiled: bool = False) -> Iterator[None]:
+    """Autocast to ``dtype``, None for none; on a CPU without instructions for it by :class:`Rounded`.
+
+    Args:
+        device: what is computed on.
+        dtype: bfloat16 or float16, or None.
+        compiled: what runs inside is compiled, and computes as the compiler says.
+    """
+    if dtype is None:
+        yield
+        return
+    rounded = device.type == "cpu" and not compiled and not native(dtype)
+    with torch.autocast(device.type, dtype), Rounded() if rounded else nullcontext():
+        yield
+
+
+@cache
+def native(dtype: torch.dtype) -> bool:
+    """Whether convolutions in half precision have instructions on this CPU: AVX-512, or newer ones.
+
+    Without them torch computes number by number, in ten times float32's time and more.
+    """
+    kind = {torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+    asked = getattr(torch.ops.mkldnn, f"_is_mkldnn_{kind}_supported", None)
+    return torch.backends.mkldnn.is_available() and asked is not None and asked()
+
+
+class Rounded(TorchFunctionMode):
+    """Within autocast, convolutions and matrix products of half-precision numbers are computed in float32.
+
+    Inputs and results are rounded to half precision as autocast does, and sums are taken in float32, as
+    instructions for half precision do: the same numbers, but for the order of sums.  All else stays in half.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function not in PRODUCTS or not torch.is_autocast_enabled("cpu"):
+            return function(*args, **kwargs)
+        half = torch.get_autocast_dtype("cpu")
+        with torch.autocast("cpu", enabled=False):
+            args = [_single(x, half) for x in args]
+            result = function(*args, **{name: _single(x, half) for name, x in kwargs.items()})
+            return result.to(half) if result.dtype == torch.float32 else result
+
+
+def _single(x, half: torch.dtype):
+    """A tensor rounded to ``half``, in float32; what is none, or is in float64, as it is."""
+    if not isinstance(x, Tensor) or x.dtype not in (torch.float32, half):
+        return x
+    return x.to(half).float()

@@ -12,8 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from snnbook.precision import native
+
 # Positions of the largest map for which it is faster, by what is computed in.
 POSITIONS = {torch.bfloat16: 16, torch.float32: 9}
+HALF = (torch.bfloat16, torch.float16)
 # Products of x and g for a place of the kernel, below which calling takes longer than computing.
 PRODUCTS = 1 << 23
 
@@ -47,6 +50,8 @@ def _shorter(convolution: nn.Conv2d, x: Tensor, weight: Tensor) -> bool:
     if torch.float64 in (x.dtype, weight.dtype):  # which autocast lets be
         return False
     if not torch.is_autocast_enabled("cpu") and x.dtype != weight.dtype:
+        return False
+    if _computed_in(x) in HALF and not native(_computed_in(x)):
         return False
     batch, channels, height, width = x.shape
     products = batch * height * width * channels * c.out_channels

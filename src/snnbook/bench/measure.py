@@ -9,6 +9,8 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from snnbook.precision import autocast
+
 # Rounds that are not counted: an allocator needs a few until it has settled, a compiler one.
 WARM_UP = 2
 
@@ -38,12 +40,12 @@ class Step:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.method = method.to(images.device, memory_format=layout)
         self.images, self.labels = images.contiguous(memory_format=layout), labels
-        self.dtype, self.kernel = dtype, kernel
+        self.dtype, self.compiled, self.kernel = dtype, compiled, kernel
         self.forward = torch.compile(self.method) if compiled else self.method
         self.optimizer = torch.optim.Adam(method.parameters(), fused=True)
 
     def loss(self) -> Tensor:
-        with torch.autocast(self.images.device.type, self.dtype, enabled=self.dtype is not None):
+        with autocast(self.images.device, self.dtype, self.compiled):
             return sum(self.forward(self.images, self.labels).values())
 
     def __call__(self) -> None:

@@ -28,7 +28,7 @@ ALONE = "nothing to compare with"
 ONE = "the book has one seed, so no spread to compare with"
 COPIED = "a copy of the book's record"
 TITLE = "# Reproduction receipt"
-VERSIONS = ("python", "torch", "platform", "device", "threads", "kernel", "precision")
+VERSIONS = ("python", "torch", "platform", "device", "instructions", "threads", "kernel", "precision")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from snnbook.experiments.runs.record import Statistic
 from snnbook.experiments.tables import settings as merging
 from snnbook.experiments.tables import tables
 
-ASPECTS = ("device", "threads", "precision", "torch", "python", "platform")
+ASPECTS = ("device", "instructions", "threads", "precision", "torch", "python", "platform")
 FEWEST = 3  # seeds of a row whose spread counts
 
 

@@ -53,12 +53,14 @@ def environment(device, precision: str) -> dict:
 
     from snnbook.kernels import kernel_name
 
+    cpu = {"instructions": torch.backends.cpu.get_cpu_capability()} if device.type == "cpu" else {}
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
         "device_type": device.type,
+        **cpu,
         "threads": torch.get_num_threads(),
         "kernel": kernel_name(device),
         "precision": precision,

@@ -34,7 +34,8 @@ class Record:
         curve: ``loss`` by name, an entry an epoch; ``accuracy`` by name, an entry for each epoch in ``tested``.
         measure: firing rates and energy, see :func:`snnbook.analysis.measure`.
         cost: seconds of training, median seconds of an epoch, images per second, trained parameters.
-        environment: versions, device, threads (and, in newer ones, why so many), kernel, precision.
+        environment: versions, device, threads, kernel, precision; in newer ones why so many threads, and which
+            instructions a CPU has (in half precision one without AVX-512 computes in float32 and rounds).
         code: version, commit, and a hash of the package's files.
         created: when, in UTC.
         needs: the runs whose weights went into this one, an :class:`Origin` each as a dictionary.

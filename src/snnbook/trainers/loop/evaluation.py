@@ -1,12 +1,13 @@
 """The test: accuracy and losses on images that were not trained on."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from snnbook import precision
 from snnbook.checks import shown
 from snnbook.data import dataset_of, test_batches
 from snnbook.data.own import Loaded, Pair
@@ -131,6 +132,4 @@ def laid_out(images: Tensor, recipe: Recipe) -> Tensor:
 
 
 def autocast(device: torch.device, recipe: Recipe) -> AbstractContextManager[Any]:
-    if recipe.dtype is None:
-        return nullcontext()
-    return torch.autocast(device.type, recipe.dtype)
+    return precision.autocast(device, recipe.dtype, recipe.compile)
