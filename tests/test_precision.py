@@ -8,13 +8,16 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from snnbook import precision
 from snnbook.backbones import NetworkConfig
+from snnbook.folding import checkpoint_contexts
 from snnbook.precision import Rounded, autocast, native
 from snnbook.trainers import Direct
 from snnbook.trainers.loop import evaluation
 from snnbook.trainers.loop.recipe import Recipe
+from snnbook.trainers.loop.saved import save_memory
 
 CPU = torch.device("cpu")
 HALF = torch.bfloat16
@@ -118,3 +121,30 @@ def test_training_goes_through_it(without, monkeypatch):
 
 def test_native_is_what_torch_says():
     assert native(HALF) == bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_is_run_again_is_computed_as_before(inside, monkeypatch):
+    """Blocks that are run again in the backward pass, which is outside of autocast's context."""
+    monkeypatch.setattr(precision, "native", lambda dtype: not inside)
+    gradients = []
+    for way in ("full", "recompute"):
+        torch.manual_seed(0)
+        method = Direct(Direct.Config(train="snn"), NetworkConfig("vgg9", width=4, time_steps=2), 10, 3)
+        images = torch.randn(2, 3, 16, 16)
+        with save_memory(method, way):
+            with autocast(CPU, HALF):
+                loss = sum(method(images, torch.tensor([0, 1])).values())
+            loss.backward()
+        gradients.append([p.grad for p in method.parameters()])
+    assert all(map(torch.equal, *gradients))
+
+
+def test_a_users_own_checkpoint_too(without):
+    layer, x = nn.Linear(4, 4), torch.randn(2, 4, requires_grad=True)
+    with autocast(CPU, HALF):
+        y = checkpoint(layer, x, use_reentrant=False, context_fn=checkpoint_contexts)
+    y.sum().backward(retain_graph=True)
+    once = x.grad.clone()
+    y.sum().backward()  # run again a second time
+    assert torch.equal(x.grad, 2 * once)

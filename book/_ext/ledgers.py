@@ -7,6 +7,7 @@ alternative.  ``{spread}`` shows how far apart runs are: with the argument ``see
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -93,7 +94,7 @@ class ClaimsDirective(LedgerDirective):
         }
         for claim in entries:
             for profile in tables.EVIDENCE:
-                self.watch(claim.terms, profile)
+                self.watch(claim.terms_in(profile), profile)
         run = {profile for (_, profile), found in self.verdicts.items() if found.word != NOT_RUN}
         self.profiles = [profile for profile in tables.EVIDENCE if profile in run]
         return [self.summary(), *self.sections(entries, self.table)]
@@ -135,7 +136,7 @@ class ClaimsDirective(LedgerDirective):
         if verdict.word == NOT_RUN:
             why = told("", "", not_run(), explanation=verdict.why)
             return nodes.paragraph("", "", why)
-        test = " ".join(verdict.claim.test.split())
+        test = verdict.claim.test_in(verdict.profile)
         text = f"{verdict.ours()} {verdict.claim.unit}"
         found = sourced(text, verdict.estimate, f"{test}; " if len(test) < 300 else "")
         notes = [nodes.inline("", "", found), nodes.inline("", verdict.on())]
@@ -157,8 +158,8 @@ class VerdictRole(SphinxRole):
             known = [claims.find(name) for name in self.text.split() or [""]]
             found = judge.first_run(known)
             self.env.note_dependency(str(ledger.path("claims")))
-            for term in (term for claim in known for term in claim.terms):
-                for profile in tables.EVIDENCE:
+            for claim, profile in product(known, tables.EVIDENCE):
+                for term in claim.terms_in(profile):
                     watch(self.env, term.run, profile)
         except UserError as error:
             return refuse(self, f"verdict: {error}")

@@ -19,6 +19,7 @@ from snnbook.checks import shown, whole
 from snnbook.errors import UserError, one_line
 from snnbook.inputs import check_images, misfit
 from snnbook.kernels.repeat import repeated
+from snnbook.precision import AsNow
 
 
 def fold(x: Tensor) -> Tensor:
@@ -154,9 +155,9 @@ class AtThisTime(ContextDecorator):
 def checkpoint_contexts():
     """``context_fn`` of :func:`torch.utils.checkpoint.checkpoint`, which runs layers again in the backward pass.
 
-    By then the network's call is over; the clock of the first time must be set once more.
+    By then the network's call is over; the clock of the first time must be set once more, and its precision.
     """
-    return nullcontext(), AtThisTime()
+    return nullcontext(), AsNow(AtThisTime())
 
 
 def unfold_current(current: Tensor, time_steps: int | None) -> Tensor:

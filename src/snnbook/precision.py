@@ -1,7 +1,8 @@
 """Computing in full precision where autocast would compute in half, and in half where a CPU cannot."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ContextDecorator, ExitStack, contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -62,12 +63,29 @@ def native(dtype: torch.dtype) -> bool:
     return torch.backends.mkldnn.is_available() and asked is not None and asked()
 
 
+class _Now(threading.local):
+    """In how many :class:`Rounded` this thread is."""
+
+    rounded = 0
+
+
+_NOW = _Now()
+
+
 class Rounded(TorchFunctionMode):
     """Within autocast, convolutions and matrix products of half-precision numbers are computed in float32.
 
     Inputs and results are rounded to half precision as autocast does, and sums are taken in float32, as
     instructions for half precision do: the same numbers, but for the order of sums.  All else stays in half.
     """
+
+    def __enter__(self):
+        _NOW.rounded += 1
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        _NOW.rounded -= 1
+        return super().__exit__(*error)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -78,6 +96,26 @@ class Rounded(TorchFunctionMode):
             args = [_single(x, half) for x in args]
             result = function(*args, **{name: _single(x, half) for name, x in kwargs.items()})
             return result.to(half) if result.dtype == torch.float32 else result
+
+
+class AsNow(ContextDecorator):
+    """A context in which products are computed as they were when this was made: for what is run a second time.
+
+    Args:
+        others: contexts that are entered, too; all may be entered more than once.
+    """
+
+    def __init__(self, *others: AbstractContextManager):
+        self.others, self.rounded = others, _NOW.rounded > 0
+        self.entered: list[ExitStack] = []
+
+    def __enter__(self) -> None:
+        self.entered.append(ExitStack())
+        for context in (*self.others, Rounded() if self.rounded else nullcontext()):
+            self.entered[-1].enter_context(context)
+
+    def __exit__(self, *error) -> None:
+        self.entered.pop().__exit__(*error)
 
 
 def _single(x, half: torch.dtype):

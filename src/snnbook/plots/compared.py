@@ -117,6 +117,8 @@ def price(report: Priced, cost: str = "time") -> Figure:
         report: from :func:`snnbook.experiments.report`; what has no record, or none of the cost, is left out.
         cost: ``"time"``, of training; or ``"energy"``, of an inference.
 
+    Time is that on the kind of machine most of the records were made on; a row timed on others alone is left out.
+
     Raises:
         UserError: another cost, or nothing to draw.
     """
@@ -143,7 +145,8 @@ def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
     found = []
     for line in _told(lines):
         place = key.format(network=line.network)
-        spent = [made.value(place) for made in line.ours.records if made.has(place)]
+        records = line.timed if cost == "time" else line.ours.records
+        spent = [made.value(place) for made in records if made.has(place)]
         if spent:
             found.append((scale * sum(spent) / len(spent), line))
     return sorted(found, key=lambda point: -point[1].ours.mean)

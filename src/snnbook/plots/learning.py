@@ -59,7 +59,8 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
     if not found.curves:
         return Sentence(found.left_out())
     figure, (axes,) = panels(height=max(HEIGHT, 0.55 * len(found.curves) + 0.6))
-    for curve in found.curves:
+    drawn = [curve for curve in found.curves if getattr(curve, against)]
+    for curve in drawn:
         band(
             axes,
             getattr(curve, against),
@@ -68,9 +69,12 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
             marker="o",
             markersize=3,
         )
-    several = any(len(curve.accuracy) > 1 for curve in found.curves)
+    several = any(len(curve.accuracy) > 1 for curve in drawn)
+    without = (
+        found.left_out() if against == "epochs" else f"{found.left_out()} {found.timed_elsewhere()}".strip()
+    )
     axes.set_ylabel("test accuracy, %" + ("\nmean; band: least to greatest seed" if several else ""))
-    axes.set_xlabel("\n".join(filter(None, (AXES[against], fill(found.left_out(), 90)))))
+    axes.set_xlabel("\n".join(filter(None, (AXES[against], fill(without, 90)))))
     if against == "epochs":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:

@@ -1,5 +1,6 @@
 """What SASTC trains beside the student and leaves behind afterwards: projections and attention."""
 
+from contextlib import nullcontext
 from itertools import pairwise, zip_longest
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from snnbook.errors import UserError
 from snnbook.folding import fold, unfold
 from snnbook.losses.sastc import attention_weights, distance, similarity
-from snnbook.precision import full_precision
+from snnbook.precision import AsNow, full_precision
 
 # Kernel sizes, one convolution each; BatchNorm and ReLU stand between them.
 PROJECTIONS = {"sastc": (3, 1), "semckd": (1, 3, 1), "hint": (3,)}
@@ -94,7 +95,8 @@ class Matching(nn.Module):
         args = projection, student.at(size), teacher.at(size), steps, self.per_step
         if not self.recompute:
             return _distance(*args)
-        return checkpoint(_distance, *args, use_reentrant=False, preserve_rng_state=False)  # nothing is drawn
+        settings = dict(use_reentrant=False, preserve_rng_state=False)  # nothing is drawn
+        return checkpoint(_distance, *args, **settings, context_fn=lambda: (nullcontext(), AsNow()))
 
 
 def _distance(projection: Projection, student: Tensor, teacher: Tensor, steps: int, per_step: bool) -> Tensor:

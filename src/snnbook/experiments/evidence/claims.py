@@ -16,7 +16,7 @@ from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import ledger, paired
 from snnbook.experiments.evidence.paired import Term
-from snnbook.experiments.tables import config
+from snnbook.experiments.tables import config, tables
 
 RELATIONS = (">", "<", "within")
 KINDS = ("accuracy", "cost", "arithmetic", "mechanism")
@@ -34,6 +34,7 @@ class Claim:
             ``arithmetic`` (follows from settings alone, no training can refute it); or ``mechanism`` (why the
             method works: landscapes, mismatch, moments).
         test: an expression, a relation and a number.
+        desk: the run that stands for the test's only one in the desk profile, where both are one thing.
         size: the expression's value in the paper; by default worked out from the numbers of its tables.
         unit, digits: of the expression, and how many decimals are shown.
         note: shown below the claim.
@@ -50,6 +51,7 @@ class Claim:
     source: str
     about: str = "accuracy"
     test: str = ""
+    desk: str = ""
     size: float | None = None
     unit: str = "points"
     digits: int = 1
@@ -67,9 +69,24 @@ class Claim:
                 f"claim {self.id!r} has {'both' if self.test else 'neither'} test and waits; expected one"
             )
         terms, relation, margin = _read(self.test) if self.test else ((), "", 0.0)
+        if self.desk and tables.find(self.desk) and len({term.run for term in terms}) != 1:
+            raise UserError(f"claim {self.id!r} has desk: {self.desk}, one run; expected a test of one run")
         size = paired.in_paper(terms) if self.size is None and terms else self.size
         for name, value in dict(terms=terms, relation=relation, margin=margin, size=size).items():
             object.__setattr__(self, name, value)
+
+    def test_in(self, profile: str) -> str:
+        """The test with the run that a profile has for it."""
+        test = " ".join(self.test.split())
+        return (
+            test.replace(f"{self.terms[0].run}:", f"{self.desk}:")
+            if self.desk and profile == "desk"
+            else test
+        )
+
+    def terms_in(self, profile: str) -> tuple[Term, ...]:
+        """The expression's terms in a profile."""
+        return _read(self.test_in(profile))[0] if self.test else ()
 
 
 def load() -> list[Claim]:

@@ -14,12 +14,14 @@ import numpy as np
 from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, learned
+from snnbook.experiments.evidence.machines import Machine, commonest, machine
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import config, tables
 
 NETWORKS = ("snn", "ann")
+ELSEWHERE = "another machine"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Curve:
         network: whose accuracy, ``"snn"`` or ``"ann"``.
         records: a seed each.
         epochs: after which there was a test in every seed.
-        minutes: of training until then, in the median over seeds, with what the run needs before it.
+        minutes: of training until then, in the median over seeds, with what the run needs before it; none if all
+            seeds were timed on another kind of machine than most of the rows'.
         accuracy: in percent, ``[seeds, tests]``.
     """
 
@@ -51,9 +54,13 @@ class Curve:
 
     def after(self, minutes: float) -> tuple[float, ...] | None:
         """Each seed's accuracy then, on a straight line between tests; None before the first one."""
-        if minutes < self.minutes[0]:
+        if not self.minutes or minutes < self.minutes[0]:
             return None
         return tuple(float(np.interp(minutes, self.minutes, run)) for run in self.accuracy)
+
+    def last(self) -> tuple[float, ...]:
+        """Each seed's accuracy at the end."""
+        return tuple(run[-1] for run in self.accuracy)
 
 
 @dataclass(frozen=True)
@@ -76,10 +83,15 @@ class Curves:
             )
         return f"Not run yet in this profile: {_listed(self.missing)}."
 
+    def timed_elsewhere(self) -> str:
+        """A sentence that names the rows whose minutes cannot be compared; empty if all can."""
+        found = [curve.label for curve in self.curves if not curve.minutes]
+        return f"Timed on another kind of machine: {_listed(found)}." if found else ""
+
     @property
     def equal_minutes(self) -> float | None:
         """What the row that is done first takes."""
-        return min((curve.minutes[-1] for curve in self.curves), default=None)
+        return min((curve.minutes[-1] for curve in self.curves if curve.minutes), default=None)
 
     def cells(self) -> list[list[str]]:
         """Headings and a row for each curve: its accuracy at the end of its training, and at equal time.
@@ -93,11 +105,17 @@ class Curves:
         head += ["less the first's", f"after {equal:.1f} minutes, %", "less the first's"]
         rows = []
         for curve in self.curves:
-            row = [curve.label, str(len(curve.records)), f"{curve.minutes[-1]:.1f}"]
-            for at, at_first in ((curve.minutes[-1], first.minutes[-1]), (equal, equal)):
-                own = curve.after(at)
-                row.append("not tested yet" if own is None else f"{mean(own):.1f}")
-                row.append("n/a" if curve is first else _difference(curve, own, first, first.after(at_first)))
+            row = [
+                curve.label,
+                str(len(curve.records)),
+                f"{curve.minutes[-1]:.1f}" if curve.minutes else ELSEWHERE,
+            ]
+            ends = [curve.last(), first.last()], [curve.after(equal), first.after(equal)]
+            for (own, theirs), none in zip(
+                ends, ("", "not tested yet" if curve.minutes else ELSEWHERE), strict=True
+            ):
+                row.append(none if own is None else f"{mean(own):.1f}")
+                row.append("n/a" if curve is first else _difference(curve, own, first, theirs))
             rows.append(row)
         return [head, *rows, *([label, "0", *["not run"] * (len(head) - 2)] for label in self.missing)]
 
@@ -146,17 +164,20 @@ def curves(
     if isinstance(rows, str) or not rows or len(set(rows)) < len(rows):
         raise UserError(f"rows are {shown(rows)}; expected a list of rows of table {table}, each once")
     found, missing = [], []
-    for name in rows:
+    made = {name: record.of(f"{table}/{name}", profile, results) for name in rows}
+    here = commonest(one for records in made.values() for one in records)
+    for name, records in made.items():
         label = content.row(name).label
-        records = record.of(f"{table}/{name}", profile, results)
         if records:
-            found.append(_curve(name, label, network, records, results))
+            found.append(_curve(name, label, network, records, here, results))
         else:
             missing.append(label)
     return Curves(table, profile, tuple(found), tuple(missing))
 
 
-def _curve(row: str, label: str, network: str, records: list[Record], results: Path | None) -> Curve:
+def _curve(
+    row: str, label: str, network: str, records: list[Record], here: Machine | None, results: Path | None
+) -> Curve:
     epochs = records[0].curve["tested"]
     if any(one.curve["tested"] != epochs for one in records):
         raise UserError(
@@ -164,15 +185,18 @@ def _curve(row: str, label: str, network: str, records: list[Record], results: P
             "'snnbook check' names those made with other settings; run them again"
         )
     shows = network if network in records[0].metrics else next(iter(records[0].metrics))
-    before = [sum(_before(one, results).values()) for one in records]
-    own = [one.cost["seconds_per_epoch"] for one in records]
+    timed = [one for one in records if machine(one) == here]
+    before = [sum(_before(one, results).values()) for one in timed]
+    own = [one.cost["seconds_per_epoch"] for one in timed]
     return Curve(
         row,
         label,
         shows,
         tuple(records),
         tuple(epochs),
-        tuple(median(b + epoch * s for b, s in zip(before, own, strict=True)) / 60 for epoch in epochs),
+        tuple(
+            median(b + epoch * s for b, s in zip(before, own, strict=True)) / 60 for epoch in epochs if timed
+        ),
         tuple(tuple(one.curve["accuracy"][shows]) for one in records),
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, learned, paired
 from snnbook.experiments.evidence.claims import Claim
+from snnbook.experiments.evidence.machines import machine
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import tables
@@ -20,6 +21,8 @@ from snnbook.experiments.tables import tables
 HOLDS, FAILS, UNDECIDED, UNSEEN, UNLEARNED, NOT_RUN = WORDS = (
     *("holds", "does not hold", "undecided", "cannot be decided here", "did not learn", "not run"),
 )
+
+SECONDS = ("cost.seconds", "cost.total_seconds", "cost.images_per_second")  # which a machine has a part in
 
 
 @dataclass(frozen=True)
@@ -83,15 +86,22 @@ def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> V
         )
     if claim.waits:
         return Verdict(claim, profile, NOT_RUN, None, claim.waits)
-    estimate = paired.estimate(claim.terms, profile, results)
+    estimate = paired.estimate(claim.terms_in(profile), profile, results)
     if estimate is None:
-        return Verdict(claim, profile, NOT_RUN, None, paired.missing(claim.terms, profile, results))
+        return Verdict(
+            claim, profile, NOT_RUN, None, paired.missing(claim.terms_in(profile), profile, results)
+        )
     faults = learned.faults(estimate.records)
     if faults and claim.about != "arithmetic":  # which no training can change
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         return Verdict(claim, profile, UNLEARNED, estimate, faults[0] + more)
     if estimate.half is None:
         return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
+    if (
+        any(term.key.startswith(SECONDS) for term in claim.terms)
+        and len(set(map(machine, estimate.records))) > 1
+    ):
+        return Verdict(claim, profile, UNDECIDED, estimate, "its runs were timed on unlike machines")
     low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
     said = word(low, high, claim.relation, claim.margin)
     said, why = _doubt(claim, estimate) if said == UNDECIDED else (said, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid, learned, spreadsheet
+from snnbook.experiments.evidence import grid, learned, machines, spreadsheet
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record, Statistic
 from snnbook.experiments.tables import config, tables
@@ -32,6 +32,7 @@ class Line:
     """One network of one row.  What comes from records is None where none is there yet.
 
     ``energy``: of one inference in microjoules, counted, see :mod:`snnbook.analysis.energy`.
+    ``timed``: records whose seconds can be compared with the other lines', see :mod:`.machines`.
     """
 
     run: str
@@ -50,11 +51,15 @@ class Line:
     paper_stm: float | None = None
     stm: Statistic | None = None
     energy: Statistic | None = None
+    timed: tuple[Record, ...] = ()
+
+    def records(self) -> tuple[Record, ...]:
+        return tuple(self.ours.records) if self.ours else ()
 
     @property
     def device(self) -> str | None:
         """What the records were computed on."""
-        return _joined(one.environment["device"] for one in self.ours.records) if self.ours else None
+        return _joined(map(machines.device, self.ours.records)) if self.ours else None
 
     @property
     def difference(self) -> float | None:
@@ -141,8 +146,8 @@ class Report:
         )
         made = [made for line in self.lines if line.ours for made in line.ours.records]
         if made:
-            machines = _joined(map(_machine, made))
-            text += f", {_joined(map(_data, made))}, {self._sampling()}, on {machines}"
+            on = _joined(map(_machine, made))
+            text += f", {_joined(map(_data, made))}, {self._sampling()}, on {on}"
         return f"{text}. {STANDING[self.profile]}".strip()
 
     def _sampling(self) -> str:
@@ -258,6 +263,10 @@ def report(
                     energy=_where(ours, f"measure.{network}.energy_uj"),
                 )
             )
+    here = machines.commonest(one for line in lines for one in line.records())
+    lines = [
+        replace(x, timed=tuple(one for one in x.records() if machines.machine(one) == here)) for x in lines
+    ]
     return Report(table, content.title, content.source, profile, recipe, which, tuple(lines), columns)
 
 
@@ -319,7 +328,7 @@ def _data(made: Record) -> str:
 
 
 def _machine(made: Record) -> str:
-    return f"{made.environment['device']}, {_count(made.environment['threads'], 'thread')}"
+    return f"{machines.device(made)}, {_count(made.environment['threads'], 'thread')}"
 
 
 def _joined(texts) -> str:

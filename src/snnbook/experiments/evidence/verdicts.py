@@ -107,7 +107,7 @@ def text(found: Sequence[Verdict]) -> str:
     for verdict in found:
         claim = verdict.claim
         lines = [f"{verdict.word}: {claim.id} ({claim.source})", f"  {claim.says}"]
-        lines.append(f"  {' '.join(claim.test.split())}" if claim.test else "  (no test)")
+        lines.append(f"  {claim.test_in(verdict.profile)}" if claim.test else "  (no test)")
         if verdict.estimate:
             where = (
                 ""

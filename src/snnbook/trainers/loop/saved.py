@@ -22,6 +22,7 @@ from snnbook.errors import UserError
 from snnbook.factorized import keep_composed
 from snnbook.folding import AtThisTime
 from snnbook.neurons import LIF
+from snnbook.precision import AsNow
 from snnbook.trainers.loop.instead import Instead
 
 WAYS = ("full", "bytes", "recompute")
@@ -179,7 +180,7 @@ def _recomputed(block, forward, *args, **kwargs):
     if torch.compiler.is_compiling() or not (block.training and torch.is_grad_enabled()):
         return forward(*args, **kwargs)
     again = forward  # at the same T, with the same weights, as often as somebody asks
-    for context in (AtThisTime(), keep_composed(block), _statistics_rest(block)):
+    for context in (AtThisTime(), AsNow(), keep_composed(block), _statistics_rest(block)):
         again = context(again)
     runs = iter([forward])
 
