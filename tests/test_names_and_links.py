@@ -5,12 +5,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bad_input import one_line
+from snnbook.cli import listing
 from snnbook.errors import UserError
 from snnbook.experiments.evidence.check import check
 from snnbook.experiments.evidence.report import report
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import settings as merging
 
 ROW = "  - {{id: {id}, label: x, method: {{name: direct}}, {more}}}\n"
 LINK = "  - {{id: {id}, label: x, {more}}}\n"
@@ -76,14 +78,18 @@ def test_whatever_an_id_is_its_folder_lies_in_its_table(write, tmp_path, name):
     assert run.record_path.resolve().parent.parent == (tmp_path / "r/quick/demo").resolve()
 
 
-@pytest.mark.parametrize("key", ["same", "needs", "inherits", "baseline"])
+@pytest.mark.parametrize("key", ["same", "instead", "needs", "inherits", "baseline"])
 @pytest.mark.parametrize(
     "link", ["../x/y", "demo", "demo/", "/a", "demo/a/b", "demo/a+official", "demo/\n", "./.."]
 )
 def test_a_link_is_a_name(write, key, link):
-    value = f"[{quoted(link)}]" if key == "needs" else quoted(link)
+    value = {"needs": "[{}]", "instead": "{{quick: {}}}"}.get(key, "{}").format(quoted(link))
     write((LINK if key == "same" else ROW).format(id="a", more=f"{key}: {value}"))
-    one_line(lambda: tables.load("demo"), f"/demo.yaml, line 8: {key} is ", "expected <table>/<row>")
+    one_line(
+        lambda: tables.load("demo"),
+        f"/demo.yaml, line 8: {key}{'.quick' if key == 'instead' else ''} is ",
+        "expected <table>/<row>",
+    )
 
 
 @pytest.mark.parametrize("links", ["aa", "ab ba", "ab bc ca", "ab bc cb"])
@@ -92,6 +98,39 @@ def test_same_in_a_circle(write, links):
     for call in (lambda: tables.find("demo/a"), lambda: report("demo"), lambda: plan.matrix("quick")):
         one_line(call, "/demo.yaml, line ", "'same' leads from demo/a round to demo/")
     assert any("'same' leads" in line for line in check(results=tables.folder() / "none").problems)
+
+
+def test_a_row_may_be_anothers_in_one_profile(write, tmp_path):
+    other = ROW.format(id="a", more="recipe: {epochs: 7}")
+    write(other, name="other")
+    write(ROW.format(id="b", more="recipe: {epochs: 3}, instead: {quick: other/a}"))
+    runs = [resolve("demo/b", profile="quick", results=tmp_path / "r", work=tmp_path / "w")]
+    assert (runs[0].row, runs[0].settings.recipe.epochs) == ("other/a", 7)
+    assert {(t.id, row.id) for t, row in (tables.find("demo/b"), tables.find("demo/b", "lab"))} == {
+        ("demo", "b")
+    }
+    assert {task.name for task in plan.matrix("quick")} == {"other/a"}
+    assert [line.run for line in report("demo").lines] == ["other/a"]
+    assert any("(in quick = other/a)" in line for line in listing.of_rows("demo", tmp_path))
+    write(ROW.format(id="b", more="instead: {quick: demo/b}"))
+    one_line(lambda: plan.matrix("quick", ["demo"]), "'instead' leads from demo/b round to demo/b")
+    write(ROW.format(id="b", more="instead: {nightly: other/a}"))
+    one_line(lambda: tables.load("demo"), "line 8", "nightly")
+
+
+INSTEAD = [
+    (table, row, profile)
+    for table in map(tables.load, tables.names())
+    for row in table.rows
+    for profile in row.instead
+]
+
+
+@pytest.mark.parametrize(("table", "row", "profile"), INSTEAD, ids=lambda x: getattr(x, "id", x))
+def test_it_is_the_same_there(table, row, profile):
+    own = merging.plain(merging.merged(table, row, profile))
+    there, other = tables.linked(row, row.instead[profile], profile)
+    assert own == merging.plain(merging.merged(there, other, profile))
 
 
 @given(links=st.dictionaries(st.sampled_from("abcd"), st.tuples(st.sampled_from(["same", "needs", "inherits"]),

@@ -114,7 +114,7 @@ def not_run() -> nodes.Node:
 def watch(env, run_id: str, profile: str) -> None:
     """Read the page again when the run's table or one of its records changes, or comes into being."""
     row_id, plus, mode = run_id.partition("+")
-    table, row = tables.find(row_id)
+    table, row = tables.find(row_id, profile)
     env.note_dependency(str(tables.folder() / f"{table.id}.yaml"))
     for seed in table.seeds_in(profile):
         record = folder() / profile / f"{table.id}/{row.id}{plus}{mode}" / f"seed{seed}.json"

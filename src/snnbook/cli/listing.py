@@ -37,22 +37,35 @@ def of_rows(name: str, results: Path | None) -> Iterator[str]:
     yield from wrap(f"{table.id}: {table.title} ({table.source})", width())
     longest = max(len(f"{table.id}/{row.id}") for row in table.rows)
     for row in table.rows:
-        owner, trained = tables.find(f"{table.id}/{row.id}")
-        counts = [f"{profile} {_counted(owner, trained, profile, results)}" for profile in owner.profiles]
-        same = f" (= {row.same})" if row.same else ""
+        found = {profile: tables.find(f"{table.id}/{row.id}", profile) for profile in tables.PROFILES}
+        counts = [
+            f"{profile} {_counted(owner, trained, profile, results)}"
+            for profile, (owner, trained) in found.items()
+            if profile in owner.profiles
+        ]
+        same = f" (= {row.same})" if row.same else _instead(row.instead)
         run = f"{table.id}/{row.id}".ljust(longest)
         line = f"  {run}  {', '.join(counts)}"
         yield from [line] if len(line) <= width() else [f"  {run.rstrip()}", f"    {', '.join(counts)}"]
         yield from _indented(row.label + same)
-        for reason in dict.fromkeys(trained.waits.values()):
+        waits = (reason for _, trained in found.values() for reason in trained.waits.values())
+        for reason in dict.fromkeys(waits):
             yield from _indented(f"waits: {reason}")
+
+
+def _instead(links: dict[str, str]) -> str:
+    """``(in quick and lab = joint-table4/snn)``."""
+    by_link: dict[str, list[str]] = {}
+    for profile, link in links.items():
+        by_link.setdefault(link, []).append(profile)
+    return "".join(f" (in {' and '.join(profiles)} = {link})" for link, profiles in by_link.items())
 
 
 def _all_counted(table: Table, profile: str, results: Path | None) -> str:
     """``12/36``: runs that have a record, of those that can be run in this profile; a dash where none can."""
     done = asked = 0
     for row in table.rows:
-        owner, trained = tables.find(f"{table.id}/{row.id}")
+        owner, trained = tables.find(f"{table.id}/{row.id}", profile)
         made = _made(owner, trained, profile, results)
         done += made
         if (profile in owner.profiles and profile not in trained.waits) or made:

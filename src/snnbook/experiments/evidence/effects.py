@@ -64,7 +64,8 @@ def contrasts(table: str, factors: Sequence[str], key: str = "snn.last") -> dict
 
 def design(table: str, factors: Sequence[str]) -> dict[str, frozenset[str]]:
     """Which of the factors each row of the design has at the second level."""
-    written = {row.id: frozenset(_written(row)) for row in tables.load(table).rows if row.same is None}
+    rows = [row for row in tables.load(table).rows if not (row.same or row.instead)]
+    written = {row.id: frozenset(_written(row)) for row in rows}
     return {name: found for name, found in written.items() if found <= {*factors}}
 
 

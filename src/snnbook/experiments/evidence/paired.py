@@ -131,7 +131,7 @@ def missing(terms: tuple[Term, ...], profile: str, results: Path | None = None) 
     for term in terms:
         if record.of(term.run, profile, results):
             continue
-        table, row = tables.find(term.run.partition("+")[0])
+        table, row = tables.find(term.run.partition("+")[0], profile)
         if profile in row.waits:
             return row.waits[profile]
         if profile not in table.profiles:

@@ -238,9 +238,9 @@ def report(
 
     lines = []
     for row in content.rows:
-        owner, trained = tables.find(f"{table}/{row.id}")
+        owner, trained = tables.find(f"{table}/{row.id}", profile)
         ours = made(owner, trained)
-        theirs = made(*tables.linked(row, row.baseline)) if row.baseline else []
+        theirs = made(*tables.linked(row, row.baseline, profile)) if row.baseline else []
         for network in _networks(row.paper, ours, trained):
             key = f"{network}.{which}"
             lines.append(

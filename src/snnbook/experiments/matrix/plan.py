@@ -76,7 +76,7 @@ def matrix(
     for name in chosen or tables.names():
         table = tables.load(name)
         for row in table.rows:
-            owner, trained = tables.find(f"{table.id}/{row.id}")
+            owner, trained = tables.find(f"{table.id}/{row.id}", profile)
             run = f"{owner.id}/{trained.id}"
             for seed in seeds or table.seeds_in(profile):
                 if (run, seed) not in found:
@@ -94,7 +94,7 @@ def _task(
 
 
 def _waits(run: str, profile: str, data: Path | None, above: tuple[str, ...] = ()) -> str | None:
-    table, row = tables.find(run)
+    table, row = tables.find(run, profile)
     name = f"{table.id}/{row.id}"
     if name in above or len(above) > DEEPEST:
         return None  # resolving it says what is wrong

@@ -166,7 +166,7 @@ def resolve(
 
 def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str, ...], made: dict) -> Run:
     """``above`` are the runs that need it, ``made`` those that are resolved already."""
-    table, row = tables.find(run_id)
+    table, row = tables.find(run_id, profile)
     name = f"{table.id}/{row.id}"
     if name in above:
         raise UserError(
@@ -179,7 +179,7 @@ def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str,
     sections = merging.merged(table, row, profile, recipe, overrides)
 
     def parent(other: str, dropped: tuple[str, ...]) -> Run:
-        modes = tables.linked(row, other)
+        modes = tables.linked(row, other, profile)
         mode = recipe if recipe in ("paper", *modes[0].recipes, *modes[1].recipes) else "paper"
         kept = tuple(text for text in overrides if not text.strip().startswith(dropped))
         key = (other, mode, kept)
@@ -219,6 +219,8 @@ def check_table(table: Table) -> None:
         if row.same:
             tables.linked(row, row.same)
             continue
+        for profile, link in row.instead.items():
+            tables.linked(row, link, profile)
         for profile in table.profiles:
             for recipe in dict.fromkeys(["paper", *table.recipes, *row.recipes]):
                 if not row.barred(profile):

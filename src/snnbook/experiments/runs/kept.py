@@ -198,17 +198,17 @@ def _find(name: str, results: Path | None) -> tuple[str, tuple[Path, Kept]]:
     for folder in record.places(results):
         found = {at: (folder, entry) for at, entry in index(folder).items()} | found
     profile, _, row = str(name).partition("/")
-    for at in (name, f"{profile}/{_trained(row)}"):
+    for at in (name, f"{profile}/{_trained(row, profile)}"):
         if isinstance(name, str) and at in found:
             return at, found[at]
     others = [f"{at.partition('/')[0]}/{table}/{row.id}" for at in found for table, row in _shown_in(at)]
     raise UserError(f"no trained weights {shown(name)}; {config.nearest(name, [*found, *others])}")
 
 
-def _trained(row: str) -> str:
+def _trained(row: str, profile: str) -> str:
     """The row that ``row`` is the same as, if it is another's; nothing where there is no such row."""
     try:
-        table, found = tables.find(row)
+        table, found = tables.find(row, profile)
     except UserError:
         return ""
     return f"{table.id}/{found.id}"
@@ -216,9 +216,10 @@ def _trained(row: str) -> str:
 
 def _shown_in(at: str) -> list[tuple[str, tables.Row]]:
     """Other tables that show the run ``at``, and the rows in them."""
-    run = at.partition("/")[2]
-    rows = [(name, row) for name in tables.names() for row in tables.load(name).rows if row.same]
-    return [(name, row) for name, row in rows if _trained(f"{name}/{row.id}") == run]
+    profile, _, run = at.partition("/")
+    rows = [(name, row) for name in tables.names() for row in tables.load(name).rows]
+    rows = [(name, row) for name, row in rows if row.same or profile in row.instead]
+    return [(name, row) for name, row in rows if _trained(f"{name}/{row.id}", profile) == run]
 
 
 def _kept(entry: dict[str, Any]) -> Kept:

@@ -300,5 +300,5 @@ def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
     if profile not in tables.PROFILES:
         raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
     row_id, plus, mode = run_id.partition("+")
-    table, row = tables.find(row_id)
+    table, row = tables.find(row_id, profile)
     return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds_in(profile), results)

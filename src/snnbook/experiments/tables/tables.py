@@ -57,6 +57,7 @@ class Row:
         inherits: the run whose weights and statistics of BatchNorm it starts from, with a fresh optimizer; it
             has no more time steps (time inheritance, Deng et al. 2022, Sec. 4.3).
         same: the row of another table that this one is; it is trained once and shown in both.
+        instead: by profile, the row of another table that this one is there, and there alone.
         waits: by profile, what has to be there before it can be run.
         until: a path in the data folder; when that is there, the row can be run.
         baseline: its snnTorch twin.
@@ -72,6 +73,7 @@ class Row:
     needs: tuple[str, ...] = ()
     inherits: str | None = None
     same: str | None = None
+    instead: dict[str, str] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
     until: str | None = None
     baseline: str | None = None
@@ -173,33 +175,38 @@ def _load(name: str, path: Path, _changed: int) -> Table:
     return table
 
 
-def find(run_id: str) -> tuple[Table, Row]:
+def find(run_id: str, profile: str = "") -> tuple[Table, Row]:
     """Table and row of a run ``<table>/<row>``; of a row that is the same as another's, that one's.
+
+    Args:
+        run_id: of the run.
+        profile: where it is run, since a row may be another's in some profiles alone.
 
     Raises:
         UserError: there is none (the message names the nearest), or rows are the same as each other in a circle.
     """
     table, row = _find(run_id)
     passed = [f"{table.id}/{row.id}"]
-    while row.same is not None:
+    while link := row.same or row.instead.get(profile):
         before = row
-        table, row = _follow(before.same, before.where)
+        table, row = _follow(link, before.where)
         if f"{table.id}/{row.id}" in passed:
+            key = "same" if before.same else "instead"
             raise UserError(
-                f"{before.where}: 'same' leads from {passed[0]} round to {table.id}/{row.id}; remove one"
+                f"{before.where}: {key!r} leads from {passed[0]} round to {table.id}/{row.id}; remove one"
             )
         passed.append(f"{table.id}/{row.id}")
     return table, row
 
 
-def linked(row: Row, link: str) -> tuple[Table, Row]:
+def linked(row: Row, link: str, profile: str = "") -> tuple[Table, Row]:
     """Table and row that ``row`` names as what it needs, inherits from or is compared with.
 
     Raises:
         UserError: as :func:`find`, with the place of ``row``.
     """
     _follow(link, row.where)
-    return find(link)
+    return find(link, profile)
 
 
 def _follow(link: str, where: str) -> tuple[Table, Row]:
@@ -220,7 +227,7 @@ def _find(run_id: str) -> tuple[Table, Row]:
 
 def _row(setting: Setting) -> Row:
     shown = ("id", "label", "paper", "baseline", "note")
-    trained = ("profiles", "recipes", "needs", "inherits", "waits", "until", *SECTIONS)
+    trained = ("profiles", "recipes", "needs", "inherits", "waits", "until", "instead", *SECTIONS)
     keys = config.mapping(setting, "a row", (*shown, "same", *trained))
     row_id = _id(keys, setting)
     empty = Setting(None, setting.where)
@@ -239,6 +246,7 @@ def _row(setting: Setting) -> Row:
         needs=_links(keys.get("needs", Setting([], setting.where)), tuple[str, ...], "needs"),
         inherits=_links(keys.get("inherits", empty), str | None, "inherits"),
         same=_links(keys.get("same", empty), str | None, "same"),
+        instead=_instead(keys.get("instead", empty)),
         waits=_waits(keys.get("waits", empty)),
         until=config.convert(keys.get("until", empty), str | None, "until"),
         baseline=_links(keys.get("baseline", empty), str | None, "baseline"),
@@ -267,6 +275,11 @@ def _waits(setting: Setting) -> dict[str, str]:
         return dict.fromkeys(PROFILES, setting.value)
     found = config.mapping(setting, "waits", PROFILES)
     return {profile: config.convert(item, str, f"waits.{profile}") for profile, item in found.items()}
+
+
+def _instead(setting: Setting) -> dict[str, str]:
+    found = config.mapping(setting, "instead", PROFILES)
+    return {profile: _links(link, str, f"instead.{profile}") for profile, link in found.items()}
 
 
 def _required(keys: dict[str, Setting], key: str, owner: Setting) -> Setting:
