@@ -107,7 +107,11 @@ def _differs(comparison: Comparison) -> dict[str, tuple[str, str]]:
     if here.asked != book.asked:
         changed = {key: (old, new) for key, old, new in merging.changes(book.config, here.config)}
         pairs |= {key: pair for key, pair in changed.items() if key.rpartition(".")[2] not in ASPECTS}
-    found = {name: (str(old), str(new)) for name, (old, new) in pairs.items() if old != new}
+    found = {name: tuple(map(_said, pair)) for name, pair in pairs.items() if pair[0] != pair[1]}
     if not found and any(a.curve != b.curve for a, b in comparison.shared):
         found["code"] = (str(book.code["commit"]), str(here.code["commit"]))  # all else is equal
     return found
+
+
+def _said(value: object) -> str:
+    return "not recorded" if value is None else str(value)
