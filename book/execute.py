@@ -199,6 +199,7 @@ def run(content, name: str, folder: Path, kernels: KernelSpecManager, environmen
             content,
             km=manager,
             timeout=CELL_SECONDS,
+            startup_timeout=CELL_SECONDS,  # of the kernel, which is a minute by default
             on_cell_start=note,
             resources={"metadata": {"path": str(folder)}},
             shutdown_kernel="immediate",

@@ -111,14 +111,14 @@ def _device() -> list[str]:
     from snnbook.precision import native
 
     device = pick_device()
-    lines = [f"{device} ({device_name(device)}), kernel {kernel_name(device)}"]
+    slow = device.type == "cpu" and not native(torch.bfloat16)
+    half = "; bfloat16 is computed in float32, this CPU having no instructions for it" if slow else ""
+    lines = [f"{device} ({device_name(device)}), kernel {kernel_name(device)}{half}"]
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         lines.append(f"GPU memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif device.type == "cpu":
         lines.append("no GPU: the quick profile is made for this; lab and paper want one")
-        if not native(torch.bfloat16):
-            lines.append("no instructions for bfloat16: computed in float32 and rounded")
     return [*lines, _threads()]
 
 
