@@ -89,6 +89,6 @@ def test_pages_show_verdicts_effects_and_spreads_from_the_records(results, monke
     assert 'title="a row to come"' in page and "lab profile: nothing run yet." in page
     assert "-4.0 ± 2.5 points, n = 3" in page
     assert "threads: 2 instead of 1" in page and "-3.0" in page
-    assert "Not measured yet: another device, instructions, precision, torch." in page
+    assert "Not measured yet: a difference in device, instructions, precision, torch." in page
     watched = {Path(name).name for name in app.env.dependencies["index"]}
     assert {"claims.yaml", "fidelity.yaml", "demo.yaml", "seed0.json", "others"} <= watched

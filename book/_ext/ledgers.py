@@ -251,8 +251,8 @@ class SpreadDirective(LedgerDirective):
         heads = ("what differs", "run", "n", "difference", "largest, same seed", "the book's std")
         content = [self.grid(heads, map(self.of_condition, found), (24, 26, 6, 16, 14, 14))] if found else []
         measured = {aspect for each in found for aspect in each.differs}
-        missing = [aspect for aspect in spread.ASPECTS[:4] if aspect not in measured]
-        text = f"Not measured yet: another {', '.join(missing)}."
+        missing = [aspect for aspect in spread.ASPECTS[:5] if aspect not in measured]
+        text = f"Not measured yet: a difference in {', '.join(missing)}."
         return [*content, *([nodes.paragraph(text, text, classes=["results-caption"])] if missing else [])]
 
     def of_condition(self, each: spread.Condition) -> list[nodes.Node]:

@@ -14,6 +14,7 @@ from snnbook.errors import UserError, one_line
 from snnbook.experiments.runs.job import Run
 
 NAME = "run.ipynb"
+STARTS = 600  # seconds a kernel may take; on a busy machine it is more than the minute that is usual
 LONGEST = 100  # bytes of a socket's name; Linux takes 107, macOS 103
 
 
@@ -67,6 +68,7 @@ def execute(run: Run, *, data: Path | None, device: str, progress: bool) -> Path
                 parameters,
                 kernel_name="python3",
                 progress_bar=False,
+                start_timeout=STARTS,
                 stderr_file=sys.stderr,
                 kernel_manager_class=_manager(folder),
                 shutdown_kernel="immediate",  # every file is whole at any moment; nothing is left to tidy up
