@@ -121,6 +121,7 @@ def test_training_goes_through_it(without, monkeypatch):
 
 def test_native_is_what_torch_says():
     assert native(HALF) == bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    assert native(torch.float32) and native(torch.float64)
 
 
 @pytest.mark.parametrize("inside", [True, False])

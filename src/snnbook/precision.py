@@ -54,11 +54,13 @@ def autocast(device: torch.device, dtype: torch.dtype | None, compiled: bool = F
 
 @cache
 def native(dtype: torch.dtype) -> bool:
-    """Whether convolutions in half precision have instructions on this CPU: AVX-512, or newer ones.
+    """Whether convolutions in ``dtype`` have instructions on this CPU; those in half precision need AVX-512.
 
     Without them torch computes number by number, in ten times float32's time and more.
     """
-    kind = {torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+    kind = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype)
+    if kind is None:
+        return True
     asked = getattr(torch.ops.mkldnn, f"_is_mkldnn_{kind}_supported", None)
     return torch.backends.mkldnn.is_available() and asked is not None and asked()
 

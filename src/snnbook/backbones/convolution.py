@@ -16,7 +16,6 @@ from snnbook.precision import native
 
 # Positions of the largest map for which it is faster, by what is computed in.
 POSITIONS = {torch.bfloat16: 16, torch.float32: 9}
-HALF = (torch.bfloat16, torch.float16)
 # Products of x and g for a place of the kernel, below which calling takes longer than computing.
 PRODUCTS = 1 << 23
 
@@ -51,7 +50,7 @@ def _shorter(convolution: nn.Conv2d, x: Tensor, weight: Tensor) -> bool:
         return False
     if not torch.is_autocast_enabled("cpu") and x.dtype != weight.dtype:
         return False
-    if _computed_in(x) in HALF and not native(_computed_in(x)):
+    if not native(_computed_in(x)):
         return False
     batch, channels, height, width = x.shape
     products = batch * height * width * channels * c.out_channels

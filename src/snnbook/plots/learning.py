@@ -21,6 +21,8 @@ class Learned(Protocol):
 
     def left_out(self) -> str: ...
 
+    def timed_elsewhere(self) -> str: ...
+
 
 class Sentence(str):
     """What a notebook shows in place of a figure: a paragraph, and no text in quotation marks."""
