@@ -1,9 +1,9 @@
 """What runs will take when none like them was recorded: an estimate, by what their networks have to compute.
 
 The record of the same row in another profile, or of a typical row, is stretched by images, epochs, time steps and
-operations.  Small
-networks take longer for an operation than large ones, so the result is corrected by rows that have records in both
-profiles, where there are some.  No record tells of a GPU, but a paper prints the seconds of its epochs.
+operations.  Small networks take longer for an operation than large ones, so the result is corrected by rows that
+have records in both profiles: by those of the same network on the same images, where there are some.  No record
+tells of a GPU, but a paper prints the seconds of its epochs.
 """
 
 import json
@@ -90,11 +90,13 @@ class Extrapolation:
         found = (self.recorded[each].get(run.id) for each in others)  # the closest to the papers comes first
         made = next((one for one in found if one), None)
         mine, theirs = of_run(run), made and of_record(made)
-        if not mine or not (theirs or self._pace):
+        kind = _kind_of_run(run)
+        if not mine or not (theirs or self._paces):
             return None
         if not theirs:
-            return Guess(self._pace * mine.total, mine.parameters, self._devices)
-        seconds = made.cost["seconds"] * mine.total / theirs.total * self._correction(made.profile)
+            return Guess(_typical(self._paces, kind) * mine.total, mine.parameters, self._devices)
+        correction = self._correction(made.profile, kind)
+        seconds = made.cost["seconds"] * mine.total / theirs.total * correction
         parameters = made.cost["parameters"] * mine.parameters / theirs.parameters
         return Guess(seconds, parameters, (made.environment["device"],))
 
@@ -104,17 +106,16 @@ class Extrapolation:
         return tuple(sorted({one.environment["device"] for one in made}))
 
     @cached_property
-    def _pace(self) -> float | None:
-        """Seconds for an operation, of a typical record: for rows that were never run."""
-        paces = [
-            made.cost["seconds"] / work.total * self._correction(profile)
+    def _paces(self) -> "list[tuple[_Kind, float]]":
+        """Seconds for an operation, of each record: for rows that were never run."""
+        return [
+            (_kind_of_record(made), made.cost["seconds"] / work.total * self._correction(profile))
             for profile, found in self.recorded.items()
             for made in found.values()
             if (work := of_record(made))
         ]
-        return median(paces) if paces else None
 
-    def _correction(self, profile: str) -> float:
+    def _correction(self, profile: str, kind: "_Kind | None" = None) -> float:
         """By how much runs that a later profile recorded as well differ from estimates by those of ``profile``."""
         off = []
         for later in tables.PROFILES[tables.PROFILES.index(profile) + 1 :]:
@@ -122,8 +123,39 @@ class Extrapolation:
                 made = self.recorded[profile].get(row)
                 mine, theirs = of_record(truth), made and of_record(made)
                 if mine and theirs and truth.environment["device_type"] == made.environment["device_type"]:
-                    off.append(truth.cost["seconds"] / made.cost["seconds"] * theirs.total / mine.total)
-        return median(off) if off else 1.0
+                    times = truth.cost["seconds"] / made.cost["seconds"] * theirs.total / mine.total
+                    off.append((_kind_of_record(truth), times))
+        return _typical(off, kind) if off else 1.0
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a network and its images are: how long an operation takes depends on them more than on the row."""
+
+    network: str
+    width: int
+    data: str
+
+
+def _kind_of_run(run: Run) -> _Kind:
+    network = run.settings.network
+    return _Kind(network.name, network.width, run.settings.data.name)
+
+
+def _kind_of_record(made: Record) -> _Kind | None:
+    network = made.config.get("network")
+    return network and _Kind(network["name"], network["width"], made.data["name"])
+
+
+def _typical(found: Sequence[tuple[_Kind | None, float]], kind: _Kind | None) -> float:
+    """Median of the numbers found of that kind, else of its network on other images, else of all."""
+    same = [number for other, number in found if other == kind]
+    alike = [
+        number
+        for other, number in found
+        if other and kind and (other.network, other.width) == (kind.network, kind.width)
+    ]
+    return median(same or alike or [number for _, number in found])
 
 
 def _timed_by_papers() -> list[tuple[tables.Table, tables.Row]]:
