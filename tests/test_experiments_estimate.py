@@ -1,0 +1,53 @@
+"""What a run may take, from the records of other profiles."""
+
+from dataclasses import replace
+
+import pytest
+
+from snnbook.experiments.matrix.extrapolate import Extrapolation, of_record, of_run
+from snnbook.experiments.runs import record
+from snnbook.experiments.runs.job import resolve
+
+KD, SNN, SURROGATE = "one-protocol/kd", "joint-table4/snn", "snntorch-gap/surrogate"
+
+
+def estimate(recorded, row):
+    found = Extrapolation("desk")
+    found.recorded = {"quick": {}, "desk": {}, "lab": {}, "paper": {}} | recorded
+    guess = found.of(resolve(row, 0, "desk"))
+    return guess and guess.seconds
+
+
+def lasting(profile, row, pace):
+    """The project's record of a row as if each operation had taken ``pace`` seconds."""
+    made = next(one for one in record.below(profile) if one.run == row and one.seed == 0)
+    return replace(made, cost=made.cost | {"seconds": pace * of_record(made).total})
+
+
+def recorded(profile, **paces):
+    names = {"kd": KD, "snn": SNN, "surrogate": SURROGATE}
+    return {profile: {names[each]: lasting(profile, names[each], pace) for each, pace in paces.items()}}
+
+
+def test_rows_of_the_same_network_on_the_same_images_correct_an_estimate_and_no_others():
+    quick = recorded("quick", kd=6, snn=2, surrogate=2)
+    desk = recorded("desk", snn=1, surrogate=50)  # photographs take half of what was thought, digits 25 times
+    expected = 6 * 0.5 * of_run(resolve(KD, 0, "desk")).total
+    assert estimate(quick | desk, KD) == pytest.approx(expected)
+
+
+def test_without_any_like_it_all_rows_correct_an_estimate():
+    quick = recorded("quick", kd=6, surrogate=2)
+    expected = 6 * 25 * of_run(resolve(KD, 0, "desk")).total
+    assert estimate(quick | recorded("desk", surrogate=50), KD) == pytest.approx(expected)
+    assert estimate(quick, KD) == pytest.approx(6 * of_run(resolve(KD, 0, "desk")).total)
+
+
+def test_a_row_without_record_takes_the_pace_of_its_network():
+    others = recorded("quick", kd=6, surrogate=2) | recorded("desk", snn=3, surrogate=50)
+    work = of_run(resolve("sastc-cifar100/alone", 0, "desk")).total  # its images are in no record
+    assert estimate(others, "sastc-cifar100/alone") == pytest.approx(3 * work)
+
+
+def test_nothing_recorded_is_no_estimate():
+    assert estimate({}, KD) is None
