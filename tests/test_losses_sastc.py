@@ -1,5 +1,7 @@
 """SASTC's loss by hand: similarities, distances, attention's bounds."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,25 @@ def test_similarity_stays_in_float32_under_autocast():
     assert torch.equal(found, similarity(x))
     assert half.dtype == torch.float32
     assert torch.equal(half, similarity(x.bfloat16().float()))
+
+
+def test_similarity_has_the_gradients_of_the_product():
+    x = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
+    timed = partial(similarity, time=True)
+    assert torch.autograd.gradcheck(timed, x) and torch.autograd.gradgradcheck(timed, x)
+    weights = torch.randn(2, 3, 3, dtype=torch.float64)
+    (expected,) = torch.autograd.grad((weights * (x @ x.mT)).sum(), x)
+    torch.testing.assert_close(torch.autograd.grad((weights * timed(x)).sum(), x)[0], expected)
+    torch.testing.assert_close(torch.vmap(similarity)(x), timed(x))
+    compiled = torch.compile(timed, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(torch.autograd.grad((weights * compiled(x)).sum(), x)[0], expected)
+
+
+def test_distance_is_taken_in_the_wider_precision():
+    x, y = torch.randn(2, 3, 4, 5, 5, dtype=torch.float64), torch.randn(3, 4, 5, 5)
+    torch.testing.assert_close(distance(x, y), (x - y).square().mean((2, 3, 4)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert distance(x.bfloat16(), y.bfloat16()).dtype == torch.float32
 
 
 def test_distance_by_hand():

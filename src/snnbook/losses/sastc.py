@@ -6,6 +6,7 @@ are compared.  The equations are lost in the paper's text; they follow its publi
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from snnbook.losses.shapes import check_axes
@@ -29,8 +30,26 @@ def similarity(features: Tensor, time: bool = False) -> Tensor:
     rows = features.flatten(1 + time)
     # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
     with full_precision(features.device):
-        rows = at_least_single(rows)
-        return rows @ rows.mT
+        return _InnerProducts.apply(at_least_single(rows))
+
+
+class _InnerProducts(torch.autograd.Function):
+    """``x @ x.mT``, whose gradient is one product where torch takes two, one for each factor."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x @ x.mT
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return (gradient + gradient.mT) @ x
 
 
 def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
@@ -68,7 +87,11 @@ def distance(projected: Tensor, target: Tensor) -> Tensor:
         UserError: shapes that do not fit each other.
     """
     check_axes(("projected", projected, "T B C H W"), ("target", target, "B C H W"))
-    return (at_least_single(projected) - at_least_single(target.detach())).square().mean((2, 3, 4))
+    projected = at_least_single(projected)
+    target = at_least_single(target.detach()).expand_as(projected)
+    # One pass over memory each way, where difference and square take two; a mean's own gradient fills a map.
+    with full_precision(projected.device):
+        return F.mse_loss(projected, target, reduction="none").sum((2, 3, 4)) / projected[0, 0].numel()
 
 
 def calibration(attention: Tensor, distances: Tensor) -> Tensor:
