@@ -134,6 +134,21 @@ def test_a_wrong_claim_is_refused_with_its_place(results, entry, says):
     assert "ledgers/claims.yaml, line" in str(told.value)
 
 
+def test_a_ledger_is_read_anew_when_it_or_a_table_has_changed(results):
+    ledger, table = tables.folder() / "ledgers/claims.yaml", tables.folder() / "demo.yaml"
+    entry = "claims:\n  - {id: %s, paper: tet, says: It is., source: Table 1, test: 'demo/a:snn.last > 0'}\n"
+    ledger.write_text(entry % "one")
+    claims.load().clear()  # a list of the reader's own
+    assert [claim.size for claim in claims.load()] == [92.5]
+    ledger.write_text(entry % "another")
+    assert [claim.id for claim in claims.load()] == ["another"]
+    table.write_text(table.read_text().replace("snn: 92.5", "snn: 91.25"))
+    assert [claim.size for claim in claims.load()] == [91.25]
+    table.unlink()
+    with pytest.raises(UserError, match="no experiment 'demo/a'"):
+        claims.load()
+
+
 def test_the_ledger_is_shown_whole(results, capsys):
     rows(results, a=(93, 94, 95), b=(90, 90, 90))
     both = [judge.judge(claim(), results=results), judge.judge(claim("", waits="a row"), results=results)]

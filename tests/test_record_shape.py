@@ -80,7 +80,8 @@ def test_a_part_of_another_kind_is_named(results, part, value, says):
 
 
 JUNK = st.none() | st.booleans() | st.integers(-3, 10**20) | st.floats() | st.text(max_size=3)
-JUNK |= st.sampled_from([[], {}, [[]], [{}], {"a": 1}, {"a": {}}, {"snn": []}, [NEED]])
+# Copies, since a second change may fall inside what the first put there.
+JUNK |= st.sampled_from([[], {}, [[]], [{}], {"a": 1}, {"a": {}}, {"snn": []}, [NEED]]).map(copy.deepcopy)
 
 
 def paths(value, prefix=()):

@@ -7,12 +7,14 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from snnbook.errors import UserError
 
 
+@cache  # asked for thousands of times, and links are followed each time
 def root() -> Path:
     """The checkout this package runs from, or, when pip-installed, the copy packed beside the code."""
     checkout = Path(__file__).resolve().parents[2]
@@ -54,6 +56,15 @@ def place(path: str | os.PathLike[str], what: str) -> Path:
         found_kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
         raise UserError(f"{shown(found)} is {found_kind}; expected the name of a file of {what}")
     return found
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """When ``path`` was last written, and its length: another pair for another content; None where nothing is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def reached(path: Path) -> int | None:

@@ -126,24 +126,31 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.yaml") if not path.name.startswith("."))
 
 
+def _known(name: str) -> bool:
+    """Whether ``name`` is one of :func:`names`, without listing them."""
+    plain = isinstance(name, str) and os.path.basename(name) == name and not name.startswith(".")
+    return plain and os.path.lexists(folder() / f"{name}.yaml")
+
+
+def stamps() -> tuple:
+    """Each table's name with its file's :func:`snnbook.files.stamp`: another tuple as soon as one changes."""
+    return tuple((name, files.stamp(folder() / f"{name}.yaml")) for name in names())
+
+
 def load(name: str) -> Table:
     """The table ``name``; keys inside sections are checked by :func:`check`, which needs torch.
 
     Raises:
         UserError: no such table, or its file has an unknown key, a mistyped value or a row twice.
     """
-    if name not in names():
+    if not _known(name):
         raise UserError(f"no table {shown(name)} in {folder()}; {config.nearest(name, names(), LISTER)}")
     path = folder() / f"{name}.yaml"
-    try:
-        changed = path.stat().st_mtime_ns
-    except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}); expected a table in YAML") from None
-    return _load(name, path, changed)
+    return _load(name, path, files.stamp(path))
 
 
 @lru_cache(maxsize=64)  # a report asks for one table many times, and parsing takes a while
-def _load(name: str, path: Path, _changed: int) -> Table:
+def _load(name: str, path: Path, _stamp: tuple[int, int] | None) -> Table:
     content = config.read(path)
     known = ("id", "paper", "title", "source", "seeds", "base", "profiles", "recipes", "rows")
     keys = config.mapping(content, "the table", known)
@@ -218,7 +225,7 @@ def _follow(link: str, where: str) -> tuple[Table, Row]:
 
 def _find(run_id: str) -> tuple[Table, Row]:
     name, _, row = str(run_id).partition("/")
-    if name not in names() or not row:
+    if not _known(name) or not row:
         runs = [f"{table}/{row.id}" for table in names() for row in load(table).rows]
         raise UserError(f"no experiment {shown(run_id)}; {config.nearest(run_id, runs, LISTER)}")
     table = load(name)
