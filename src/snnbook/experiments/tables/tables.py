@@ -128,8 +128,8 @@ def names() -> list[str]:
 
 def _known(name: str) -> bool:
     """Whether ``name`` is one of :func:`names`, without listing them."""
-    plain = isinstance(name, str) and os.path.basename(name) == name and not name.startswith(".")
-    return plain and os.path.lexists(folder() / f"{name}.yaml")
+    file = f"{name}.yaml"
+    return os.path.basename(file) == file and file[0] != "." and os.path.lexists(folder() / file)
 
 
 def stamps() -> tuple:
