@@ -8,7 +8,7 @@ from snnbook.experiments.matrix.extrapolate import Extrapolation, of_record, of_
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
 
-KD, SNN, SURROGATE = "one-protocol/kd", "joint-table4/snn", "snntorch-gap/surrogate"
+KD, SNN, SURROGATE = "joint-table4/distillation", "joint-table4/snn", "snntorch-gap/surrogate"
 
 
 def estimate(recorded, row):
