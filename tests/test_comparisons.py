@@ -110,6 +110,16 @@ def test_a_forest_shows_each_seed_the_interval_and_the_papers_difference():
     assert words[:3] == ["A over B", "+2.0 ± 2.5, holds", "digits"] and "photographs" in words
 
 
+@pytest.mark.parametrize("word", compared.LOOKS)
+def test_a_label_ends_before_its_numbers_begin(word):
+    label = "SNN taught by a trained ANN over one SNN alone"
+    figure = plots.forest([Line((-10.5, -12.0, -13.5), word, label=label, on=on) for on in ("a", "b")])
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    left, right = (text.get_window_extent() for text in axes.texts[:2])
+    assert left.x1 < right.x0
+
+
 def test_what_all_were_found_on_is_said_once():
     (axes,) = plots.forest([Line((1.0, 2.0)), Line((2.0, 2.5))]).axes
     assert axes.get_title(loc="left") == "digits"

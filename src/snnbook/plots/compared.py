@@ -20,8 +20,8 @@ LOOKS = {
 }
 PLAIN = (PALETTE[0], "o")
 LARGE, SMALL = 12, 10.5  # points; the figure is read on phones, too, where it is half as large
-LETTERS = 42  # of a label on one line, beside which its numbers stand
-SPACE, TEXT, BAND = 0.16, 0.2, 0.34  # inches: above a label, for a line of text, for an interval and its dots
+LETTERS, BOLD = 64, 1.25  # of a line, and how many of them a label's take, beside which its numbers stand
+SPACE, TEXT, BAND = 0.16, 0.23, 0.34  # inches: above a label, for a line of text, for an interval and dots
 
 
 class Compared(Protocol):
@@ -49,7 +49,8 @@ def forest(lines: Sequence[Compared], unit: str = "points of test accuracy") -> 
         raise UserError("there is nothing to draw; expected one comparison or more")
     settings = {line.on for line in lines}
     alike = len(settings) == 1  # then it is said once
-    labels = [fill(line.label, LETTERS, break_on_hyphens=False) for line in lines]
+    widths = [int((LETTERS - len(_ours(line))) / BOLD) for line in lines]
+    labels = [fill(line.label, w, break_on_hyphens=False) for line, w in zip(lines, widths, strict=True)]
     heights = [SPACE + TEXT * (label.count("\n") + 1 + (not alike)) + BAND for label in labels]
     figure, (axes,) = panels(height=sum(heights) + 0.25 * alike + 1.0)
     axes.axvline(0, color=THRESHOLD, linewidth=1, zorder=0)
@@ -75,11 +76,14 @@ def _words(axes: Axes, y: float, label: str, line: Compared, on: str) -> None:
     """What is compared, what came of it and, below, on what; ``y`` in inches from the top."""
     place = dict(transform=axes.get_yaxis_transform(), va="top", in_layout=False)
     color, _ = LOOKS.get(line.word, PLAIN)
-    ours = line.estimate.text() + (f", {line.word}" if line.word else "")
     axes.text(0, y, label, fontsize=LARGE, weight="bold", **place)
-    axes.text(1, y, ours, fontsize=LARGE, color=shade(color), ha="right", **place)
+    axes.text(1, y, _ours(line), fontsize=LARGE, color=shade(color), ha="right", **place)
     if on:
         axes.text(0, y + TEXT * (label.count("\n") + 1), on, fontsize=SMALL, color=THRESHOLD, **place)
+
+
+def _ours(line: Compared) -> str:
+    return line.estimate.text() + (f", {line.word}" if line.word else "")
 
 
 def _interval(axes: Axes, y: float, line: Compared) -> None:

@@ -27,11 +27,11 @@ def load(name: str, cls: type[Entry]) -> list[Entry]:
 
 
 @lru_cache(maxsize=8)  # each verdict in a text asks for its claim, and entries are checked against tables
-def _load(cls: type[Entry], name: str, path: Path, _stamp: tuple | None, _tables: tuple) -> tuple[Entry, ...]:
-    top = config.mapping(config.read(path), "the ledger", (name,))
+def _load(cls: type[Entry], name: str, file: Path, _stamp: tuple | None, _tables: tuple) -> tuple[Entry, ...]:
+    top = config.mapping(config.read(file), "the ledger", (name,))
     listed = top[name].value if name in top else None
     if not isinstance(listed, list):
-        raise UserError(f"{path}: expected '{name}:' and a list of entries below it")
+        raise UserError(f"{file}: expected '{name}:' and a list of entries below it")
     entries: list[Entry] = []
     for item in listed:
         entry = config.fill(cls, config.mapping(item, f"an entry of {name}"), f"{name} ({item.where})")

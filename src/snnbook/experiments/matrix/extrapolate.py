@@ -31,6 +31,10 @@ SETS = {
 }
 
 
+# A network's name and width, and its images: how long an operation takes depends on them more than on the row.
+_Kind = tuple[str, int, str]
+
+
 @dataclass(frozen=True)
 class Work:
     """What training a network computes.
@@ -106,7 +110,7 @@ class Extrapolation:
         return tuple(sorted({one.environment["device"] for one in made}))
 
     @cached_property
-    def _paces(self) -> "list[tuple[_Kind, float]]":
+    def _paces(self) -> list[tuple[_Kind, float]]:
         """Seconds for an operation, of each record: for rows that were never run."""
         return [
             (_kind_of_record(made), made.cost["seconds"] / work.total * self._correction(profile))
@@ -115,7 +119,7 @@ class Extrapolation:
             if (work := of_record(made))
         ]
 
-    def _correction(self, profile: str, kind: "_Kind | None" = None) -> float:
+    def _correction(self, profile: str, kind: _Kind | None = None) -> float:
         """By how much runs that a later profile recorded as well differ from estimates by those of ``profile``."""
         off = []
         for later in tables.PROFILES[tables.PROFILES.index(profile) + 1 :]:
@@ -128,33 +132,20 @@ class Extrapolation:
         return _typical(off, kind) if off else 1.0
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What a network and its images are: how long an operation takes depends on them more than on the row."""
-
-    network: str
-    width: int
-    data: str
-
-
 def _kind_of_run(run: Run) -> _Kind:
     network = run.settings.network
-    return _Kind(network.name, network.width, run.settings.data.name)
+    return network.name, network.width, run.settings.data.name
 
 
-def _kind_of_record(made: Record) -> _Kind | None:
-    network = made.config.get("network")
-    return network and _Kind(network["name"], network["width"], made.data["name"])
+def _kind_of_record(made: Record) -> _Kind:
+    network = made.config["network"]
+    return network["name"], network["width"], made.data["name"]
 
 
-def _typical(found: Sequence[tuple[_Kind | None, float]], kind: _Kind | None) -> float:
+def _typical(found: Sequence[tuple[_Kind, float]], kind: _Kind | None) -> float:
     """Median of the numbers found of that kind, else of its network on other images, else of all."""
     same = [number for other, number in found if other == kind]
-    alike = [
-        number
-        for other, number in found
-        if other and kind and (other.network, other.width) == (kind.network, kind.width)
-    ]
+    alike = [number for other, number in found if kind and other[:2] == kind[:2]]
     return median(same or alike or [number for _, number in found])
 
 
