@@ -49,8 +49,9 @@ def main() -> int:
     parser.add_argument("--groups", nargs="*", default=GROUPS, help="of the bench")
     chosen = parser.parse_args()
     end = time.monotonic() + 60 * chosen.minutes
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     device = pick_device()
-    agree = parity(device)
+    agree = parity(device) and graphs(device)
     bench(chosen, end)
     left = rows(chosen, end)
     print(f"gpu: {left} rows left" if left else "gpu: all rows have their records")
@@ -62,7 +63,6 @@ def parity(device: torch.device) -> bool:
     if device.type != "cuda":
         print("parity: no CUDA here")
         return True
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from kernel_cases import SURROGATES, run
 
     wrong = 0
@@ -80,6 +80,24 @@ def parity(device: torch.device) -> bool:
         print(
             f"parity: {type(surrogate).__name__}, {'hard' if hard else 'soft'} reset, {dtype}: "
             f"{spikes} spikes differ, gradients by at most {gradient:.1e}{'  WRONG' if bad else ''}"
+        )
+    return not wrong
+
+
+def graphs(device: torch.device) -> bool:
+    """Whether steps in CUDA graphs give the numbers of compiled ones without; says what either costs."""
+    if device.type != "cuda":
+        print("graphs: no CUDA here")
+        return True
+    from graph_cases import CASES, trained
+
+    wrong = 0
+    for case in CASES:
+        (plain, slow), (graphed, fast) = (trained(case, device, graphs) for graphs in (False, True))
+        wrong += plain != graphed
+        said = "the same numbers" if plain == graphed else f"WRONG: {graphed} instead of {plain}"
+        print(
+            f"graphs: {case}, {said}; {1e3 * slow:.2f} ms a step without, {1e3 * fast:.2f} with", flush=True
         )
     return not wrong
 

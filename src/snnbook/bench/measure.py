@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.precision import autocast
+from snnbook.trainers.loop.compiled import compiled as whole
 
 # Rounds that are not counted: an allocator needs a few until it has settled, a compiler one.
 WARM_UP = 2
@@ -23,7 +24,7 @@ class Step:
         images, labels: one batch.
         channels_last: memory layout.
         dtype: of autocast; None for float32.
-        compiled: by ``torch.compile``, whole.
+        compiled: by ``torch.compile``, whole; in CUDA graphs on a GPU.
         kernel: of the neurons; None for the device's own.
     """
 
@@ -41,7 +42,7 @@ class Step:
         self.method = method.to(images.device, memory_format=layout)
         self.images, self.labels = images.contiguous(memory_format=layout), labels
         self.dtype, self.compiled, self.kernel = dtype, compiled, kernel
-        self.forward = torch.compile(self.method) if compiled else self.method
+        self.forward = whole(self.method, images.device) if compiled else self.method
         self.optimizer = torch.optim.Adam(method.parameters(), fused=True)
 
     def loss(self) -> Tensor:
@@ -50,8 +51,8 @@ class Step:
 
     def __call__(self) -> None:
         with using_kernel(self.kernel):
-            loss = self.loss()
             self.optimizer.zero_grad(set_to_none=True)
+            loss = self.loss()
             loss.backward()
             self.optimizer.step()
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from snnbook.backbones import Backbone, NetworkConfig
@@ -114,7 +115,9 @@ class SASTC(StudentAndTeacher):
     ):
         super().__init__(config, network, num_classes, in_channels, teacher)
         self.attention: Tensor | None = None
-        self.begin_epoch(0)
+        # Buffers, since a compiled step may keep nothing elsewhere; of the running epoch, so no part of a state.
+        self.register_buffer("attention_sum", torch.zeros(0), persistent=False)
+        self.register_buffer("batches", torch.zeros(()), persistent=False)
         if config.beta:
             self.layers = CANDIDATES[config.candidates]
             channels = [c[self.layers] for c in self.channels(in_channels)]
@@ -128,24 +131,24 @@ class SASTC(StudentAndTeacher):
             )
 
     def begin_epoch(self, epoch: int) -> None:
-        self._counted = None
+        self.attention_sum.zero_()
+        self.batches.zero_()
 
     def notes(self) -> dict[str, list]:
         """The epoch's mean attention, ``[T, S, K]``, rounded; nothing where nothing is calibrated."""
-        if self._counted is None:
+        if not self.batches:
             return {}
-        total, steps = self._counted
-        mean = total / steps
+        mean = self.attention_sum / self.batches
         return {"attention": [[[round(x, 4) for x in row] for row in step] for step in mean.tolist()]}
 
     def _count(self, attention: Tensor) -> None:
         """Count a batch's attention ``[T, S, K]``; other time steps or another device begin a new count."""
-        one = attention.new_ones(())  # counted by a tensor: a number would be another graph at each step
-        before = self._counted
-        if before is None or (before[0].shape, before[0].device) != (attention.shape, attention.device):
-            self._counted = attention, one
-        else:
-            self._counted = before[0] + attention, before[1] + one
+        kept = self.attention_sum
+        if (kept.shape, kept.dtype, kept.device) != (attention.shape, attention.dtype, attention.device):
+            self.attention_sum = torch.zeros_like(attention)
+            self.batches = attention.new_zeros(())
+        self.attention_sum += attention
+        self.batches += 1  # a tensor: a number would be another graph at each step
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs, student = self.study(images)

@@ -22,6 +22,7 @@ from snnbook.errors import UserError
 from snnbook.trainers.loop import checkpoint as checkpoints
 from snnbook.trainers.loop.arguments import check_arguments, check_predictions
 from snnbook.trainers.loop.batchnorm import synchronized
+from snnbook.trainers.loop.compiled import compiled
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
@@ -102,7 +103,7 @@ def fit(
         )
     learner = world.wrap(method, device)
     if recipe.compile:
-        learner = torch.compile(learner)
+        learner = compiled(learner, device, alone=world.size == 1)
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
         told(),
@@ -205,12 +206,12 @@ def _train_epoch(
         shared = min(recipe.batch_size, len(data.train_labels) - images_seen)
         together = len(labels) if world.size == 1 else shared  # images of this step, in all processes
         images = laid_out(images, recipe)
+        optimizer.zero_grad(set_to_none=True)  # before the forward pass, which may need their memory
         with autocast(device, recipe):
             terms = _checked(learner(images, labels))
             if world.size > 1:
                 terms = _shares(terms, method, world, len(labels) / together)
             loss = sum(terms.values())
-        optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()

@@ -1,0 +1,47 @@
+"""Compiled training: one graph whatever the method keeps, CUDA graphs where there is CUDA and one process."""
+
+import pytest
+import torch
+
+from graph_cases import CASES, batches, made, trained
+from snnbook.trainers.loop.compiled import compiled
+
+
+@pytest.mark.parametrize(
+    ("device", "alone", "mode"),
+    [("cuda", True, "reduce-overhead"), ("cuda", False, None), ("cpu", True, None)],
+)
+def test_graphs_are_for_one_process_on_a_gpu(device, alone, mode, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda method, mode=None: asked.append(mode) or method)
+    learner = compiled(lambda x, y: {"ce": x + y}, torch.device(device), alone)
+    assert learner(torch.tensor(1), torch.tensor(2)) == {"ce": torch.tensor(3)}
+    assert asked == [mode]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_is_one_graph_that_stays(case):
+    """Nothing a method keeps from step to step lets it be traced anew, and none of it lies outside its buffers."""
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    plain, traced = made(case), made(case)
+    torch.compiler.reset()
+    learner = torch.compile(traced, backend=backend, fullgraph=True)
+    for step, batch in enumerate(batches()):
+        torch.testing.assert_close(learner(*batch), plain(*batch))
+        if step == 1:
+            graphs.clear()  # the first step may find other shapes than those after it
+    assert not graphs
+    if hasattr(plain, "notes"):
+        assert traced.notes() == plain.notes()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs take CUDA")
+@pytest.mark.parametrize("case", CASES)
+def test_a_graph_changes_no_number(case):
+    device = torch.device("cuda")
+    assert trained(case, device, True)[0] == trained(case, device, False)[0]
