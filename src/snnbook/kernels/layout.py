@@ -14,7 +14,7 @@ def dense(x: Tensor) -> Tensor:
 
 def empty_like_step(x: Tensor) -> Tensor:
     """Uninitialized, shaped like ``x``, steps one after another: also where ``x`` repeats one (stride 0)."""
-    return x.new_empty_strided(x.shape, (x[0].numel(), *x.stride()[1:]))
+    return x.new_empty_strided(x.shape, (x.shape[1:].numel(), *x.stride()[1:]))
 
 
 def like(x: Tensor, pattern: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def like(x: Tensor, pattern: Tensor) -> Tensor:
 
 def flat(x: Tensor) -> Tensor:
     """``[T, n]``, the steps of dense ``x`` in memory order; a view."""
-    return x.as_strided((len(x), x[0].numel()), (x.stride(0), 1))
+    return x.as_strided((x.shape[0], x.shape[1:].numel()), (x.stride(0), 1))
 
 
 def unflat(x: Tensor, pattern: Tensor) -> Tensor:
