@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from snnbook.backbones import NetworkConfig, build_ann
 from snnbook.folding import set_time_steps
+from snnbook.losses import LABEL_LOSSES
 from snnbook.trainers import METHODS
 
 NETWORK = NetworkConfig("resnet18", width=4, time_steps=2)
@@ -124,3 +125,17 @@ def test_attention_is_counted_without_being_kept():
     assert len(method.notes()["attention"]) == 3
     method.begin_epoch(1)
     assert method.notes() == {}
+
+
+@pytest.mark.parametrize("case", [name for name in METHODS if hasattr(METHODS[name].Config, "label_loss")])
+def test_a_loss_that_is_added_serves_every_method_that_borrows_one(case, monkeypatch):
+    asked = []
+
+    def mine(outputs, labels):
+        asked.append(outputs.shape)
+        return 0 * outputs.sum() + 7
+
+    monkeypatch.setitem(LABEL_LOSSES, "mine", mine)
+    monkeypatch.setitem(CASES, "mine", (case, {"label_loss": "mine"} | CASES[case][1]))
+    assert step(make("mine"))["ce"] >= 7
+    assert asked and all(shape == (2, 8, 10) for shape in asked)

@@ -1,4 +1,4 @@
-"""The step of the profile desk: VGG-11, 32 channels wide, on two cores."""
+"""A step of the size that a desk trains: VGG-11, 32 channels wide."""
 
 import shutil
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ class JointConfig:
             "exits": ("linear", "bottleneck", "last"),
             "factorize": ("thin", "full", "none"),
             "readout": ("mean", "sum"),
-            "label_loss": tuple(LABEL_LOSSES),
+            "label_loss": LABEL_LOSSES,
         }
         check_fields(self, "method", choices=choices, at_least={"kld": 0, "norm": 0})
         if self.mode == "official":
@@ -116,10 +116,10 @@ class JointASNN(nn.Module):
         snn = self.integrated(outputs)
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
-        at_every_step = self.config.label_loss == "tet"
-        asked = (
-            sum(self.asked(x, labels) for x in outputs[0]) if at_every_step else cross_entropy(snn[0], labels)
-        )
+        if self.config.label_loss == "sdt":
+            asked = cross_entropy(snn[0], labels)  # of the readout, be it a mean or a sum
+        else:
+            asked = sum(self.asked(x, labels) for x in outputs[0])
         terms = {"ce": cross_entropy(ann[0], labels) + asked}  # Eq. 7
         if self.config.kld:
             terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0], self.config.detach)  # Eq. 8

@@ -24,7 +24,7 @@ CHOICES = {
     "projection": tuple(PROJECTIONS),
     "batchnorm": ("step", "merged"),
     "student_pooling": tuple(POOLINGS),
-    "label_loss": tuple(LABEL_LOSSES),
+    "label_loss": LABEL_LOSSES,
 }
 
 

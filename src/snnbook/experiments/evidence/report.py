@@ -21,7 +21,7 @@ NETWORKS = ("snn", "ann")
 # What the numbers of a profile are, below each table.
 STANDING = {
     "quick": "A rehearsal: it shows that each row runs, on small data and with one seed, and decides nothing.",
-    "desk": "Narrow networks, trained until their curves are flat: evidence, and not the paper's numbers.",
+    "desk": "Narrow networks, a short but whole schedule: evidence, and not the paper's numbers.",
     "lab": "A shortened schedule, so not the paper's numbers.",
     "paper": "",
 }
