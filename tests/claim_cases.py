@@ -93,4 +93,5 @@ def rows(results, **accuracies):
 
 
 def claim(test="demo/a:snn.last - demo/b:snn.last > 0", **others):
-    return claims.Claim(id="c", paper="tet", says="A is better.", source="Table 1", test=test, **others)
+    settings = {"id": "c", "paper": "tet", "says": "A is better.", "source": "Table 1", "test": test}
+    return claims.Claim(**settings | others)

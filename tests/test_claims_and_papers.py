@@ -38,6 +38,8 @@ PRINTED = {
     "joint-distillation-takes-longer": "5",
     "joint-beats-tet-cifar10": "1",
     "joint-beats-tet-cifar100": "3",  # "nearly"
+    "sastc-beats-sdt-cifar10": "1.96",
+    "sastc-beats-sdt-cifar100": "9.99",
     "sastc-gain-wrn16-resnet19": "4.72",
     "sastc-gain-resnet18-resnet32x4": "8.84",
     "sastc-beats-tet-cifar10": "0.62",
@@ -61,7 +63,7 @@ NUMBERS = {
     "tet": {"0", "0.05", "0.001", "1", "10", "20", "2", "3", "4", "5", "6", "8", "900", "1800"},
     "joint-asnn": {"12.5"},
     "sastc": {"1", "2", "3", "4", "5", "20", "50", "0.25"},  # layers; percent of labels; the ledger's margin
-    "snnbook": {"0.25", "0.5", "1.0"},  # of the table snntorch-gap
+    "snnbook": {"0.25", "0.5", "1.0", "0.05"},  # of the table snntorch-gap; TET's lambda
 }
 NAMES = r"\b(?:CIFAR-100?|DVS-CIFAR10|(?:Spiking-|SEW-)?ResNet-?\d+(?:x4)?|VGG-\d+|WRN-\d+-\d|SNN-5)\b"
 DATA = {

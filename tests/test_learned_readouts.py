@@ -1,10 +1,12 @@
 """A loss that sums the labels' cross-entropy over several readouts is compared with guessing at all of them."""
 
 from dataclasses import replace
+from inspect import signature
 from math import log
 
 import pytest
 
+from snnbook import losses
 from snnbook.experiments.evidence import learned
 from snnbook.experiments.runs import record
 
@@ -31,3 +33,28 @@ def test_networks_that_read_most_digits_have_learned(row):
     (made,) = record.of(f"joint-table4/{row}", "quick")
     assert min(found["last"] for found in made.metrics.values()) > 75
     assert learned.fault(made) is None
+
+
+@pytest.mark.parametrize(
+    "run, settings, term, weight",
+    [
+        ("tet-figure6/lambda-0.2", {}, "tet", 0.8),
+        ("one-protocol/tet", {}, "tet", 0.95),
+        ("joint-table4/official", {}, "ce", 0.9 * 8),
+        ("one-protocol/sastc-tet", {}, "ce", 0.95),
+        ("one-protocol/joint-tet", {}, "ce", 0.975 * 8),
+        ("one-protocol/sastc", {"ce": 0.5}, "ce", 0.5),
+    ],
+)
+@pytest.mark.parametrize("share, told", [(0.94, False), (0.96, True)])
+def test_guessing_is_weighed_as_its_method_weighs_it(run, settings, term, weight, share, told):
+    (made,) = record.of(run, "quick")
+    config = made.config | {"method": made.config["method"] | settings}
+    loss = {term: [share * weight * log(made.data["classes"])]}
+    found = learned.fault(replace(made, config=config, curve=made.curve | {"loss": loss}))
+    assert bool(found) == told
+
+
+def test_weights_that_no_record_has_are_the_losses_own():
+    assert signature(losses.tet).parameters["lam"].default == learned.BORROWED
+    assert signature(losses.be_your_own_teacher).parameters["alpha"].default == learned.SOFT

@@ -8,6 +8,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from claim_cases import claim, lay_out, made, put, rows
 from snnbook import experiments, files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import judge, learned, verdicts
-from snnbook.experiments.evidence.paired import Estimate
+from snnbook.experiments.evidence.paired import Estimate, student
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
 
@@ -120,7 +121,7 @@ def test_an_interval_too_wide_for_the_papers_difference_says_so(results):
     rows(results, a=(89, 91, 93), b=(90, 90, 90))
     found = judge.judge(claim(), results=results)
     assert found.word == "cannot be decided here"
-    assert "these seeds see differences from 6.2 up, the paper's is 2.5" in found.why
+    assert "these seeds see differences from 6.5 up, the paper's is 2.5" in found.why
 
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda values: len(set(values)) > 1))
@@ -130,9 +131,11 @@ def test_what_seeds_see_is_more_than_half_their_interval(values):
 
 
 def test_seeds_see_what_a_t_test_with_their_power_sees():
-    # Four differences with standard deviation 1: (t(0.975, 3) + t(0.8, 3)) / 2 = (3.18245 + 0.97847) / 2.
-    values = [0.0, 0.0, math.sqrt(3) * 2 / 2, math.sqrt(3) * 2 / 2]
-    assert Estimate(dict(enumerate(values)), ()).sees == pytest.approx((3.18245 + 0.97847) / 2, rel=1e-4)
+    values = [0.0, 0.0, math.sqrt(3), math.sqrt(3)]  # of standard deviation 1
+    seen = Estimate(dict(enumerate(values)), ()).sees
+    drawn = np.random.default_rng(0).normal(seen, 1, (100_000, len(values)))  # were that the truth
+    low = drawn.mean(1) - student(3) * drawn.std(1, ddof=1) / 2
+    assert (low > 0).mean() == pytest.approx(0.8, abs=0.005)
 
 
 def test_the_strongest_profile_speaks(results):
@@ -211,3 +214,30 @@ def strings(code):
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in hidden
     ]
+
+
+def test_another_machines_seconds_are_no_measure_of_ours(results):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    seconds = claim(test="demo/a:cost.seconds - demo/b:cost.seconds > 0", size=0.0)
+    assert judge.judge(seconds, results=results).inside is None
+    found = judge.judge(dataclasses.replace(seconds, size=1e-9), results=results)
+    assert found.word == "undecided"  # none of the two is slower, and no size says what could be seen
+
+
+def test_the_books_own_questions_are_counted_apart(results):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    found = [judge.judge(claim(paper=paper), results=results) for paper in ("tet", "sastc", "snnbook")]
+    theirs, own = verdicts.counted(found)
+    assert theirs.startswith("the papers' claims: 2 hold") and own.startswith(
+        "this book's own questions: 1 hold"
+    )
+    assert len(re.findall(r": \d hold, ", verdicts.text(found))) == 2
+
+
+@pytest.mark.parametrize(
+    "settings", [{"test": "demo/a:snn.last - demo/b:snn.last within 9"}, {"about": "arithmetic"}]
+)
+def test_chance_is_counted_where_it_decides(results, settings):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    found = [judge.judge(claim(**more), results=results) for more in ({}, settings)]
+    assert verdicts.by_chance(found).startswith("of 1 tests")

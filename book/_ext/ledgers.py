@@ -108,8 +108,13 @@ class ClaimsDirective(LedgerDirective):
                 items.append(nodes.list_item("", nodes.paragraph("", f"{profile} profile: nothing run yet.")))
                 continue
             lines = []
-            for about, words in ABOUT.items():
-                some = [verdict for verdict in found if verdict.claim.about == about]
+            theirs = [verdict for verdict in found if verdict.claim.paper != claims.OWN]
+            groups = {
+                words: [verdict for verdict in theirs if verdict.claim.about == about]
+                for about, words in ABOUT.items()
+            }
+            groups["this book's own questions, of any kind"] = [v for v in found if v not in theirs]
+            for words, some in groups.items():
                 if some:
                     lines.append(
                         nodes.list_item("", nodes.paragraph("", f"{words}: {verdicts.counts(some)}."))

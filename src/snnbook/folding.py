@@ -191,6 +191,8 @@ def set_time_steps(module: nn.Module, time_steps: int) -> nn.Module:
         UserError: no number of steps, nothing that has time, or a part of a network, which says T itself.
     """
     time_steps = check_time_steps(time_steps)
+    if not isinstance(module, nn.Module):
+        raise UserError(f"module is {shown(module)}; expected a network or a neuron")
     networks = [m for m in module.modules() if isinstance(m, SpikingNetwork)]
     told = {m for network in networks for m in network.modules()}
     own = [m for m in neurons(module).values() if m not in told]

@@ -94,6 +94,8 @@ class LIF(nn.Module):
 
     def forward(self, current: Tensor, recurrence: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Spikes of a current; ``recurrence`` turns each step's spikes ``[B, ...]`` into a current of the next."""
+        if not isinstance(current, Tensor):
+            raise UserError(f"neurons integrate tensors, not {shown(current)}")
         if not current.is_floating_point():
             raise UserError(
                 f"neurons integrate floating-point currents, not {current.dtype}; call .float() first"

@@ -12,7 +12,8 @@ class AnalysisConfig:
 
     Attributes:
         time_steps: lengths T' at which the trained network is tested without tuning.
-        moments: how many moments' readouts are tested by themselves.
+        moments: how many moments' readouts are tested by themselves, with ``time_steps``; 0 for as many as the
+            longest of those.
         landscape: grid points a side of the loss landscape, odd, at least 5; 0 for none.
         radius: half the side of the landscape, in norms of the filters.
         images: unaugmented training images under the landscape.
@@ -40,5 +41,10 @@ class AnalysisConfig:
             | dict.fromkeys(("moments", "landscape", "mismatch", "activation_maps"), 0),
             above={"radius": 0},
         )
+        if self.moments and not self.time_steps:
+            raise UserError(
+                f"analysis.moments is {self.moments} and analysis.time_steps is empty; say at which lengths the "
+                "network is tested, too"
+            )
         if self.landscape and (self.landscape < 5 or self.landscape % 2 == 0):
             raise UserError(f"analysis.landscape is {self.landscape}; expected 0 or an odd number from 5 up")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnbook import bars
 from snnbook.errors import UserError
+from snnbook.factorized import check_has_its_factors
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -93,8 +94,9 @@ def landscape(
         progress: show a bar.
 
     Raises:
-        UserError: an even number of points, or fewer than three.
+        UserError: an even number of points, or fewer than three; a part of a pair, whose factors lie elsewhere.
     """
+    check_has_its_factors(network)
     if points < 3 or points % 2 == 0:
         raise UserError(
             f"points is {points}; expected an odd number of at least 3, the minimum in the middle"

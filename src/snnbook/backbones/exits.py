@@ -40,12 +40,12 @@ def bottleneck(in_channels: int, channels: int, reduction: int, activation) -> n
 
 
 class MultiExit(nn.Module):
-    """A backbone with an exit after each of its four stages; the fourth is its own classifier.
+    """A backbone with an exit after each of its stages; the last is its own classifier.
 
     Args:
         backbone: any of ``snnbook.backbones``.
         kind: ``"linear"`` (pooling and a linear layer, as the paper says), ``"bottleneck"`` (with the adaptor
-            of the public code at exits 1 to 3) or ``"last"`` (the backbone's own classifier alone).
+            of the public code at all exits but the last) or ``"last"`` (the backbone's own classifier alone).
         num_classes: outputs of each exit.
         activation: factory of activation modules, the backbone's.
 
@@ -53,13 +53,17 @@ class MultiExit(nn.Module):
     ``[N, C]``.
 
     Raises:
-        UserError: an unknown kind.
+        UserError: an unknown kind, or a backbone without stages.
     """
 
     def __init__(self, backbone: nn.Module, kind: str, num_classes: int, activation=nn.ReLU):
         super().__init__()
         if kind not in ("linear", "bottleneck", "last"):
             raise UserError(f"exits are {kind!r}; expected 'linear', 'bottleneck' or 'last'")
+        if not backbone.channels:
+            raise UserError(
+                f"{type(backbone).__name__} has no stages to put exits behind; take another network"
+            )
         self.backbone = backbone
         self.exits = nn.ModuleList()
         for channels, reduction in zip(backbone.channels[:-1], backbone.reductions[:-1], strict=True):
@@ -75,8 +79,9 @@ class MultiExit(nn.Module):
 
     @property
     def heads(self) -> list[nn.Linear]:
-        """The classifiers, from the first exit to the last."""
-        return [*(e.head for e in self.exits), self.backbone.head]
+        """The classifiers, from the first exit to the last; of a head of several layers its last one."""
+        own = [layer for layer in self.backbone.head.modules() if isinstance(layer, nn.Linear)]
+        return [*(e.head for e in self.exits), own[-1]]
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         _, *stages = self.backbone.features(x)

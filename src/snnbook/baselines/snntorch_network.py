@@ -37,6 +37,7 @@ class SnnTorchConfig:
 
 
 # What puts their layers in order, by the network they are the twins of.
+OPTIONS = ("decay", "threshold")  # of a preset's settings, those that snnTorch's neurons have, too
 LAYERS = {
     "resnet18": resnet_layers,
     "resnet19": resnet_layers,
@@ -70,6 +71,11 @@ class SnnTorchNetwork(nn.Module):
             raise UserError(
                 f"the snnTorch baseline is written for {', '.join(LAYERS)} without options, not for "
                 f"{network.name} {network.options or ''}; set network.name"
+            )
+        if others := sorted({*network.neuron_options} - {*OPTIONS}):
+            raise UserError(
+                f"the snnTorch baseline's neurons take {' and '.join(OPTIONS)}, not {', '.join(others)}; "
+                "leave it out of network.neuron_options"
             )
         import snntorch as snn  # takes seconds to import, and other methods do not need it
         import snntorch.functional as SF

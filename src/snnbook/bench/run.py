@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -82,7 +83,8 @@ def read(group: str, device_type: str = "cpu", results: Path | None = None) -> d
 
 def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict[str, dict]:
     """Ratios and memory of each variant; printed as they come."""
-    synchronize = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    waits = {"cuda": partial(torch.cuda.synchronize, device), "mps": torch.mps.synchronize}
+    synchronize = waits.get(device.type, lambda: None)
     print(
         f"{measurement.title} (time relative to {' + '.join(measurement.base)}; range over {rounds} rounds)"
     )

@@ -7,6 +7,7 @@ of your own there are :meth:`Dataset.from_tensors` and :func:`dataset_of`.
 from pathlib import Path
 
 from snnbook import files
+from snnbook.checks import check_config
 from snnbook.data import (
     cifar,
     cifar10_dvs,
@@ -87,6 +88,7 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
             and test, a download that failed, more training images asked for than a class has, images that
             would not fit into memory.
     """
+    check_config(config, DataConfig)
     classes, train, test = _source(config, root)
     if config.name not in BUNDLED and config.train_per_class is not None:
         _check_enough(train, classes, config.train_per_class, "training images")

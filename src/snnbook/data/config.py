@@ -106,6 +106,12 @@ class DataConfig:
                 f"or choose {' or '.join(EVENTS)}"
             )
         check_cut(self.frames, self.split_by, self.accumulate)
+        for name in ("split_by", "accumulate") if self.name not in EVENTS else ():
+            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise UserError(
+                    f"{name} is {getattr(self, name)!r}, but {self.name} are images that do not move; "
+                    f"leave it out, or choose {' or '.join(EVENTS)}"
+                )
         if window(self.split_by) and self.name in ("digit_events", "cifar10_dvs"):
             raise UserError(
                 f"split_by is {self.split_by!r}, but {self.name} has recordings of one length; "

@@ -23,6 +23,7 @@ def mean_readout(outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     Raises:
         UserError: outputs without a time axis, or lengths that do not fit them.
     """
+    check_axes(("outputs", outputs, "T B classes"))
     if lengths is None:
         return outputs.mean(0)
     return _own_steps(outputs, lengths)

@@ -62,6 +62,11 @@ class JointConfig:
             "label_loss": LABEL_LOSSES,
         }
         check_fields(self, "method", choices=choices, at_least={"kld": 0, "norm": 0})
+        if self.factorize == "none" and not self.factorize_stem:
+            raise UserError(
+                "method.factorize_stem is false and method.factorize is 'none', so nothing is shared, the stem "
+                "neither; leave it out"
+            )
         if self.mode == "official":
             defaults = {item.name: item.default for item in fields(self)}
             ours = ("kld", "norm", "detach", "label_loss")

@@ -17,7 +17,7 @@ from snnbook.trainers.direct import Direct
 from snnbook.trainers.distillation import Distillation
 from snnbook.trainers.feature_distillation import FeatureDistillation
 from snnbook.trainers.joint import JointASNN
-from snnbook.trainers.loop.arguments import check_padded
+from snnbook.trainers.loop.evaluation import check_padded
 from snnbook.trainers.sastc import SASTC
 from snnbook.trainers.switch import Switch
 from snnbook.trainers.tet import TET

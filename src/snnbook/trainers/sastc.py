@@ -8,6 +8,7 @@ from torch import Tensor
 
 from snnbook.backbones import Backbone, NetworkConfig
 from snnbook.checks import check_fields
+from snnbook.errors import UserError
 from snnbook.losses.sastc import calibration
 from snnbook.trainers.calibration import (
     CANDIDATES,
@@ -92,6 +93,11 @@ class SASTCConfig(StudentAndTeacherConfig):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         super().__post_init__()
+        if self.constant_attention is not None and not self.beta:
+            raise UserError(
+                f"method.constant_attention is {self.constant_attention} and method.beta is 0, so nothing is "
+                "calibrated; leave one of them out"
+            )
         check_attention(self.batch_size, self.embedding)
 
 

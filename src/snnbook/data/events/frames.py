@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from snnbook import room
-from snnbook.checks import shown
+from snnbook.checks import shown, whole
 from snnbook.data.events.recording import Events, sensor_size
 from snnbook.errors import UserError
 
@@ -111,8 +111,8 @@ def pad(recordings: Sequence[ArrayLike]) -> tuple[np.ndarray, NDArray[np.int64]]
     lengths = np.array([len(frames) for frames in found])
     kind = np.result_type(*found)
     padded = np.zeros((len(found), lengths.max(), *found[0].shape[1:]), kind)
-    for whole, frames in zip(padded, found, strict=True):
-        whole[: len(frames)] = frames
+    for full, frames in zip(padded, found, strict=True):
+        full[: len(frames)] = frames
     return padded, lengths
 
 
@@ -141,8 +141,8 @@ def check_cut(frames: int | None, split_by: str, accumulate: str) -> None:
     Raises:
         UserError: no frames, or another way to split or to accumulate.
     """
-    if frames is not None and frames < 1:
-        raise UserError(f"frames is {frames}; expected at least 1")
+    if frames is not None:
+        whole(frames, "frames", 1)
     if split_by not in SPLITS and window(split_by) is None:
         raise UserError(
             f"split_by is {shown(split_by)}; expected one of {', '.join(SPLITS)}, or a window such as '10 ms'"

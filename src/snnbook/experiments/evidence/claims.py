@@ -22,6 +22,9 @@ RELATIONS = (">", "<", "within")
 KINDS = ("accuracy", "cost", "arithmetic", "mechanism")
 
 
+OWN = "snnbook"  # whose the claims are that no paper makes
+
+
 @dataclass(frozen=True)
 class Claim:
     """One entry of the ledger.

@@ -25,6 +25,11 @@ HOLDS, FAILS, UNDECIDED, UNSEEN, UNLEARNED, NOT_RUN = WORDS = (
 SECONDS = ("cost.seconds", "cost.total_seconds", "cost.images_per_second")  # which a machine has a part in
 
 
+def timed(claim: Claim) -> bool:
+    """Whether a claim is of seconds, whose size is one machine's own: the paper's says nothing of ours."""
+    return any(term.key.startswith(SECONDS) for term in claim.terms)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the records of one profile say of a claim.
@@ -49,8 +54,13 @@ class Verdict:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the paper's size lies within the interval; None where either is missing."""
-        if self.claim.size is None or self.estimate is None or self.estimate.half is None:
+        """Whether the paper's size lies within the interval; None where either is missing, and for seconds."""
+        if (
+            self.claim.size is None
+            or self.estimate is None
+            or self.estimate.half is None
+            or timed(self.claim)
+        ):
             return None
         return abs(self.claim.size - self.estimate.mean) <= self.estimate.half
 
@@ -97,10 +107,7 @@ def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> V
         return Verdict(claim, profile, UNLEARNED, estimate, faults[0] + more)
     if estimate.half is None:
         return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
-    if (
-        any(term.key.startswith(SECONDS) for term in claim.terms)
-        and len(set(map(machine, estimate.records))) > 1
-    ):
+    if timed(claim) and len(set(map(machine, estimate.records))) > 1:
         return Verdict(claim, profile, UNDECIDED, estimate, "its runs were timed on unlike machines")
     low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
     said = word(low, high, claim.relation, claim.margin)
@@ -147,7 +154,7 @@ def setting(estimate: Estimate) -> str:
 
 def _doubt(claim: Claim, estimate: Estimate) -> tuple[str, str]:
     """The word for an interval that decides nothing, and why: it may be too wide for what the paper found."""
-    sees, size = estimate.sees, claim.size
+    sees, size = estimate.sees, None if timed(claim) else claim.size
     if claim.relation == "within":
         return UNDECIDED, "the interval reaches both sides of the margin"
     if size is not None and sees is not None and abs(size - claim.margin) < sees:

@@ -65,10 +65,15 @@ class Estimate:
 
     @cached_property
     def sees(self) -> float | None:
-        """The true difference that as many seeds, spread as these are, would tell from zero four times of five."""
+        """The true difference that as many seeds, spread as these are, would tell from zero four times of five.
+
+        With a true difference Student's t is noncentral; this is where its share beyond the interval is POWER.
+        """
         if self.n < 2:
             return None
-        reach = student(self.n - 1) + _quantile(self.n - 1, POWER)
+        from scipy.special import nctdtrinc  # not needed to print help
+
+        reach = float(nctdtrinc(self.n - 1, 1 - POWER, student(self.n - 1)))
         return reach * stdev(self.values.values()) / self.n**0.5
 
     def text(self, digits: int = 1) -> str:
@@ -79,13 +84,9 @@ class Estimate:
 
 def student(degrees: int) -> float:
     """How many standard errors a 95 % interval reaches to each side, by Student's t."""
-    return _quantile(degrees, (1 + CONFIDENCE) / 2)
-
-
-def _quantile(degrees: int, share: float) -> float:
     from scipy.special import stdtrit  # not needed to print help
 
-    return float(stdtrit(degrees, share))
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
 def parse(text: str) -> tuple[Term, ...]:

@@ -66,13 +66,28 @@ def counts(found: Sequence[Verdict]) -> str:
 
 def by_chance(found: Sequence[Verdict]) -> str:
     """How many words to expect where nothing is true: ``of 20 tests with an interval, 1.0 would be ...``."""
-    judged = (HOLDS, FAILS, UNDECIDED, UNSEEN)
-    tested = sum(verdict.word in judged and verdict.estimate.half is not None for verdict in found)
+    tested = sum(map(_by_chance, found))
     wrong = (1 - paired.CONFIDENCE) * tested
     return (
         f"of {tested} tests with an interval, {wrong:.1f} would be decided by chance alone "
         "if no claim had anything to it"
     )
+
+
+def _by_chance(verdict: Verdict) -> bool:
+    """Whether chance decides a test one time in twenty: one of a direction, on runs that scatter."""
+    judged = verdict.word in (HOLDS, FAILS, UNDECIDED, UNSEEN) and verdict.estimate.half is not None
+    return judged and verdict.claim.relation != "within" and verdict.claim.about != "arithmetic"
+
+
+def counted(found: Sequence[Verdict]) -> list[str]:
+    """The counts of the papers' claims and, apart from them, of the book's own questions; a line each."""
+    groups = {"the papers' claims": False, "this book's own questions": True}
+    sorted_out = {
+        words: [verdict for verdict in found if (verdict.claim.paper == claims.OWN) == own]
+        for words, own in groups.items()
+    }
+    return [f"{words}: {counts(some)}" for words, some in sorted_out.items() if some]
 
 
 def cells(found: Sequence[Verdict]) -> list[list[str]]:
@@ -119,7 +134,7 @@ def text(found: Sequence[Verdict]) -> str:
         if verdict.why:
             lines.append(f"  {verdict.why}")
         blocks.append("\n".join(lines))
-    return "\n\n".join([*blocks, counts(found), by_chance(found)])
+    return "\n\n".join([*blocks, *counted(found), by_chance(found)])
 
 
 def judged_by(found: Sequence[Verdict]) -> str:

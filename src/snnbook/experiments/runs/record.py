@@ -283,7 +283,7 @@ def lookup(reference: str, profile: str = "quick", results: Path | None = None) 
     Raises:
         UserError: no such run (the nearest is named), no such number, or a damaged record.
     """
-    run_id, colon, key = reference.partition(":")
+    run_id, colon, key = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     if not (colon and key):
         raise UserError(
             f"{reference!r} names no number; expected table/row:key, for instance joint-table4/snn:snn.last"

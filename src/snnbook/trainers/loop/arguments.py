@@ -4,10 +4,11 @@ import torch
 from torch import nn
 
 from snnbook.checks import MOST_SEED, shown, whole
+from snnbook.data.loaders import LoaderDataset
 from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import check_has_its_factors
-from snnbook.trainers.loop.evaluation import check_method, predictions
+from snnbook.trainers.loop.evaluation import check_method, check_padded, predictions
 from snnbook.trainers.loop.fits import step_fits, told
 from snnbook.trainers.loop.recipe import Recipe
 
@@ -40,13 +41,12 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
     return found
 
 
-def check_padded(data: Loaded, knows: bool) -> None:
-    """Raise a UserError if recordings of ``data`` end early and the method does not ``know`` that."""
-    if data.padded and not knows:
+def check_schedule(data: Loaded, recipe: Recipe) -> None:
+    """Raise a UserError if the schedule is stepped each batch and nobody knows how many an epoch has."""
+    if recipe.each_batch and isinstance(data, LoaderDataset) and data.train_loader.batch_size is None:
         raise UserError(
-            f"{data.cut.padded} recordings of {data.name} end before their {data.frames} frames, and this method "
-            "would learn from the silence behind; expected one that leaves it out (direct, tet or switch, built "
-            "with padded=True); or set data.split_by to number or time, or fewer data.frames"
+            f"recipe.schedule is {recipe.schedule!r}, stepped each batch, but the training loader's batch sampler "
+            "may give any number of them; give the loader a batch_size, or choose another schedule"
         )
 
 

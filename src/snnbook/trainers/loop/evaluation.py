@@ -34,14 +34,27 @@ def evaluate(
         world: the processes that share the images.
 
     Raises:
-        UserError: weights or predictions that are not finite, or no logits ``[B, classes]``.
+        UserError: weights or predictions that are not finite, no logits ``[B, classes]``, or recordings that end
+            early and a method that does not know it.
     """
     check_method(method, recipe)
+    data = dataset_of(data)
+    check_padded(data, getattr(method, "padded", False))
     if name := next(filter(None, world.gather(first_damaged(method))), None):
         raise UserError(
             f'{name!r} holds NaN or infinity, which would pass for "no spike"; load sound weights or train again'
         )
     return accuracy(method, data, recipe, world)
+
+
+def check_padded(data: Loaded, knows: bool) -> None:
+    """Raise a UserError if recordings of ``data`` end early and the method does not ``know`` that."""
+    if data.padded and not knows:
+        raise UserError(
+            f"{data.cut.padded} recordings of {data.name} end before their {data.frames} frames, and this method "
+            "would take the silence behind for a part of them; expected one that leaves it out (direct, tet or "
+            "switch, built with padded=True); or set data.split_by to number or time, or fewer data.frames"
+        )
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from snnbook.data.loaders import LoaderDataset
 from snnbook.data.own import Loaded, Pair
 from snnbook.errors import UserError
 from snnbook.trainers.loop import checkpoint as checkpoints
-from snnbook.trainers.loop.arguments import check_arguments, check_predictions
+from snnbook.trainers.loop.arguments import check_arguments, check_predictions, check_schedule
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.compiled import compiled
 from snnbook.trainers.loop.distributed import ALONE, World
@@ -76,6 +76,7 @@ def fit(
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     method.to(device, memory_format=layout)
     data = dataset_of(data).to(device)
+    check_schedule(data, recipe)
     optimizer = recipe.optimizer_for(method)
     scheduler = recipe.scheduler_for(optimizer, len(data.train_labels))
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")

@@ -26,7 +26,7 @@ class Recipe:
         schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, ``"constant"``, or ``"cycle"``: up linearly
             over ``warmup``, then down a cosine to zero, stepped each batch, as the others are each epoch.
         warmup: epochs, or a part of one, of the cycle's rise.
-        decay_all: False spares BatchNorm, biases, spectra and learned decays the weight decay.
+        decay_all: False spares BatchNorm, biases and learned decays the weight decay.
         milestones: epochs after which ``"steps"`` divides the learning rate by ten.
         precision: ``"float32"``, ``"bfloat16"`` or ``"float16"`` (autocast; float16 scales gradients).
         channels_last: memory layout of images and convolutions.
