@@ -21,7 +21,7 @@ def test_graphs_are_for_one_process_on_a_gpu(device, alone, mode, monkeypatch):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_step_is_one_graph_that_stays(case):
-    """Nothing a method keeps from step to step lets it be traced anew, and none of it lies outside its buffers."""
+    """Nothing that a method keeps from step to step lets it be traced anew."""
     graphs = []
 
     def backend(graph, _):

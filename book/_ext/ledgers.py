@@ -113,7 +113,9 @@ class ClaimsDirective(LedgerDirective):
                 words: [verdict for verdict in theirs if verdict.claim.about == about]
                 for about, words in ABOUT.items()
             }
-            groups["this book's own questions, of any kind"] = [v for v in found if v not in theirs]
+            groups["this book's own questions, of any kind"] = [
+                v for v in found if v.claim.paper == claims.OWN
+            ]
             for words, some in groups.items():
                 if some:
                     lines.append(

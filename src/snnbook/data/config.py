@@ -100,14 +100,9 @@ class DataConfig:
                 f"frames is not set, but {self.name} are events; "
                 "say how many frames to cut them into, the network's time_steps"
             )
-        if self.frames is not None and self.name not in EVENTS:
-            raise UserError(
-                f"frames is {self.frames}, but {self.name} are images that do not move; leave it out, "
-                f"or choose {' or '.join(EVENTS)}"
-            )
         check_cut(self.frames, self.split_by, self.accumulate)
-        for name in ("split_by", "accumulate") if self.name not in EVENTS else ():
-            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+        for name in ("frames", "split_by", "accumulate") if self.name not in EVENTS else ():
+            if getattr(self, name) != getattr(DataConfig, name):
                 raise UserError(
                     f"{name} is {getattr(self, name)!r}, but {self.name} are images that do not move; "
                     f"leave it out, or choose {' or '.join(EVENTS)}"

@@ -1,4 +1,4 @@
-"""A method compiled whole; on a GPU its steps become CUDA graphs, since small networks wait for launches there."""
+"""A method compiled whole; on a GPU its steps become CUDA graphs."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 def compiled(method: nn.Module, device: torch.device, alone: bool = True) -> Callable[..., dict[str, Tensor]]:
     """``method`` to be called for training, compiled by ``torch.compile``.
 
-    A step of a small network is hundreds of kernels, each shorter than the time to launch it.  A CUDA graph
+    A step of a small network is hundreds of short kernels, and launching each takes time, too.  A CUDA graph
     launches them together, in memory that stays where it is; ``make gpu`` tests that numbers stay, too.
 
     Args:

@@ -38,7 +38,7 @@ class Recipe:
         memory: what a step keeps for its backward pass: ``"full"``, spikes as ``"bytes"``, or ``"recompute"``, see
             :mod:`snnbook.trainers.loop.saved`.
         compile: let ``torch.compile`` compile the whole method, and decide what it keeps; takes a C++ compiler,
-            and minutes on a CPU.  On one GPU steps become CUDA graphs, which small networks gain most by.
+            and minutes on a CPU.  On one GPU its steps become CUDA graphs.
 
     Raises:
         UserError: a value of another type, not finite, out of range or unknown.
