@@ -35,12 +35,14 @@ serve: $(READY)  ## render the book and serve it on localhost
 	$(BIN)/python book/build.py --serve
 
 # The book and two processes of pytest, which share test files out, one from the end of the list: each has one thread,
-# as idle ones would only be in the others' way, and some tests wait more than they compute.
+# as idle ones would only be in the others' way, and some tests wait more than they compute. Properties are tried on
+# the same examples each time, so that what passes once passes again; `make pytest` draws new ones.
 test: $(READY) lint  ## lint, test, run every notebook, build the book with warnings as errors
 	@rm -rf _build/share && mkdir -p _build/share
-	OMP_NUM_THREADS=1 SNNBOOK_SHARE=_build/share $(MAKE) --no-print-directory --jobs=3 pytest book pytest-too
+	OMP_NUM_THREADS=1 SNNBOOK_SHARE=_build/share PYTEST_ADDOPTS=--hypothesis-profile=ci \
+		$(MAKE) --no-print-directory --jobs=3 pytest book pytest-too
 
-pytest: $(READY)  ## the tests of the library alone
+pytest: $(READY)  ## the tests of the library alone, properties on examples drawn anew
 	$(BIN)/pytest
 
 .PHONY: pytest-too
