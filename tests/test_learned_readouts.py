@@ -5,8 +5,10 @@ from inspect import signature
 from math import log
 
 import pytest
+import torch
 
 from snnbook import losses
+from snnbook.backbones import BACKBONES, NetworkConfig, build_ann
 from snnbook.experiments.evidence import learned
 from snnbook.experiments.runs import record
 
@@ -58,3 +60,18 @@ def test_guessing_is_weighed_as_its_method_weighs_it(run, settings, term, weight
 def test_weights_that_no_record_has_are_the_losses_own():
     assert signature(losses.tet).parameters["lam"].default == learned.BORROWED
     assert signature(losses.be_your_own_teacher).parameters["alpha"].default == learned.SOFT
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_network_has_an_exit_a_stage(name):
+    with torch.device("meta"):
+        network = build_ann(NetworkConfig(name, width=4, time_steps=2), 4)
+    assert learned.STAGES.get(name, 4) == len(network.channels)
+
+
+def test_guessing_at_three_exits_costs_less_than_at_four():
+    (made,) = record.of("joint-table4/all", "quick")
+    loss = {"ce": [7 * log(made.data["classes"])]}
+    assert learned.fault(replace(made, curve=made.curve | {"loss": loss})) is None
+    config = made.config | {"network": made.config["network"] | {"name": "resnet19"}}
+    assert learned.fault(replace(made, config=config, curve=made.curve | {"loss": loss}))

@@ -24,6 +24,7 @@ from snnbook.trainers.loop.evaluation import evaluate
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.sastc import SASTCConfig
+from snnbook.trainers.tet import TETConfig
 
 IMAGES, LABELS = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
 
@@ -72,6 +73,7 @@ REFUSED = {
         lambda: SASTCConfig(beta=0.0, constant_attention=3),
         "method.constant_attention is 3",
     ),
+    "a target of no regularizer": (lambda: TETConfig(lam=0.0, phi=1.0), "method.phi is 1"),
     "a readout without time": (lambda: mean_readout(torch.rand(3, 4)), "outputs"),
     "data by name": (lambda: snnbook.load("digits"), "expected a DataConfig"),
     "frames as text": (lambda: to_frames(np.zeros((3, 4)), "4", 4), "frames is '4'"),

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from snnbook.backbones import NetworkConfig
 from snnbook.checks import check_config, check_fields
 from snnbook.data.events import lengths
+from snnbook.errors import UserError
 from snnbook.losses.temporal import check_lambda, every_moment, mean_readout, mse_regularizer
 from snnbook.trainers.network import given_or_built, threshold
 
@@ -24,6 +25,11 @@ class TETConfig:
     def __post_init__(self) -> None:
         check_fields(self, "method")
         check_lambda(self.lam)
+        if self.phi is not None and not self.lam:
+            raise UserError(
+                f"method.phi is {self.phi:g} and method.lam 0, which leaves out the regularizer that phi is of; "
+                "set a lam or leave phi out"
+            )
 
 
 class TET(nn.Module):
