@@ -106,7 +106,7 @@ def energy_of_data_movement(network: Observation, constants: Constants = Constan
     at each time step, and moves one bit for each spike.
 
     Left out are the weights, and with them all memory outside the chip: to read 64 bits from DRAM costs 1300 to
-    2600 pJ (Horowitz 2014), so weights that do not fit into the chip cost more than all that is counted here.
+    2600 pJ (Horowitz 2014), so weights that do not fit into the chip may cost more than all that is counted here.
     """
     volume = 2 * 4 * network.activations * network.time_steps + network.spikes / 8
     moves = volume * 8 / 64

@@ -27,6 +27,9 @@ def weak_to_strong(answer):
             (loss(outputs, y) - losses.sdt(outputs, y), "the loss of the mean readout is missing"),
         ]
         number(found, loss(outputs, y).item(), within=1e-4, near=near, what="the loss")
+        half = call(answer, outputs.detach(), y, 0.5)
+        near = [(loss(outputs, y).item(), "lam weighs the new term")]
+        number(half, loss(outputs, y, 0.5).item(), within=1e-4, near=near, what="the loss at lam = 0.5")
         if not isinstance(found, torch.Tensor) or not found.requires_grad:
             raise Wrong("no gradient reaches the outputs")
         slopes = [
