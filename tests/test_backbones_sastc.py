@@ -153,6 +153,14 @@ def test_vgg16_keeps_its_keys():
     assert not any(k.endswith("bias") for k in keys if k.replace("bias", "weight") in convolutions[:-1])
 
 
+@pytest.mark.parametrize("depth", [9, 11, 13, 16])
+def test_only_vgg9_pools_ahead_of_its_neurons(depth):
+    layers = [m for m in VGG(10, width=4, depth=depth).modules() if not list(m.children())]
+    kinds = ["pool" if "Pool2d" in type(m).__name__ else type(m).__name__ for m in layers]
+    before = {kinds[i - 1] for i, kind in enumerate(kinds[:-3]) if kind == "pool"}
+    assert before == {"Conv2d" if depth == 9 else "ReLU"}
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("depth", "factor"), [(10, 3), (16, 2), (28, 4)])
 def test_wide_resnet_equals_the_plain_one(depth, factor, training):

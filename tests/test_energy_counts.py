@@ -196,9 +196,22 @@ def test_a_still_image_passes_the_stem_once_and_zeros_into_the_head_are_free():
     assert 0 < head.used < 1
     again = found.every_step().layers
     for name, layer in found.layers.items():
-        assert again[name].passes == 4
+        assert not again[name].still
         assert again[name].effective == layer.effective * (4 if layer is stem else 1)
     assert found.every_step() == found.every_step().every_step()
+
+
+def test_what_does_not_stand_still_is_not_counted_again():
+    """A layer of a neuron to itself runs T - 1 times, and frames pass the stem at each step."""
+    torch.manual_seed(0)
+    network = build_snn(NetworkConfig("recurrent", width=8, time_steps=4), 3, 1).eval()
+    images = torch.rand(2, 1, 4, 4)
+    for x in (images, images.expand(4, *images.shape)):
+        found = analysis.observe(network, lambda x=x: network(x), 2)
+        again = found.every_step()
+        moved = [name for name in found.layers if again.layers[name].dense != found.layers[name].dense]
+        assert moved == ([next(iter(found.layers))] if x is images else [])
+    assert again == found
 
 
 @FEW

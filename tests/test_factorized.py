@@ -121,3 +121,13 @@ def test_different_networks_are_refused():
     _, wider = pair(width=16)
     with pytest.raises(UserError, match="differs between the two networks"):
         SharedFactors(ann, wider)
+
+
+def test_released_networks_share_no_weight():
+    ann, snn = pair()
+    factors = SharedFactors(ann, snn, stem=False)
+    assert ann.stem[0].weight is snn.stem[0].weight
+    assert not any("stem" in name for name, _ in factors.named_modules())
+    factors.release()
+    assert not {id(p) for p in ann.parameters()} & {id(p) for p in snn.parameters()}
+    torch.testing.assert_close(ann.stem[0].weight, snn.stem[0].weight)

@@ -74,6 +74,12 @@ REFUSED = {
         "method.constant_attention is 3",
     ),
     "a target of no regularizer": (lambda: TETConfig(lam=0.0, phi=1.0), "method.phi is 1"),
+    "lessons of nobody": (lambda: JointConfig(kld=0, norm=0, detach=False), "no lessons of the ANN"),
+    "a loss of no label": (lambda: SASTCConfig(ce=0.0, label_loss="tet"), "no label is asked for"),
+    "a surrogate of another threshold": (
+        lambda: snnbook.LIF(threshold=1.0, surrogate=snnbook.RelativeTriangle(threshold=0.5)),
+        "measures in thresholds of 0.5",
+    ),
     "a readout without time": (lambda: mean_readout(torch.rand(3, 4)), "outputs"),
     "data by name": (lambda: snnbook.load("digits"), "expected a DataConfig"),
     "frames as text": (lambda: to_frames(np.zeros((3, 4)), "4", 4), "frames is '4'"),

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from graph_cases import CASES, batches, made, trained
+from snnbook.backbones import NetworkConfig
 from snnbook.trainers.loop.compiled import compiled
+from snnbook.trainers.switch import Switch, SwitchConfig
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,23 @@ def test_a_step_is_one_graph_that_stays(case):
     assert not graphs
     if hasattr(plain, "notes"):
         assert traced.notes() == plain.notes()
+
+
+def test_a_change_of_loss_is_two_graphs():
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    network = NetworkConfig("dense", width=4, time_steps=2, options={"depth": 2})
+    method = Switch(SwitchConfig(at=3), network, 4, 1)
+    torch.compiler.reset()
+    learner = torch.compile(method, backend=backend)
+    for epoch in range(6):
+        method.begin_epoch(epoch)
+        learner(torch.rand(4, 1, 4, 4), torch.arange(4))
+    assert len(graphs) == 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs take CUDA")

@@ -8,9 +8,10 @@ from torch import nn
 
 from killing import Killed, kill_after
 from snnbook.backbones import NetworkConfig
-from snnbook.data import DataConfig, load
+from snnbook.data import DataConfig, Dataset, load
 from snnbook.errors import UserError
 from snnbook.trainers import METHODS, build_method
+from snnbook.trainers.direct import Direct, DirectConfig
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.weights import save_weights
@@ -196,3 +197,12 @@ def test_steps_divide_the_learning_rate_by_ten():
 def test_steps_and_milestones_belong_together(options):
     with pytest.raises(UserError, match="expected milestones with 'steps'"):
         Recipe(**options)
+
+
+def test_a_last_batch_of_one_that_cannot_be_normalized_is_told():
+    images, labels = torch.rand(9, 5, 1, 1), torch.arange(9) % 3
+    data = Dataset.from_tensors(images, labels, images, labels)
+    network = NetworkConfig("dense", width=4, time_steps=1, options={"depth": 2})
+    method = Direct(DirectConfig(), network, 3, 5)
+    with pytest.raises(UserError, match="a batch of one image has nothing"):
+        fit(method, data, Recipe(epochs=1, batch_size=4, augment=(), drop_last=False), seed=0, progress=False)

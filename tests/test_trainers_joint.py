@@ -11,6 +11,7 @@ from snnbook import losses
 from snnbook.analysis.energy import Constants, energy_of_data_movement
 from snnbook.analysis.firing import Observation
 from snnbook.backbones import NetworkConfig
+from snnbook.backbones.batchnorm import StepBatchNorm2d
 from snnbook.errors import UserError
 from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.tables import tables
@@ -222,3 +223,17 @@ def test_the_papers_energies_favour_the_snn_even_with_the_units_put_right():
     # Its SNN's energy is 0.6 % above what its own volume gives.
     assert snn_moved.least / ann_moved.least == pytest.approx(2.062 / 1.022, rel=7e-3)
     assert snn + snn_moved.most < ann + ann_moved.least
+
+
+def test_step_batchnorm_reaches_the_exits():
+    config = JointConfig(mode="official", exits="bottleneck")
+    method = joint(config, dataclasses.replace(TINY, options={"batchnorm": "step"}))
+    norms = [m for m in method.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and {type(m) for m in norms} == {StepBatchNorm2d}
+
+
+@pytest.mark.parametrize("mode", ["paper", "official"])
+def test_both_networks_classifiers_start_alike(mode):
+    method = joint(JointConfig(mode=mode))
+    for ann, snn in zip(method.ann.heads, method.snn.backbone.heads, strict=True):
+        assert torch.equal(ann.weight, snn.weight)

@@ -197,3 +197,12 @@ def test_senseless_settings_are_refused(wrong, line):
     if "preset" not in wrong:
         with pytest.raises(UserError, match=line):
             FeatureDistillationConfig(**wrong)
+
+
+def test_a_last_batch_that_attention_is_not_sized_for_is_told_before_training(data, teacher):
+    method = sastc(teacher)
+    before = method.student.backbone.stem[0].weight.clone()
+    recipe = Recipe(epochs=1, batch_size=BATCH + 4, augment=(), drop_last=False)
+    with pytest.raises(UserError, match="a batch has 4 images, but method"):
+        fit(method, data, recipe, seed=0, progress=False)
+    assert torch.equal(method.student.backbone.stem[0].weight, before)

@@ -118,11 +118,13 @@ class SharedFactors(nn.Module):
         super().__init__()
         kinds = (nn.Conv2d, nn.Linear) if linear else (nn.Conv2d,)
         self._pairs = _paired_layers(ann, snn, kinds)
+        self._stem = None  # the SNN's, where the two share it as it is
         if not stem:
             first = next((name for name, (a, _) in self._pairs.items() if isinstance(a, nn.Conv2d)), None)
             if first is not None:
                 layer, twin = self._pairs.pop(first)
                 twin.weight = layer.weight  # an ordinary convolution that both networks share
+                object.__setattr__(self, "_stem", twin)  # no submodule: it belongs to its network
         self.layers = nn.ModuleDict()
         for name, pair in self._pairs.items():
             factors = self.layers[name.replace(".", "/")] = Factors(pair[0].weight, full)
@@ -143,11 +145,16 @@ class SharedFactors(nn.Module):
             yield
 
     def release(self) -> None:
-        """Turn the composed weights into ordinary parameters: two independent networks, and no factors left."""
+        """Turn the composed weights, and a stem that is shared, into ordinary parameters, and leave no factors.
+
+        What else the two networks share, such as the biases of the public code's classifiers, stays shared.
+        """
         for pair in self._pairs.values():
             for layer in pair:
                 layer.weight = nn.Parameter(layer.weight.detach().clone())
-        self._pairs, self.layers = {}, nn.ModuleDict()
+        if self._stem is not None:
+            self._stem.weight = nn.Parameter(self._stem.weight.detach().clone())
+        self._pairs, self._stem, self.layers = {}, None, nn.ModuleDict()
 
 
 def keep_composed(module: nn.Module) -> AbstractContextManager[None]:

@@ -28,7 +28,7 @@ class Activity:
         window: 1 if all inputs were whole numbers (sums of spikes, as in SEW-ResNet), n if they were whole
             multiples of 1/n (spikes averaged over n positions), None if they were neither.
         spikes: operations if each spike behind an input is added by itself; None without a window.
-        passes: how often an image went through the layer: T, or once through the stem, if images stand still.
+        still: an image that stands still went through the layer once, ahead of time.
     """
 
     dense: float
@@ -39,7 +39,7 @@ class Activity:
     level: float | None
     window: int | None = None
     spikes: float | None = None
-    passes: float = 1.0
+    still: bool = False
 
     @property
     def binary(self) -> bool:
@@ -49,7 +49,7 @@ class Activity:
     def times(self, factor: float) -> "Activity":
         """The same, repeated."""
         spikes = None if self.spikes is None else factor * self.spikes
-        counts = {name: factor * getattr(self, name) for name in ("dense", "effective", "padded", "passes")}
+        counts = {name: factor * getattr(self, name) for name in ("dense", "effective", "padded")}
         return replace(self, spikes=spikes, **counts)
 
 
@@ -80,7 +80,10 @@ class Observation:
 
     def every_step(self) -> "Observation":
         """The same network on a device that passes a still image through the stem at each time step again."""
-        again = {name: x.times(max(1.0, self.time_steps / x.passes)) for name, x in self.layers.items()}
+        again = {
+            name: replace(x.times(self.time_steps), still=False) if x.still else x
+            for name, x in self.layers.items()
+        }
         return replace(self, layers=again)
 
     def unskipped(self) -> "Observation":
@@ -114,6 +117,7 @@ class _Inputs(_Site):
     """
 
     padded: int = 0
+    still: bool = False
     level: float | None = 0.0
     windows: tuple[int, ...] = WINDOWS
     maps: dict[torch.Size, Tensor] = field(default_factory=dict)
@@ -143,7 +147,7 @@ class _Inputs(_Site):
             level=self.level,
             window=window,
             spikes=None if window is None else window * values,
-            passes=self.rows / images,
+            still=self.still,
         )
 
 
@@ -187,6 +191,8 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
             tally = layers.setdefault(name, _Inputs())
             tally.add(x.detach())
             tally.padded += padded(layer, x, output)
+            now = clock()
+            tally.still |= now is not None and now.still and not now.begun and now.time_steps > 1
 
         return hook
 

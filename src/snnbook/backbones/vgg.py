@@ -63,10 +63,10 @@ class VGG(Backbone):
                 if m != POOL:
                     stage += [*conv_bn(before, m * width, bias=bias), activation()]
                     before = m * width
-                elif place == 0:
-                    stage.append(pooling(2))
-                else:
+                elif place and depth == 9:
                     stage.insert(-2, pooling(2))  # ahead of the BatchNorm and activation of the convolution
+                else:
+                    stage.append(pooling(2))
             self.stages.append(nn.Sequential(*stage))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(before, num_classes)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from snnbook.checks import check_flag, check_number
 from snnbook.errors import UserError
-from snnbook.surrogates import Surrogate, Triangle, check_surrogate
+from snnbook.surrogates import RelativeTriangle, Surrogate, Triangle, check_surrogate
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class Dynamics:
         for name in ("strict", "hard_reset", "detach_reset", "smooth"):
             check_flag(name, getattr(self, name))
         check_surrogate(self.surrogate, self.smooth)
+        own = self.surrogate.threshold if isinstance(self.surrogate, RelativeTriangle) else self.threshold
+        if not isinstance(self.threshold, Tensor) and own != self.threshold:
+            raise UserError(
+                f"the surrogate measures in thresholds of {own:g} and the neuron's is {self.threshold:g}; "
+                f"expected the same, RelativeTriangle(threshold={self.threshold:g})"
+            )
 
     def only_reference(self, known: tuple[type, ...] = ()) -> bool:
         """No spikes, a learned threshold, or a surrogate not ``known``: the reference kernel alone does these."""

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from snnbook.checks import check_number
 from snnbook.losses.shapes import check_axes
+from snnbook.precision import at_least_single
 
 
 def kl_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0, detach: bool = True) -> Tensor:
@@ -21,6 +22,8 @@ def kl_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0, de
     """
     check_axes(("teacher", teacher, "B classes"), ("student", student, "B classes"))
     check_number("temperature", temperature, 0, above=True)
+    # A CPU's autocast leaves a softmax in half precision, whose rounding is as large as small differences.
+    teacher, student = at_least_single(teacher), at_least_single(student)
     target = F.log_softmax((teacher.detach() if detach else teacher) / temperature, dim=-1)
     prediction = F.log_softmax(student / temperature, dim=-1)
     return temperature**2 * F.kl_div(prediction, target, reduction="batchmean", log_target=True)

@@ -11,10 +11,13 @@ from torch import Tensor
 from snnbook.checks import check_number, shown
 from snnbook.errors import UserError
 from snnbook.losses.shapes import as_labels, check_axes
+from snnbook.precision import at_least_single
 
 
 def mean_readout(outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     """The mean over time, of each recording over its own steps: what is predicted, ``[B, classes]``.
+
+    It is in single precision at least: rounded to half, many classes would tie.
 
     Args:
         outputs: ``[T, B, classes]``.
@@ -25,7 +28,7 @@ def mean_readout(outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     """
     check_axes(("outputs", outputs, "T B classes"))
     if lengths is None:
-        return outputs.mean(0)
+        return at_least_single(outputs).mean(0)
     return _own_steps(outputs, lengths)
 
 
@@ -72,7 +75,7 @@ def mse_regularizer(outputs: Tensor, phi: float = 1.0, lengths: Tensor | None = 
     """
     check_axes(("outputs", outputs, "T B classes"))
     check_number("phi", phi)
-    distances = (outputs - phi).square()
+    distances = (at_least_single(outputs) - phi).square()
     return distances.mean() if lengths is None else _own_steps(distances, lengths).mean()
 
 

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from snnbook import neurons
 from snnbook.backbones import MultiExit, NetworkConfig, build_backbone
+from snnbook.backbones.batchnorm import by_step
 from snnbook.checks import check_config, check_fields
 from snnbook.errors import UserError
 from snnbook.factorized import SharedFactors
 from snnbook.folding import SpikingNetwork, still
 from snnbook.losses import LABEL_LOSSES, be_your_own_teacher, cross_entropy, kld_loss, norm_loss
+from snnbook.precision import at_least_single
 from snnbook.trainers.network import label_loss
 
 Exits = tuple[list[Tensor], list[Tensor]]
@@ -62,6 +64,11 @@ class JointConfig:
             "label_loss": LABEL_LOSSES,
         }
         check_fields(self, "method", choices=choices, at_least={"kld": 0, "norm": 0})
+        if not (self.detach or self.kld or self.norm):
+            raise UserError(
+                "method.detach is false and method.kld and method.norm are 0, so the SNN has no lessons "
+                "of the ANN; leave it out"
+            )
         if self.factorize == "none" and not self.factorize_stem:
             raise UserError(
                 "method.factorize_stem is false and method.factorize is 'none', so nothing is shared, the stem "
@@ -97,15 +104,16 @@ class JointASNN(nn.Module):
             backbone = build_backbone(
                 network.name, num_classes, in_channels, activation, network.width, **network.options
             )
-            return MultiExit(backbone, config.exits, num_classes, activation)
+            made = MultiExit(backbone, config.exits, num_classes, activation)
+            return by_step(made) if network.options.get("batchnorm") == "step" else made
 
         self.ann = multi_exit(nn.ReLU)
+        if config.mode == "official":
+            for head in self.ann.heads:
+                nn.init.kaiming_normal_(head.weight, mode="fan_out", nonlinearity="relu")
         self.snn = SpikingNetwork(multi_exit(spiking), network.time_steps)
         # Both start from the same weights; only learned neurons have parameters of their own.
         self.snn.backbone.load_state_dict(self.ann.state_dict(), strict=False)
-        if config.mode == "official":
-            for head in self.ann.heads + self.snn.backbone.heads:
-                nn.init.kaiming_normal_(head.weight, mode="fan_out", nonlinearity="relu")
         if config.share_bias:
             for ann, snn in zip(self.ann.heads, self.snn.backbone.heads, strict=True):
                 snn.bias = ann.bias
@@ -143,8 +151,7 @@ class JointASNN(nn.Module):
     def integrated(self, outputs: Exits) -> Exits:
         """The readout over time, ``[B, ...]`` each (Eq. 3)."""
         integrate = torch.mean if self.config.readout == "mean" else torch.sum
-        logits, features = outputs
-        return [integrate(x, dim=0) for x in logits], [integrate(x, dim=0) for x in features]
+        return tuple([integrate(at_least_single(x), dim=0) for x in part] for part in outputs)
 
     def snn_exits(self, images: Tensor) -> Exits:
         """Logits and features of the SNN's exits, integrated over time."""

@@ -16,6 +16,7 @@ from snnbook.trainers.calibration import (
     LayerAttention,
     Matching,
     check_attention,
+    check_batch,
 )
 from snnbook.trainers.student_and_teacher import StudentAndTeacher, StudentAndTeacherConfig
 
@@ -99,6 +100,11 @@ class SASTCConfig(StudentAndTeacherConfig):
                 "calibrated; leave one of them out"
             )
         check_attention(self.batch_size, self.embedding)
+        if self.label_loss != "sdt" and not self.ce:
+            raise UserError(
+                f"method.label_loss is {self.label_loss!r} and method.ce is 0, so no label is asked for; "
+                "leave one of them out"
+            )
 
 
 class SASTC(StudentAndTeacher):
@@ -135,6 +141,11 @@ class SASTC(StudentAndTeacher):
             self.match = Matching(
                 *channels, config.projection, config.batchnorm, config.student_pooling, config.recompute
             )
+
+    def check_last_batch(self, images: int) -> None:
+        """Refuse a last batch of so many images, of each process, that the attention is not sized for."""
+        if isinstance(getattr(self, "attend", None), LayerAttention):
+            check_batch(images, self.config.batch_size)
 
     def begin_epoch(self, epoch: int) -> None:
         self.attention_sum.zero_()

@@ -13,7 +13,7 @@ from snnbook.backbones import Backbone, NetworkConfig, build_ann, build_snn
 from snnbook.checks import check_config, check_fields, shown
 from snnbook.errors import UserError
 from snnbook.folding import still
-from snnbook.losses import LABEL_LOSSES, kl_divergence
+from snnbook.losses import LABEL_LOSSES, kl_divergence, mean_readout
 from snnbook.trainers.calibration import CANDIDATES, POOLINGS, PROJECTIONS
 from snnbook.trainers.loop.weights import load_weights, read
 from snnbook.trainers.network import label_loss
@@ -222,7 +222,7 @@ class StudentAndTeacher(nn.Module):
         if config.ce:
             terms["ce"] = config.ce * self.asked(outputs, labels)
         if config.kld:
-            terms["kld"] = config.kld * kl_divergence(teacher, outputs.mean(0), config.temperature)
+            terms["kld"] = config.kld * kl_divergence(teacher, mean_readout(outputs), config.temperature)
         return terms
 
     def channels(self, in_channels: int) -> tuple[list[int], list[int]]:
@@ -235,7 +235,7 @@ class StudentAndTeacher(nn.Module):
         return [x.shape[2] for x in student], [x.shape[1] for x in teacher]
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {"snn": self.student(images).mean(0)}
+        return {"snn": mean_readout(self.student(images))}
 
     def backbones(self) -> dict[str, nn.Module]:
         return {"snn": self.student.backbone}

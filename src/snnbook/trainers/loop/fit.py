@@ -102,6 +102,9 @@ def fit(
             f"the training set has {count} images, fewer than recipe.batch_size = {recipe.batch_size}; "
             "choose a smaller batch or set recipe.drop_last: false"
         )
+    rest = count % recipe.batch_size
+    if rest and not recipe.drop_last and hasattr(method, "check_last_batch"):
+        method.check_last_batch(rest // world.size)
     learner = world.wrap(method, device)
     if recipe.compile:
         learner = compiled(learner, device, alone=world.size == 1)

@@ -68,10 +68,17 @@ def step_fits(
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Torch's words for memory that it did not get, in one line."""
+    """Torch's words for memory that it did not get, or for a batch too small to normalize by, in one line."""
     try:
         yield
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise UserError(f"memory is full ({one_line(error)[:120]}); {ADVICE}") from None
+        raise
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
+            raise UserError(
+                "a batch of one image has nothing that BatchNorm could normalize by; choose another "
+                "recipe.batch_size, or set recipe.drop_last: true"
+            ) from None
         raise

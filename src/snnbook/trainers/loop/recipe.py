@@ -104,7 +104,9 @@ class Recipe:
             weights, others = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1]
             groups = [dict(params=weights), dict(params=others, weight_decay=0.0)]
             parameters = [group for group in groups if group["params"]]
-        common = dict(lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
+        # Torch's fused SGD takes what lies in memory for momentum if the first step is one that float16 skips.
+        fused = not (self.optimizer == "sgd" and self.momentum and self.precision == "float16")
+        common = dict(lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused)
         if self.optimizer == "sgd":
             return torch.optim.SGD(parameters, momentum=self.momentum, **common)
         return torch.optim.Adam(parameters, **common)
