@@ -171,7 +171,7 @@ class IF(LIF):
 
 
 class PLIF(LIF):
-    """Parametric LIF: one decay for the layer, learned as ``sigmoid(w)`` (Fang et al. 2021).
+    """Parametric LIF: one decay for the layer, learned as ``sigmoid(w)`` (Fang et al. 2021; their w has the other sign).
 
     Args:
         decay: initial decay, in (0, 1); the other arguments are :class:`LIF`'s.  ``PLIF(scale_input=True)`` is the

@@ -37,19 +37,20 @@ def a_cells_own_time(answer):
 
 
 def a_trembling_light(answer):
-    def camera(signal, C, keep=True):
+    def camera(signal, C, keep=True, most=1000):
         last, sent = signal[0].clone(), []
         for now in signal[1:]:
-            n = ((now - last) / C).trunc()
+            n = ((now - last) / C).trunc().clamp(-most, most)
             last = last + n * C if keep else now
             sent.append(n)
         return torch.stack(sent)
 
     walks = (0.07 * torch.randn(60, 5)).cumsum(0) + 0.61
+    jumps = 0.6 * torch.randn(60, 5)
     function(
         answer,
         camera,
-        [(walks, 0.25), (-2 * walks, 0.3), (0.5 + 0.01 * torch.randn(101, 1), 0.25)],
+        [(walks, 0.25), (-2 * walks, 0.3), (0.5 + 0.01 * torch.randn(101, 1), 0.25), (jumps, 0.25)],
         wrong={
             "that counts levels crossed, as delta does; the pixel compares with the level it sent last": (
                 lambda signal, C: (signal / C).floor().diff(dim=0)
@@ -57,6 +58,7 @@ def a_trembling_light(answer):
             "the level moves with every step; it should move only by what is sent": partial(
                 camera, keep=False
             ),
+            "a jump may pass several thresholds at once": lambda signal, C: camera(signal, C, most=1),
             "spikes of ON and OFF have the wrong sign": lambda signal, C: -camera(signal, C),
         },
     )
