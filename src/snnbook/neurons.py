@@ -171,7 +171,9 @@ class IF(LIF):
 
 
 class PLIF(LIF):
-    """Parametric LIF: one decay for the layer, learned as ``sigmoid(w)`` (Fang et al. 2021; their w has the other sign).
+    """Parametric LIF: one decay for the layer, learned as ``sigmoid(w)`` (Fang et al. 2021).
+
+    Their w has the other sign: they write ``sigmoid(w)`` for one less the decay.
 
     Args:
         decay: initial decay, in (0, 1); the other arguments are :class:`LIF`'s.  ``PLIF(scale_input=True)`` is the
