@@ -19,6 +19,7 @@ from snnbook.errors import UserError
 from snnbook.folding import set_time_steps
 from snnbook.losses import cross_entropy, mean_readout
 from snnbook.trainers.direct import Direct
+from snnbook.trainers.feature_distillation import FeatureDistillationConfig
 from snnbook.trainers.joint import JointASNN, JointConfig
 from snnbook.trainers.loop.evaluation import evaluate
 from snnbook.trainers.loop.fit import fit
@@ -79,6 +80,14 @@ REFUSED = {
     "a surrogate of another threshold": (
         lambda: snnbook.LIF(threshold=1.0, surrogate=snnbook.RelativeTriangle(threshold=0.5)),
         "measures in thresholds of 0.5",
+    ),
+    "candidates for a given pair": (
+        lambda: FeatureDistillationConfig(student_layer=1, teacher_layer=1, candidates="inner"),
+        "the pair of layers is given",
+    ),
+    "statistics of no BatchNorm": (
+        lambda: FeatureDistillationConfig(projection="hint", batchnorm="merged"),
+        "which has no BatchNorm",
     ),
     "a readout without time": (lambda: mean_readout(torch.rand(3, 4)), "outputs"),
     "data by name": (lambda: snnbook.load("digits"), "expected a DataConfig"),

@@ -43,6 +43,15 @@ class FeatureDistillationConfig(StudentAndTeacherConfig):
             raise UserError(
                 f"method.{given} stands alone; give both layers of a pair, or neither for all pairs"
             )
+        if self.student_layer is not None and self.candidates != "all":
+            raise UserError(
+                f"method.candidates is {self.candidates!r} and the pair of layers is given; leave one of them out"
+            )
+        if self.projection == "hint" and self.batchnorm != "step":
+            raise UserError(
+                f"method.batchnorm is {self.batchnorm!r} and method.projection 'hint', which has no BatchNorm; "
+                "leave one of them out"
+            )
 
 
 class FeatureDistillation(StudentAndTeacher):
