@@ -79,13 +79,13 @@ colab: $(READY) | $(UV)  ## run the notebooks for Colab outside of the checkout;
 # TABLES= and SEEDS= take several, in quotes; ARGS= any other option of snnbook reproduce, --dry-run for instance.
 reproduce: $(READY)  ## run what has no record; PROFILE=quick|desk|lab|paper TABLES= SEEDS= DATA=folder ARGS=
 	$(BIN)/snnbook reproduce $(TABLES) $(if $(PROFILE),--profile $(PROFILE)) $(if $(SEEDS),--seeds $(SEEDS)) \
-		$(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
+		$(if $(DATA),--data "$(DATA)") $(if $(RESULTS),--results "$(RESULTS)") $(ARGS)
 
 bench: $(READY)  ## measure training speed against other libraries; GROUPS="layer step" for some of it
 	$(BIN)/snnbook bench $(GROUPS)
 
 gpu: $(READY)  ## on a GPU, for MINUTES=12: do kernels agree, how fast, then the desk's rows; DATA=folder
-	$(BIN)/python workflow/gpu.py $(or $(DATA),data) --minutes $(or $(MINUTES),12)
+	$(BIN)/python workflow/gpu.py "$(or $(DATA),data)" --minutes $(or $(MINUTES),12)
 
 EXTRAS := run book events deploy bench dev
 lock: $(UV)  ## resolve requirements.lock anew from pyproject.toml

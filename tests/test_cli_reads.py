@@ -170,6 +170,7 @@ def test_what_is_no_table_is_told_in_a_line(here, capsys, asked, told):
 
 @pytest.mark.parametrize("command", [["list"], ["report", "demo"], ["report", "demo", "--format", "csv"]])
 def test_elsewhere_the_default_is_said(here, capsys, monkeypatch, command):
+    (here / "results").mkdir()
     _, out, err = call(capsys, *command)
     assert err == ""
     (here / "elsewhere").mkdir()
@@ -216,3 +217,59 @@ def test_hours_are_an_estimate_and_said_to_be_one(here, capsys, monkeypatch):
     _, out, _ = call(capsys, "reproduce", "demo", "--dry-run", "--results", str(here / "results"))
     assert re.search(r"^lab: 4 runs, by an estimate about", out, re.MULTILINE)
     assert "paper: nothing to run" in out
+
+
+# What is there and not shown, and what is asked for wrongly
+
+
+def test_records_of_other_seeds_are_named(here, capsys):
+    put(here / "results", "demo/snn", 0, 80.0, "desk")
+    assert "not counted" not in call(capsys, "report", "demo", "--profile", "desk")[1]
+    put(here / "results", "demo/snn", 7, 81.0, "desk")
+    put(here / "results", "demo/snn", 1, 81.0, "quick")  # a rehearsal's one seed is 0
+    for arguments in (("report", "demo"), ("list", "demo"), ("list",)):
+        said = " ".join(call(capsys, *arguments)[1].split())
+        assert "none of the table's: demo/snn (quick): 1; demo/snn (desk): 7" in said
+    assert "not counted" not in call(capsys, "list", "other")[1]
+    code, printed, complained = call(capsys, "report", "demo", "--format", "csv")
+    assert code == 0 and "not counted" not in printed and "not counted" in complained
+
+
+def test_a_markdown_report_says_which_table_it_is(here, capsys):
+    for title in ("A table with a title", "decides nothing"):
+        assert call(capsys, "report", "--format", "markdown")[1].count(title) >= 2
+
+
+@pytest.mark.parametrize("command", ["list", "report", "claims", "check"])
+def test_a_folder_that_is_not_there_is_no_empty_one(here, capsys, command):
+    code, printed, complained = call(capsys, command, "--results", "reults")
+    assert (code, printed) == (2, "") and "--results reults is not there" in complained
+
+
+def test_an_empty_path_is_none(here, capsys):
+    code, _, complained = call(capsys, "run", "demo/snn", "--results", "")
+    assert code == 2 and "--results: it is empty" in complained
+    assert not (here / "quick").exists()
+
+
+def test_a_slip_in_the_second_row_is_told_before_the_first_is_trained(here, capsys):
+    code, _, complained = call(capsys, "run", "demo/snn", "demo/sn", "--bare", "--quiet")
+    assert code == 2 and "'sn'" in complained and complained.count("\n") == 1
+    assert not (here / "results").exists()
+
+
+def test_seeds_may_be_given_apart():
+    asked = words.parser().parse_args
+    assert asked(["run", "a/b", "--seed", "1", "--seed", "2", "3"]).seed == [1, 2, 3]
+    assert asked(["reproduce", "--seeds", "1", "--seeds", "2"]).seeds == [1, 2]
+
+
+def test_tables_of_ones_own_need_no_ledgers(here, capsys):
+    code, printed, complained = call(capsys, "check")
+    assert (code, complained) == (0, "") and "0 claims" in printed
+    assert call(capsys, "claims")[0] == 0
+
+
+def test_a_setting_that_is_a_list_is_told_as_one(here, capsys):
+    code, _, complained = call(capsys, "run", "demo/snn", "--bare", "--set", "recipe.augment=flip,crop")
+    assert code == 2 and "expected" in complained and "[flip,crop]" in complained

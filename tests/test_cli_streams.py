@@ -45,3 +45,11 @@ def test_a_closed_pipe_is_no_matter(arguments):
     with os.fdopen(writer, "w") as pipe:
         done = command(arguments, stdout=pipe)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_training_that_nobody_watches_any_more_is_no_success(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = command(("reproduce", "joint-table4", "--dry-run", "--results", str(tmp_path)), stdout=pipe)
+    assert done.returncode == 1 and "nobody reads the output" in done.stderr

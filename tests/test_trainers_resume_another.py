@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 import torch
@@ -94,3 +95,50 @@ def test_a_name_is_the_same_in_another_process():
 
 def test_a_network_tells_its_time_steps():
     assert "T=3" in repr(direct(3).network)
+
+
+OWN = """
+import torch
+from snnbook import Surrogate
+
+
+class Tent(Surrogate):
+    def __init__(self, width=1.0):
+        self.width = width
+
+    def derivative(self, x):  # {comment}
+        return {body}
+"""
+
+
+def own(folder, name, body, comment="its slope", **numbers):
+    """A surrogate of one's own, read from a file as a notebook or a script would have it."""
+    path = folder / f"{name}.py"
+    path.write_text(OWN.format(body=body, comment=comment))
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    exec(compile(path.read_text(), str(path), "exec"), vars(module))
+    return described(direct(surrogate=module.Tent(**numbers)))
+
+
+def test_a_surrogate_of_ones_own_is_told_by_its_code_and_numbers(tmp_path):
+    body = "(self.width - x.abs()).clamp(min=0)"
+    first = own(tmp_path, "one", body)
+    assert own(tmp_path, "two", body) == own(tmp_path, "three", body, "another comment") == first
+    assert own(tmp_path, "four", "0 * x") != first
+    assert own(tmp_path, "five", body, width=0.5) != first
+
+
+def test_a_method_of_ones_own_is_told_by_its_code():
+    class Mine(Direct):
+        def forward(self, images, labels):
+            return super().forward(images, labels)
+
+    one = described(Mine(DirectConfig(), direct().network))
+
+    class Mine(Direct):
+        def forward(self, images, labels):
+            return {"none": 0 * super().forward(images, labels)["ce"]}
+
+    assert described(Mine(DirectConfig(), direct().network)) != one

@@ -8,10 +8,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from snnbook.checks import shown
-from snnbook.cli import output
+from snnbook.cli import commands, output
 from snnbook.cli.arguments import parser
 from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import processes
+
+READERS = (commands.list_tables, commands.report, commands.claims, commands.check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) -> int:
+    parsed = None
     try:
         output.prepare()
         try:
@@ -59,6 +62,9 @@ def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) 
         return 2
     except BrokenPipeError:  # the reader of our output closed it, as head does
         output.discard()
+        if parsed and parsed.command in (commands.run, commands.reproduce, commands.bench):
+            output.say("snnbook: nobody reads the output any more, so it ends here; the same command goes on")
+            return 1
     except (
         Exception,
         KeyboardInterrupt,
@@ -84,6 +90,8 @@ def _check_folders(parsed: Namespace) -> None:
             raise UserError(f"--{name} {shown(str(path))}: {error.strerror}; choose another folder") from None
         if wrong:
             raise UserError(f"--{name} {path} is no folder; choose one, or a name that is not taken")
+    if parsed.command in READERS and parsed.results is not None and not parsed.results.exists():
+        raise UserError(f"--results {parsed.results} is not there; expected a folder of records")
 
 
 def _let_the_first_speak() -> None:

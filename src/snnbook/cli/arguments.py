@@ -60,6 +60,12 @@ RUN = dedent("""\
     """)
 
 
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; expected a path")
+    return Path(text)
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as everything here does; the option ``--debug`` may stand anywhere."""
 
@@ -91,7 +97,7 @@ def parser() -> Parser:
 
     listing = commands.add_parser("list", help="the tables or the rows of one, and what has been run")
     listing.add_argument("table", nargs="?", metavar="TABLE", help="its rows; all tables by default")
-    listing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    listing.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
     listing.set_defaults(command=does.list_tables)
 
     running = commands.add_parser(
@@ -106,12 +112,12 @@ def parser() -> Parser:
         "--seed",
         type=int,
         nargs="+",
-        default=[0],
-        help="of weights, order and augmentation; several run in turn (0)",
+        action="extend",
+        help="of weights, order and augmentation; several run in turn (0); tables count their own seeds alone",
     )
     _profile(running)
     _recipe(running)
-    running.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets that are not bundled")
+    running.add_argument("--data", type=_path, metavar="DIR", help="folder of data sets that are not bundled")
     running.add_argument(
         "--set",
         action="append",
@@ -122,9 +128,9 @@ def parser() -> Parser:
     )
     running.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
     running.add_argument(
-        "--results", type=Path, metavar="DIR", help="folder the record is written to (results)"
+        "--results", type=_path, metavar="DIR", help="folder the record is written to (results)"
     )
-    running.add_argument("--work", type=Path, metavar="DIR", help="folder of checkpoints and weights (runs)")
+    running.add_argument("--work", type=_path, metavar="DIR", help="folder of checkpoints and weights (runs)")
     text = "without the notebook: where Jupyter is missing, and always under torchrun"
     running.add_argument("--bare", action="store_true", help=text)
     running.add_argument(
@@ -154,13 +160,15 @@ def parser() -> Parser:
         choices=PROFILES,
         help="as of 'snnbook run' (lab where there is an NVIDIA GPU, else quick)",
     )
-    reproducing.add_argument("--seeds", type=int, nargs="+", help="instead of each table's own")
     reproducing.add_argument(
-        "--data", type=Path, metavar="DIR", help="folder of data sets that are not bundled"
+        "--seeds", type=int, nargs="+", action="extend", help="instead of each table's own"
     )
-    reproducing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
     reproducing.add_argument(
-        "--work", type=Path, metavar="DIR", help="folder of checkpoints, weights and logs (runs)"
+        "--data", type=_path, metavar="DIR", help="folder of data sets that are not bundled"
+    )
+    reproducing.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
+    reproducing.add_argument(
+        "--work", type=_path, metavar="DIR", help="folder of checkpoints, weights and logs (runs)"
     )
     reproducing.add_argument("--cores", type=int, help="CPU cores to use (all)")
     reproducing.add_argument(
@@ -182,7 +190,7 @@ def parser() -> Parser:
     reporting.add_argument("--best", action="store_true", help="accuracy of the best epoch, not of the last")
     formats = ("text", "markdown", "csv", "latex")
     reporting.add_argument("--format", choices=formats, default="text", help="how it is printed (text)")
-    reporting.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    reporting.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
     reporting.set_defaults(command=does.report)
 
     claiming = commands.add_parser(
@@ -198,7 +206,7 @@ def parser() -> Parser:
     claiming.add_argument(
         "--format", choices=("text", "markdown"), default="text", help="how it is printed (text)"
     )
-    claiming.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    claiming.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
     claiming.set_defaults(command=does.claims)
 
     receiving = commands.add_parser(
@@ -208,10 +216,12 @@ def parser() -> Parser:
     )
     receiving.add_argument("runs", nargs="*", metavar="ID", help="only these; all in the folder by default")
     receiving.add_argument(
-        "--results", type=Path, metavar="DIR", required=True, help="folder of your records"
+        "--results", type=_path, metavar="DIR", required=True, help="folder of your records"
     )
     receiving.add_argument("--profile", choices=PROFILES, help="only this one; all by default")
-    receiving.add_argument("--output", type=Path, metavar="FILE", help="the page (receipt.md in that folder)")
+    receiving.add_argument(
+        "--output", type=_path, metavar="FILE", help="the page (receipt.md in that folder)"
+    )
     receiving.set_defaults(command=does.receipt)
 
     auditing = commands.add_parser(
@@ -219,7 +229,7 @@ def parser() -> Parser:
         help="whether records, tables and ledgers fit together",
         description="Read everything that is committed; print a line for each problem.",
     )
-    auditing.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    auditing.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
     auditing.add_argument(
         "--migrate", action="store_true", help="bring records of an older schema up to date first"
     )
@@ -247,11 +257,11 @@ def parser() -> Parser:
     benching.add_argument(
         "--rounds", type=int, default=5, help="interleaved measurements of each variant (5)"
     )
-    benching.add_argument("--results", type=Path, metavar="DIR", help="folder of records (results)")
+    benching.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
     benching.set_defaults(command=does.bench)
 
     checking = commands.add_parser("doctor", help="what is installed, what will be used, what is missing")
-    checking.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets")
+    checking.add_argument("--data", type=_path, metavar="DIR", help="folder of data sets")
     checking.set_defaults(command=does.doctor)
     return top
 

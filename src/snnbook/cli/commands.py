@@ -24,6 +24,7 @@ def list_tables(arguments: argparse.Namespace) -> None:
         print(line)
     if arguments.table is None:
         print("\nruns with a record / all; snnbook list TABLE shows its rows")
+    _tell_others(arguments.table, arguments.results)
     _tell_records(arguments.results)
 
 
@@ -56,11 +57,16 @@ def run(arguments: argparse.Namespace) -> None:
 def _asked(a: argparse.Namespace) -> list[tuple[str, int]]:
     """Rows and seeds, in turn; a table stands for all of its rows that can be run in this profile."""
     from snnbook.experiments.matrix import plan
+    from snnbook.experiments.runs.job import resolve
     from snnbook.experiments.tables import tables
 
+    a.seed = a.seed or [0]
     runs: dict[tuple[str, int], None] = {}
     for name in a.run_ids:
         if name not in tables.names():
+            resolve(
+                name, a.seed[0], a.profile, a.recipe, a.overrides, a.results, a.work
+            )  # a slip is told at once
             runs |= dict.fromkeys((name, seed) for seed in a.seed)
             continue
         tasks = plan.matrix(a.profile, [name], a.seed, a.results, a.work, a.data)
@@ -160,8 +166,11 @@ def report(arguments: argparse.Namespace) -> None:
         shown = getattr(made, arguments.format)()
         if csv and index:  # one head for all
             shown = shown.partition("\n")[2]
+        if arguments.format == "markdown":
+            shown = f"### {made.title}\n\n{shown}\n\n{made.caption()}"
         print("\n" if index and not csv else "", end="")
         print(shown, end="" if csv else "\n")
+    _tell_others(arguments.table, arguments.results, arguments.format)
     _tell_records(arguments.results, arguments.format)
 
 
@@ -212,6 +221,14 @@ def doctor(arguments: argparse.Namespace) -> None:
     print(text)
     if not works:
         sys.exit(1)
+
+
+def _tell_others(table: str | None, results: Path | None, form: str = "text") -> None:
+    """Records that no table counts, since their seed is none of its."""
+    from snnbook.cli import listing
+
+    if line := listing.others(table, results):
+        print(line, file=sys.stdout if form == "text" else sys.stderr)
 
 
 def _tell_records(results: Path | None, form: str = "text") -> None:

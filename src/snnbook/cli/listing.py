@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from textwrap import wrap
 
@@ -51,6 +52,22 @@ def of_rows(name: str, results: Path | None) -> Iterator[str]:
         waits = (reason for _, trained in found.values() for reason in trained.waits.values())
         for reason in dict.fromkeys(waits):
             yield from _indented(f"waits: {reason}")
+
+
+def others(name: str | None, results: Path | None) -> str:
+    """A sentence on records whose seed is none of their table's, of one table or all; empty without such."""
+    found: dict[str, list[str]] = {}
+    for table in [tables.load(name) for name in ([name] if name else tables.names())]:
+        rows = {row.id for row in table.rows}
+        for place, profile in product(record.places(results), table.profiles):
+            for path in sorted((place / profile / table.id).glob("*/seed*.json")):
+                row, seed = path.parent.name, path.stem.removeprefix("seed")
+                if row in rows and seed not in map(str, table.seeds_in(profile)):
+                    found.setdefault(f"{table.id}/{row} ({profile})", []).append(seed)
+    if not found:
+        return ""
+    told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())
+    return "\n".join(wrap(f"not counted, as their seeds are none of the table's: {told}", width()))
 
 
 def _instead(links: dict[str, str]) -> str:

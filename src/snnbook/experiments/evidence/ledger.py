@@ -17,12 +17,14 @@ def path(name: str) -> Path:
 
 
 def load(name: str, cls: type[Entry]) -> list[Entry]:
-    """The entries of a ledger, in the order they are written.
+    """The entries of a ledger, in the order they are written; none where tables of one's own have no ledger.
 
     Raises:
         UserError: no such file, an unknown key, a mistyped value, or an id twice; with its place.
     """
     file = path(name)
+    if not file.exists() and tables.folder() != files.experiments():
+        return []
     return list(_load(cls, name, file, files.stamp(file), tables.stamps()))
 
 

@@ -222,7 +222,10 @@ def receipt(
         if not runs or run in runs or run.partition("+")[0] in runs:
             comparisons += _comparisons(run, kept, theirs, book)
     if not comparisons:
-        raise UserError(f"no records in {results}; expected those of 'snnbook run ID --results {results}'")
+        which = f" of the {profile} profile" if profile else ""
+        raise UserError(
+            f"no records{which} in {results}; expected those of 'snnbook run ID --results {results}'"
+        )
     return Receipt(tuple(comparisons))
 
 

@@ -249,7 +249,10 @@ def convert(setting: Setting, expected: Any, what: str) -> Any:
         return _convert(setting.plain(), expected)
     except (TypeError, OverflowError):  # a whole number too large for a float
         name = getattr(expected, "__name__", str(expected)) if not get_args(expected) else str(expected)
-        raise UserError(f"{setting.where}: {what} is {shown(setting.plain())}; expected {name}") from None
+        value = setting.plain()
+        if get_origin(expected) is tuple and isinstance(value, str):
+            name = f"a list, [{value}]"
+        raise UserError(f"{setting.where}: {what} is {shown(value)}; expected {name}") from None
 
 
 def _convert(value: Any, expected: Any) -> Any:

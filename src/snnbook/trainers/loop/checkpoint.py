@@ -1,11 +1,14 @@
 """Training state on disk: written whole, read without pickle's freedom to run code."""
 
+import ast
 import hashlib
+import inspect
 import io
 import math
 import re
 from dataclasses import is_dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import torch
@@ -51,7 +54,7 @@ def resume(path: str | Path | None, identity: str) -> dict[str, Any] | None:
         found = state.get("identity", "nothing") if isinstance(state, dict) else "nothing"
         raise UserError(
             f"checkpoint {path} belongs to another experiment ({found}); expected {identity}; "
-            "move it away or choose another work folder"
+            "move it away, or choose another name or work folder"
         )
     if where := _nan({key: state.get(key) for key in ("method", "optimizer", "scheduler", "scaler")}):
         raise UserError(f"checkpoint {path} holds NaN in {where}; delete it to start again")
@@ -61,13 +64,46 @@ def resume(path: str | Path | None, identity: str) -> dict[str, Any] | None:
 def described(method: nn.Module) -> str:
     """The class of ``method`` and 12 hex digits of its settings and modules, by which another method is told.
 
-    What training changes is left out, so that a method goes on that was interrupted in its middle.
+    What training changes is left out, so that a method goes on that was interrupted in its middle.  Of classes of
+    one's own that is all that an object holds; what tells them is their code, comments aside, and a surrogate's
+    numbers.
     """
     config = getattr(method, "config", None)
     parts = [config if is_dataclass(config) else None]
     parts += [(name, type(module).__qualname__, _settings(module)) for name, module in method.named_modules()]
+    kinds = {kind for module in (method, *method.modules()) for kind in _kinds(module)}
+    if own := sorted(f"{kind.__qualname__} {_code(kind)}" for kind in kinds if _is_own(kind)):
+        parts.append(own)
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(parts))  # of functions, in each process another
     return f"{type(method).__name__} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _kinds(module: nn.Module) -> list[type]:
+    """The classes that ``module`` and its surrogate are made of."""
+    surrogate = getattr(getattr(module, "dynamics", None), "surrogate", None)
+    return [*type(module).__mro__, *type(surrogate).__mro__]
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] not in (
+        "builtins",
+        "abc",
+        "torch",
+        "torchvision",
+        "snntorch",
+        "snnbook",
+    )
+
+
+def _code(kind: type) -> list[str]:
+    """The code of a class's functions, without comments and layout; less what Python does not know the text of."""
+    found = []
+    for item in vars(kind).values():
+        try:
+            found.append(ast.dump(ast.parse(dedent(inspect.getsource(getattr(item, "__func__", item))))))
+        except (OSError, TypeError, SyntaxError):
+            continue
+    return found
 
 
 def _settings(module: nn.Module) -> Any:
@@ -76,6 +112,8 @@ def _settings(module: nn.Module) -> Any:
         own = {key: getattr(module, key, None) for key in ("decay", "scale_input", "time_steps")} | vars(
             dynamics
         )
+        if not is_dataclass(surrogate := dynamics.surrogate):
+            own["surrogate"] = type(surrogate).__qualname__, sorted(vars(surrogate).items())
         return {key: value for key, value in own.items() if not isinstance(value, Tensor)}
     changes = module._parameters or module._buffers
     lists = isinstance(module, nn.ParameterList | nn.ParameterDict)  # they name their device
