@@ -7,6 +7,7 @@ from torch import nn
 from export_cases import Branches, images, layers, network
 from snnbook import LIF, PLIF, NetworkConfig, UserError, build_snn
 from snnbook.deploy import round_weights, to_onnx
+from snnbook.factorized import SharedFactors
 
 onnx = pytest.importorskip("onnx", reason="needs the extra deploy")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra deploy")
@@ -79,3 +80,12 @@ def test_what_torch_cannot_export_is_told_in_one_line():
     with pytest.raises(UserError, match=r"torch\.onnx cannot export") as error:
         to_onnx(network(Odd()), images())
     assert "\n" not in str(error.value)
+
+
+def test_bytes_of_weights_that_are_composed_of_factors():
+    twin, made = network(layers(LIF)), network(layers(LIF))
+    SharedFactors(twin.backbone, made.backbone, linear=True)
+    out = to_onnx(made, images(), int8=True)
+    assert out.differing == 0 and out.spikes > 0
+    stored = [x.name for x in out.model.graph.initializer if x.data_type == onnx.TensorProto.INT8]
+    assert len(stored) == 3

@@ -1,8 +1,8 @@
 """How libraries read a neuron of NIR: one graph, a table of meanings.
 
 NIR's leaky integrate-and-fire neuron is ``tau dv/dt = v_leak - v + r I``; it fires above ``v_threshold`` and goes
-to ``v_reset``.  It does not say how a step is taken or how long one is, and libraries differ in both; some fire *at*
-the threshold, too, which it does say.  With ``u[t] = d u[t-1] + c[t]`` for what this library computes:
+to ``v_reset``.  It does not say how a step is taken or how long one is, and libraries differ in both; some fire
+*at* the threshold, too, which it does say.  With ``u[t] = d u[t-1] + c[t]`` for what this library computes:
 
 * Euler's step gives ``d = 1 - dt / tau`` and multiplies the current by ``r dt / tau``, so that
   ``tau = dt / (1 - d)`` and ``r = 1 / (1 - d)``; snnTorch and SpikingJelly read that;
