@@ -170,8 +170,7 @@ class _Writer:
         values = {key: np.full(full, value, np.float64) for key, value in written.items()}
         if own.decay == 1 and self.reader.integrates:
             values = {key: values[key] for key in ("v_threshold", "v_reset")}
-            r = 1 / DT if self.reader.obeys_r else 1.0
-            return self.nir.IF(r=np.full(full, r), **values, metadata=metadata)
+            return self.nir.IF(r=np.full(full, self.reader.rate), **values, metadata=metadata)
         return self.nir.LIF(**values, metadata=metadata)
 
     def _layer(self, part: Part, scale: float):
@@ -208,8 +207,9 @@ class _Writer:
         else:
             node = self.nir.SumPool2d(*(np.array(x) for x in (kernel, stride, padding)))
         self._add(name, part.sources, node)
-        threshold = POOLING.threshold * level * self.reader.gain(POOLING.decay)
-        fires = Numbers(POOLING.decay, float(np.float32(threshold)), self.reader.strict)
+        gain = self.reader.gain(POOLING.decay)
+        threshold = float(np.float32(POOLING.threshold * level * gain))
+        fires = Numbers(POOLING.decay, threshold, self.reader.strict, gain)
         self._add(f"{name}_fires", (name,), self._neuron(fires, part.shape))
         self.ends[name] = f"{name}_fires"
 
