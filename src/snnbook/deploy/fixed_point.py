@@ -186,7 +186,7 @@ def to_fixed_point(
                 )
         elif isinstance(part.layer, WEIGHTED):
             layers[name] = _rounded(part.layer, units[name])
-    sources["logits"] = drawn.outputs
+    sources[wiring.OUTPUT] = drawn.outputs
     made = SpikingNetwork(Wired(layers, sources), network.time_steps).eval()
     output, seen = wiring.spikes_of(network, images)
     found, calls = wiring.spikes_of(made, images)

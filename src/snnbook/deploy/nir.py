@@ -18,6 +18,7 @@ from snnbook import files
 from snnbook.deploy import simulators, wiring
 from snnbook.deploy.extra import package
 from snnbook.deploy.kinds import padding_of, pair
+from snnbook.deploy.names import free
 from snnbook.deploy.nir_reading import network_of
 from snnbook.deploy.targets import DT, Numbers, Target, numbers, target_named
 from snnbook.deploy.trial import Trial, held_against
@@ -155,7 +156,7 @@ class _Writer:
 
     def _scaled_copy(self, name: str, part: Part) -> str:
         weights = np.eye(part.reads[0]) * self._factor(part)
-        made = f"{name}_scale"
+        made = free(f"{name}_scale", self.drawn.parts, self.nodes)
         if len(part.reads) == 1:
             node = self.nir.Affine(weights, np.zeros(part.reads[0]), metadata={"scale": self._factor(part)})
         else:
@@ -210,8 +211,9 @@ class _Writer:
         gain = self.reader.gain(POOLING.decay)
         threshold = float(np.float32(POOLING.threshold * level * gain))
         fires = Numbers(POOLING.decay, threshold, self.reader.strict, gain)
-        self._add(f"{name}_fires", (name,), self._neuron(fires, part.shape))
-        self.ends[name] = f"{name}_fires"
+        end = free(f"{name}_fires", self.drawn.parts, self.nodes)
+        self._add(end, (name,), self._neuron(fires, part.shape))
+        self.ends[name] = end
 
     def _window_convolution(self, layer, reads: tuple[int, ...], value: float):
         kernel, stride, padding = map(pair, _window(layer))

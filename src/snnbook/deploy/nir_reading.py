@@ -13,6 +13,7 @@ from torch import nn
 from snnbook import files
 from snnbook.checks import check_number, shown
 from snnbook.deploy.extra import package
+from snnbook.deploy.names import free
 from snnbook.deploy.nir_graph import Flat, Wired, kind
 from snnbook.deploy.nir_own import own_numbers
 from snnbook.deploy.targets import DT, NEUTRAL, TARGETS, Numbers, target_named
@@ -24,7 +25,6 @@ from snnbook.neurons import IF, LIF
 NORSE_STEP = 1e-3  # norse's export writes dt / (1 / tau): seconds in units of its step
 SOURCES = ("nir", *TARGETS)
 LEAST = 1e-30  # of a decay: no memory to speak of
-VECTOR = "vector_"  # takes [B, N, 1, 1] to [B, N]
 KNOWN = "Input, Output, Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, LIF and IF"
 
 
@@ -144,9 +144,10 @@ def network_of(
     if not any(hasattr(layer, "dynamics") for layer in layers.values()):
         raise UserError("the graph has no spiking neurons; expected LIF or IF")
     if flat.takes_vectors():
-        layers[VECTOR] = nn.Flatten()
-        sources = {VECTOR: (INPUT,)} | {
-            name: tuple(VECTOR if s == INPUT else s for s in read) for name, read in sources.items()
+        vector = free("vector", sources)
+        layers[vector] = nn.Flatten()  # takes [B, N, 1, 1] to [B, N]
+        sources = {vector: (INPUT,)} | {
+            name: tuple(vector if s == INPUT else s for s in read) for name, read in sources.items()
         }
     return SpikingNetwork(Wired(layers, sources), time_steps).eval()
 

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from snnbook.backbones.dense import Recurrent
 from snnbook.deploy.batchnorm import batchnorms_left, fold_batchnorm
 from snnbook.deploy.kinds import KINDS, known
+from snnbook.deploy.names import free
 from snnbook.deploy.own_weights import own_weights
 from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork, neurons
@@ -52,7 +53,7 @@ class Wiring:
     """A network drawn.
 
     Attributes:
-        parts: by a name of their own, in an order in which each comes after what it reads.
+        parts: by a name of their own that a module can have, in an order in which each comes after what it reads.
         shape: of an image, ``(C, H, W)``.
         outputs: names of the parts whose sum is the network's output.
     """
@@ -225,9 +226,7 @@ class _Reader(fx.Interpreter):
             return wires
         spikes = len(wires) == 1 and wires[0] in self.parts and self.parts[wires[0]].spikes
         layer, passes = known(layer, name, reads, shape, spikes)
-        unique = name.replace(".", "_")
-        if unique in self.parts or unique in (INPUT, OUTPUT):
-            unique = f"{unique}_{len(self.parts)}"
+        unique = free(name, self.parts, (INPUT, OUTPUT))
         kept = spikes if passes else hasattr(layer, "dynamics")
         self.parts[unique] = Part(layer, name, wires, reads, shape, kept)
         return (unique,)
