@@ -20,7 +20,7 @@ def own_weights(network: nn.Module) -> nn.Module:
     """
     composed, seen = [], set()
     for name, layer in network.named_modules():
-        if isinstance(vars(layer).get("weight"), Tensor):
+        if isinstance(vars(layer).get("weight"), Tensor) and layer._forward_pre_hooks:
             raise UserError(
                 f"{name}.weight is computed by a hook at each call; make it permanent first, "
                 "by torch.nn.utils.prune.remove or remove_weight_norm"
@@ -32,9 +32,7 @@ def own_weights(network: nn.Module) -> nn.Module:
         seen |= {id(x) for x in layer._parameters.values()}
         composed += [(layer, key, getattr(layer, key).clone()) for key in names]
     for layer, key, value in composed:
-        if parametrize.is_parametrized(
-            layer
-        ):  # torch's remove_parametrizations would change a copy's model, too
+        if parametrize.is_parametrized(layer):  # torch removes them from the class, which copies share
             layer.__class__ = parametrize.type_before_parametrizations(layer)
             del layer.parametrizations
         setattr(layer, key, nn.Parameter(value))
