@@ -86,6 +86,57 @@ def test_layers_that_meet_share_a_unit(make):
                 assert q.abs().max() > 126 or len(wired.sources[name]) > 1
 
 
+def test_a_shortcut_of_spikes_leaves_each_layer_its_own_unit():
+    made = network(Branches(lambda: LIF(0.8)))
+    for scale, name in ((1, "stem"), (8, "conv"), (64, "after")):
+        made.backbone.get_submodule(name).weight.data *= scale
+    found = whole_numbers(to_fixed_point(made, images()))
+    for neuron, layer in (("encode", "stem"), ("act", "conv"), ("sewn", "after")):
+        largest = made.backbone.get_submodule(layer).weight.abs().max().item()
+        assert found[neuron].unit == pytest.approx(largest / 127)
+
+
+class Joined(nn.Module):
+    """Two convolutions whose currents meet, one of them pooled; the other is called again alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(2, 2, 3, padding=1, stride=2), nn.Conv2d(2, 2, 3, padding=1)
+        self.pool, self.act, self.last = nn.AvgPool2d(2), LIF(0.8, 0.5), LIF(0.8, 0.5)
+
+    def forward(self, x):
+        return self.last(self.two(self.act(self.one(x) + self.pool(self.two(x)))))
+
+
+def test_currents_that_meet_behind_a_pooling_share_a_unit_and_a_second_call_has_its_own():
+    made = network(Joined())
+    made.backbone.one.weight.data *= 8
+    found = to_fixed_point(made, images()).network.backbone.layers
+    one, two = (getattr(made.backbone, name).weight.abs().max().item() / 127 for name in ("one", "two"))
+    assert found["act"].unit == pytest.approx(one) and found["last"].unit == pytest.approx(two)
+    twice = [m for name, m in found.items() if name.startswith("two")]
+    for layer, unit in zip(twice, (one, two), strict=True):
+        levels = layer.weight.double() / unit
+        assert (levels - levels.round()).abs().max() < 1e-4
+    assert (levels.abs().max() - 127).abs() < 1e-4
+
+
+@pytest.mark.parametrize("between", [[], [nn.AvgPool2d(2)], [nn.AvgPool2d(2), nn.Flatten()]], ids=len)
+@settings(deadline=None, max_examples=10, derandomize=True)
+@given(power=st.integers(-12, 12), seed=st.integers(0, 99))
+def test_a_threshold_in_proportion_to_the_weights_changes_nothing(between, power, seed):
+    def moved(scale):
+        torch.manual_seed(seed)
+        neuron = LIF(0.8, 0.4 * scale)
+        made = network(nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), *between, neuron), seed=seed)
+        with torch.no_grad():
+            for x in made.parameters():
+                x.mul_(scale)
+        return to_fixed_point(made, images()).network(images())
+
+    assert torch.equal(moved(2.0**power), moved(1.0)) and moved(1.0).any()
+
+
 def test_bits_buy_closeness():
     made, x = network(Branches(lambda: LIF(0.8))), images()
     fine, usual, coarse = (to_fixed_point(made, x, chip) for chip in (Chip(16, 20), Chip(), Chip(3)))

@@ -140,14 +140,6 @@ def test_a_file_comes_back(target, tmp_path):
     assert again.differing == 0
 
 
-def test_numbers_that_another_tool_changed_are_read_as_they_are():
-    graph = to_nir(network(layers(lambda: LIF(0.5, 1.0))), images()).graph
-    lif_node = graph.nodes["2"]
-    lif_node.tau = lif_node.tau * 2  # decay 0.75, and the current halved
-    neuron = from_nir(graph).network.backbone.layers["2"]
-    assert neuron.decay == pytest.approx(0.75) and neuron.threshold == pytest.approx(2.0)
-
-
 def graph_of(*nodes):
     return nir.NIRGraph.from_list(*nodes, type_check=False)
 

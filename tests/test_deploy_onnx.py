@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from export_cases import Branches, images, layers, network
-from snnbook import LIF, PLIF, NetworkConfig, UserError, build_snn
+from snnbook import LIF, PLIF, NetworkConfig, SpikingNetwork, UserError, build_snn
 from snnbook.deploy import round_weights, to_onnx
+from snnbook.factorized import SharedFactors
 
 onnx = pytest.importorskip("onnx", reason="needs the extra deploy")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra deploy")
@@ -41,6 +42,38 @@ def test_spikes_equal_and_any_batch(int8, still, tmp_path):
     more = torch.cat([x, x, x], x.dim() - 4)
     expected = (round_weights(made) if int8 else made)(more)
     torch.testing.assert_close(run(out.save(tmp_path / "net.onnx"), more), expected, rtol=1e-4, atol=1e-4)
+
+
+class Around(nn.Module):
+    """A branch that goes around the first neuron, so that images are repeated before a layer that is none."""
+
+    def __init__(self, rows=lambda x: x.shape[0]):
+        super().__init__()
+        self.stem, self.lif, self.head, self.rows = (
+            nn.Conv2d(2, 4, 3, padding=1),
+            LIF(),
+            nn.Linear(144, 5),
+            rows,
+        )
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head((self.lif(x) + x).view(self.rows(x), -1))
+
+
+@pytest.mark.parametrize("tried", [1, 2, 3])
+def test_any_batch_where_images_are_repeated_before_a_layer(tried, tmp_path):
+    made = SpikingNetwork(Around(), 4, encode="stem").eval()
+    path = to_onnx(made, torch.rand(tried, 2, 6, 6)).save(tmp_path / "net.onnx")
+    for batch in (1, 2, 4, 5):
+        x = torch.rand(batch, 2, 6, 6)
+        torch.testing.assert_close(run(path, x), made(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_for_one_batch_alone_is_told_in_one_line():
+    made = SpikingNetwork(Around(len), 4, encode="stem").eval()
+    with pytest.raises(UserError, match=r"for 3 images alone[^\n]*$"):
+        to_onnx(made, torch.rand(3, 2, 6, 6))
 
 
 def test_bytes_take_a_quarter():
@@ -79,3 +112,12 @@ def test_what_torch_cannot_export_is_told_in_one_line():
     with pytest.raises(UserError, match=r"torch\.onnx cannot export") as error:
         to_onnx(network(Odd()), images())
     assert "\n" not in str(error.value)
+
+
+def test_bytes_of_weights_that_are_composed_of_factors():
+    twin, made = network(layers(LIF)), network(layers(LIF))
+    SharedFactors(twin.backbone, made.backbone, linear=True)
+    out = to_onnx(made, images(), int8=True)
+    assert out.differing == 0 and out.spikes > 0
+    stored = [x.name for x in out.model.graph.initializer if x.data_type == onnx.TensorProto.INT8]
+    assert len(stored) == 3

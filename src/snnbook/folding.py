@@ -331,7 +331,7 @@ def _repeat(layer: nn.Module, inputs: tuple) -> tuple | None:
             f"the layer {type(layer).__name__} before which images are repeated was not given a tensor first; "
             "name another one: SpikingNetwork(..., encode=name)"
         )
-    if len(inputs[0]) != now.batch:
+    if _rows(inputs[0]) != now.batch:  # len() would make a number of an exporter's symbol
         return None
     now.begun = True
     return fold(repeated(inputs[0], now.time_steps)), *inputs[1:]

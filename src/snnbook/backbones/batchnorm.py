@@ -35,7 +35,7 @@ def each_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     now = clock()
     if now is None:
         return run(x)
-    if now.still and not now.begun and len(x) == now.batch:
+    if now.still and not now.begun and x.shape[0] == now.batch:
         return [run(x) for _ in range(now.time_steps)][-1]
     return torch.cat([run(step) for step in x.chunk(now.time_steps)])
 

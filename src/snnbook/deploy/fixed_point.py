@@ -5,6 +5,7 @@ let a neuron fire several times a step, up to a limit.  No vendor's package is a
 network can be seen with torch alone.
 """
 
+import copy
 import math
 from dataclasses import dataclass, field
 
@@ -150,9 +151,10 @@ def to_fixed_point(
 ) -> FixedPoint:
     """A copy of ``network`` in a chip's arithmetic, tried at once.
 
-    BatchNorm is folded.  Layers whose currents meet in a neuron have one unit, given by the largest of their
-    weights; weights, biases, thresholds and potentials are whole numbers of it.  Images stay real numbers, and
-    what averages and shortcuts make of spikes is rounded where it arrives.  Logits are not fired, and stay real.
+    BatchNorm is folded.  Layers whose currents meet in a neuron, pooled or not, have one unit, given by the
+    largest of their weights; weights, biases, thresholds and potentials are whole numbers of it.  Images stay real
+    numbers, and what averages make of anything and shortcuts of spikes is rounded where it arrives.  Logits are
+    not fired, and stay real.
 
     Args:
         network: in float32, on the CPU, of layers that :func:`snnbook.deploy.to_nir` knows; left as it is.
@@ -183,8 +185,8 @@ def to_fixed_point(
                     "raise potential_bits"
                 )
         elif isinstance(part.layer, WEIGHTED):
-            _round(part.layer, units[name])
-    sources["logits"] = drawn.outputs
+            layers[name] = _rounded(part.layer, units[name])
+    sources[wiring.OUTPUT] = drawn.outputs
     made = SpikingNetwork(Wired(layers, sources), network.time_steps).eval()
     output, seen = wiring.spikes_of(network, images)
     found, calls = wiring.spikes_of(made, images)
@@ -194,13 +196,20 @@ def to_fixed_point(
 
 
 def _units(drawn: Wiring, most: int) -> dict[str, float]:
-    """The unit of each neuron and of each layer with weights; those that meet in a neuron share one."""
+    """The unit of each neuron and of each layer with weights; those whose currents meet in a neuron share one.
+
+    Spikes that a shortcut brings have no unit of their own, so what fired them is no part of the group.
+    """
     weighted = {name: part.layer for name, part in drawn.parts.items() if isinstance(part.layer, WEIGHTED)}
     groups = {name: {name} for name in weighted}
+    currents: dict[str, set[str]] = {}  # the layers whose currents a part puts out, pooled or added
     for name, part in drawn.parts.items():
+        read = set().union(*(currents.get(source, ()) for source in part.sources))
         if part.neuron:
-            met = {name}.union(*(groups[source] for source in part.sources if source in groups))
+            met = {name}.union(*(groups[layer] for layer in read))
             groups |= dict.fromkeys(met, met)
+        else:
+            currents[name] = {name} if name in weighted else read
     units = {}
     for name, group in groups.items():
         largest = max(
@@ -211,7 +220,10 @@ def _units(drawn: Wiring, most: int) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _round(layer: nn.Module, unit: float) -> None:
-    for x in (layer.weight, layer.bias):
+def _rounded(layer: nn.Module, unit: float) -> nn.Module:
+    """A copy, since a layer that is called twice may have a unit for each."""
+    made = copy.deepcopy(layer)
+    for x in (made.weight, made.bias):
         if x is not None:
             x.copy_((x.double() / unit).round() * unit)
+    return made

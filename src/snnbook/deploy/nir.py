@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from snnbook import files
 from snnbook.deploy import simulators, wiring
 from snnbook.deploy.extra import package
+from snnbook.deploy.kinds import padding_of, pair
+from snnbook.deploy.names import free
 from snnbook.deploy.nir_reading import network_of
 from snnbook.deploy.targets import DT, Numbers, Target, numbers, target_named
 from snnbook.deploy.trial import Trial, held_against
-from snnbook.deploy.wiring import INPUT, OUTPUT, Part, Wiring, padding_of, pair
+from snnbook.deploy.wiring import INPUT, OUTPUT, Part, Wiring
 from snnbook.folding import SpikingNetwork
 
 POOLING = Numbers(decay=0.5, threshold=0.5, strict=True)  # whose potential is 0 whenever it did not fire
@@ -154,7 +156,7 @@ class _Writer:
 
     def _scaled_copy(self, name: str, part: Part) -> str:
         weights = np.eye(part.reads[0]) * self._factor(part)
-        made = f"{name}_scale"
+        made = free(f"{name}_scale", self.drawn.parts, self.nodes)
         if len(part.reads) == 1:
             node = self.nir.Affine(weights, np.zeros(part.reads[0]), metadata={"scale": self._factor(part)})
         else:
@@ -169,8 +171,7 @@ class _Writer:
         values = {key: np.full(full, value, np.float64) for key, value in written.items()}
         if own.decay == 1 and self.reader.integrates:
             values = {key: values[key] for key in ("v_threshold", "v_reset")}
-            r = 1 / DT if self.reader.obeys_r else 1.0
-            return self.nir.IF(r=np.full(full, r), **values, metadata=metadata)
+            return self.nir.IF(r=np.full(full, self.reader.rate), **values, metadata=metadata)
         return self.nir.LIF(**values, metadata=metadata)
 
     def _layer(self, part: Part, scale: float):
@@ -207,10 +208,12 @@ class _Writer:
         else:
             node = self.nir.SumPool2d(*(np.array(x) for x in (kernel, stride, padding)))
         self._add(name, part.sources, node)
-        threshold = POOLING.threshold * level * self.reader.gain(POOLING.decay)
-        fires = Numbers(POOLING.decay, float(np.float32(threshold)), self.reader.strict)
-        self._add(f"{name}_fires", (name,), self._neuron(fires, part.shape))
-        self.ends[name] = f"{name}_fires"
+        gain = self.reader.gain(POOLING.decay)
+        threshold = float(np.float32(POOLING.threshold * level * gain))
+        fires = Numbers(POOLING.decay, threshold, self.reader.strict, gain)
+        end = free(f"{name}_fires", self.drawn.parts, self.nodes)
+        self._add(end, (name,), self._neuron(fires, part.shape))
+        self.ends[name] = end
 
     def _window_convolution(self, layer, reads: tuple[int, ...], value: float):
         kernel, stride, padding = map(pair, _window(layer))

@@ -7,7 +7,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from snnbook.checks import shown
-from snnbook.deploy.wiring import INPUT, OUTPUT
+from snnbook.deploy.names import free
+from snnbook.deploy.wiring import INPUT
 from snnbook.errors import UserError
 
 
@@ -15,7 +16,7 @@ class Wired(nn.Module):
     """Layers and who reads whom; what several put out is added.
 
     Args:
-        layers: by name.
+        layers: by a name that a module can have, see :func:`snnbook.deploy.names.free`.
         sources: the names that each reads, in an order in which each comes after what it reads; the last one is
             the output.  ``"input"`` is what the network is given.
     """
@@ -46,31 +47,35 @@ class Flat:
         (node,) = [x for name, x in self.nodes.items() if name in self.inputs]
         return 0 < np.size(node.input_type["input"]) < 3
 
-    def take(self, graph, prefix: str = "") -> None:
-        names = {name: (prefix + name).replace(".", "_") for name in graph.nodes}
+    def take(self, graph, prefix: str = "") -> dict[str, list[str]]:
+        """Add a graph's nodes and edges; returns its doors, the names of its nodes Input and Output."""
+        names: dict[str, str] = {}
+        inside: dict[str, dict[str, list[str]]] = {}
         for name, node in graph.nodes.items():
             if kind(node) == "NIRGraph":
-                self.take(node, f"{names[name]}_")
+                inside[name] = self.take(node, f"{prefix}{name}_")
             else:
+                names[name] = free(prefix + name, self.nodes, () if kind(node) == "Input" else (INPUT,))
                 self.nodes[names[name]] = node
-        for start, end in graph.edges:
-            for name in (start, end):
-                if name not in names:
-                    raise UserError(f"an edge of the graph leads to {shown(name)}, which is no node of it")
-            inner = [
-                self._door(graph.nodes[n], names[n], door) for n, door in ((start, "Output"), (end, "Input"))
-            ]
-            self.edges.add(tuple(inner))
 
-    @staticmethod
-    def _door(node, name: str, door: str) -> str:
-        """Where an edge to or from a node ends: inside, if that is a graph."""
-        if kind(node) != "NIRGraph":
-            return name
-        doors = [inner for inner, x in node.nodes.items() if kind(x) == door]
-        if len(doors) != 1:
-            raise UserError(f"the graph {name} inside the graph has {len(doors)} nodes {door}; expected one")
-        return f"{name}_{doors[0]}".replace(".", "_")
+        def door(name: str, which: str) -> str:
+            """Where an edge to or from a node ends: inside, if that is a graph."""
+            if name not in graph.nodes:
+                raise UserError(f"an edge of the graph leads to {shown(name)}, which is no node of it")
+            if name in names:
+                return names[name]
+            doors = inside[name][which]
+            if len(doors) != 1:
+                raise UserError(
+                    f"the graph {name} inside the graph has {len(doors)} nodes {which}; expected one"
+                )
+            return doors[0]
+
+        self.edges |= {(door(start, "Output"), door(end, "Input")) for start, end in graph.edges}
+        return {
+            which: [names[name] for name in names if kind(graph.nodes[name]) == which]
+            for which in ("Input", "Output")
+        }
 
     def order(self) -> dict[str, tuple[str, ...]]:
         """The names that each node reads, the input's called ``"input"``; the output last."""
@@ -104,7 +109,7 @@ class Flat:
                 )
             reached.add(name)
             sources[name] = tuple(named.get(n, n) for n in read)
-        sources[OUTPUT + "_"] = sources.pop(outputs[0])
+        sources[outputs[0]] = sources.pop(outputs[0])
         return sources
 
 

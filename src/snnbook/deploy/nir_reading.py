@@ -13,7 +13,9 @@ from torch import nn
 from snnbook import files
 from snnbook.checks import check_number, shown
 from snnbook.deploy.extra import package
+from snnbook.deploy.names import free
 from snnbook.deploy.nir_graph import Flat, Wired, kind
+from snnbook.deploy.nir_own import own_numbers
 from snnbook.deploy.targets import DT, NEUTRAL, TARGETS, Numbers, target_named
 from snnbook.deploy.wiring import INPUT
 from snnbook.errors import UserError, one_line
@@ -23,7 +25,6 @@ from snnbook.neurons import IF, LIF
 NORSE_STEP = 1e-3  # norse's export writes dt / (1 / tau): seconds in units of its step
 SOURCES = ("nir", *TARGETS)
 LEAST = 1e-30  # of a decay: no memory to speak of
-VECTOR = "vector_"  # takes [B, N, 1, 1] to [B, N]
 KNOWN = "Input, Output, Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, LIF and IF"
 
 
@@ -130,10 +131,11 @@ def network_of(
     """
     flat = Flat()
     flat.take(graph)
-    rules = _Rules(source or "nir", trust, exported, dt)
+    sources, rules = flat.order(), _Rules(source or "nir", exported, dt)
+    if trust:
+        rules.own, rules.factors = own_numbers(flat.nodes, sources, rules.target)
     inner = {name: node for name, node in flat.nodes.items() if kind(node) not in ("Input", "Output")}
     layers = {name: rules.layer(name, node) for name, node in inner.items()}
-    sources = flat.order()
     unused = layers.keys() - sources.keys()
     if unused:
         raise UserError(
@@ -142,9 +144,10 @@ def network_of(
     if not any(hasattr(layer, "dynamics") for layer in layers.values()):
         raise UserError("the graph has no spiking neurons; expected LIF or IF")
     if flat.takes_vectors():
-        layers[VECTOR] = nn.Flatten()
-        sources = {VECTOR: (INPUT,)} | {
-            name: tuple(VECTOR if s == INPUT else s for s in read) for name, read in sources.items()
+        vector = free("vector", sources)
+        layers[vector] = nn.Flatten()  # takes [B, N, 1, 1] to [B, N]
+        sources = {vector: (INPUT,)} | {
+            name: tuple(vector if s == INPUT else s for s in read) for name, read in sources.items()
         }
     return SpikingNetwork(Wired(layers, sources), time_steps).eval()
 
@@ -152,9 +155,11 @@ def network_of(
 class _Rules:
     """What numbers of NIR mean."""
 
-    def __init__(self, source: str, trust: bool, exported: bool, dt: float):
-        self.source, self.trust, self.exported, self.dt = source, trust, exported, dt
+    def __init__(self, source: str, exported: bool, dt: float):
+        self.source, self.exported, self.dt = source, exported, dt
         self.target = NEUTRAL if source == "nir" else target_named(source)
+        self.own: dict[str, Numbers] = {}
+        self.factors: dict[str, float] = {}
 
     def layer(self, name: str, node) -> nn.Module:
         make: Callable | None = getattr(self, f"_{kind(node).lower()}", None)
@@ -171,11 +176,11 @@ class _Rules:
 
     def _affine(self, name: str, node) -> nn.Linear:
         outputs, inputs = node.weight.shape
-        return _filled(nn.Linear(inputs, outputs), self._weights(node))
+        return _filled(nn.Linear(inputs, outputs), self._weights(name, node))
 
     def _linear(self, name: str, node) -> nn.Linear:
         outputs, inputs = node.weight.shape
-        return _filled(nn.Linear(inputs, outputs, bias=False), self._weights(node))
+        return _filled(nn.Linear(inputs, outputs, bias=False), self._weights(name, node))
 
     def _conv2d(self, name: str, node) -> nn.Conv2d:
         outputs, inputs, *kernel = node.weight.shape
@@ -184,12 +189,13 @@ class _Rules:
         geometry = dict(
             stride=_pair(node.stride), padding=padding, dilation=_pair(node.dilation), groups=groups
         )
-        return _filled(nn.Conv2d(inputs * groups, outputs, tuple(kernel), **geometry), self._weights(node))
+        return _filled(
+            nn.Conv2d(inputs * groups, outputs, tuple(kernel), **geometry), self._weights(name, node)
+        )
 
-    def _weights(self, node) -> list[np.ndarray]:
-        scale = float(np.asarray(node.metadata.get("scale", 1.0))) if self.trust else 1.0
+    def _weights(self, name: str, node) -> list[np.ndarray]:
         tensors = [node.weight] + ([node.bias] if getattr(node, "bias", None) is not None else [])
-        return [np.asarray(x, np.float64) / scale for x in tensors]
+        return [np.asarray(x, np.float64) / self.factors.get(name, 1.0) for x in tensors]
 
     def _avgpool2d(self, name: str, node) -> nn.AvgPool2d:
         return nn.AvgPool2d(_pair(node.kernel_size), _pair(node.stride), _pair(node.padding))
@@ -203,14 +209,14 @@ class _Rules:
         return nn.Flatten(start, end)
 
     def _if(self, name: str, node) -> nn.Module:
-        if own := self._own(node):
+        if own := self.own.get(name):
             return _neuron(own)
         number = self._numbers(name, node, ("r", "v_threshold", "v_reset"))
         gain = number["r"] * self.dt if self.source in ("nir", "spikingjelly") else 1.0  # others write r = 1
         return _neuron(Numbers(1.0, (number["v_threshold"] - number["v_reset"]) / gain, self.target.strict))
 
     def _lif(self, name: str, node) -> nn.Module:
-        if own := self._own(node):
+        if own := self.own.get(name):
             return _neuron(own)
         number = self._numbers(name, node, ("tau", "r", "v_leak", "v_threshold", "v_reset"))
         if number["v_leak"] != number["v_reset"]:
@@ -232,18 +238,6 @@ class _Rules:
             return _neuron(Numbers(decay, threshold, self.target.strict, 1 - decay))
         close = math.isclose(gain, 1, rel_tol=1e-6)
         return _neuron(Numbers(decay, threshold if close else threshold / gain, self.target.strict))
-
-    def _own(self, node) -> Numbers | None:
-        """What this library wrote beside the numbers, if they are still those that it wrote."""
-        said = node.metadata
-        if not self.trust or not {"decay", "threshold", "strict", "gain"} <= said.keys():
-            return None
-        decay, threshold, gain = (float(said[key]) for key in ("decay", "threshold", "gain"))
-        own = Numbers(decay, threshold, bool(said["strict"]), gain)
-        written = self.target.parameters(own.decay, own.threshold, own.strict)
-        kept = {key: getattr(node, key) for key in written if key != "r" and hasattr(node, key)}
-        same = all(np.all(values == written[key]) for key, values in kept.items())
-        return own if same else None
 
     def _numbers(self, name: str, node, keys: tuple[str, ...]) -> dict[str, float]:
         found = {}

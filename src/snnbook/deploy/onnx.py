@@ -93,7 +93,9 @@ class _Told(nn.Module):
 
 def _exported(network: SpikingNetwork, images: Tensor):
     count = sum(len(calls) for calls in spikes_of(network, images)[1].values())
-    batch = {images.dim() - 4: torch.export.Dim("batch", min=1)}
+    axis = images.dim() - 4
+    if images.shape[axis] == 1:  # which torch.export takes for a number that is always 1
+        images = torch.cat([images, images], axis)
     names = ["logits", *(f"spikes_{i}" for i in range(count))]
     try:
         with _quiet(), torch.no_grad():
@@ -102,13 +104,19 @@ def _exported(network: SpikingNetwork, images: Tensor):
                 (images,),
                 input_names=["images"],
                 output_names=names,
-                dynamic_shapes=(batch,),
+                dynamic_shapes=({axis: torch.export.Dim("batch", min=1)},),
                 dynamo=True,
                 verbose=False,
             )
     except Exception as error:  # whatever torch makes of a network
         raise UserError(f"torch.onnx cannot export this network: {one_line(error)[:250]}") from error
-    return program.model_proto
+    model = program.model_proto
+    if not model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param:
+        raise UserError(
+            f"torch.onnx made a model of this network for {images.shape[axis]} images alone, since a layer takes "
+            "the batch for a number, as by len(x) or x.view(4, -1); write x.shape[0]"
+        )
+    return model
 
 
 @contextlib.contextmanager

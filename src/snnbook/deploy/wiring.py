@@ -4,7 +4,6 @@ One time step is drawn; time itself is not.  A wire may carry a sum: a layer tha
 they put out, added, so that shortcuts need no layer of their own.
 """
 
-import copy
 import operator
 from dataclasses import dataclass
 
@@ -13,13 +12,15 @@ from torch import Tensor, fx, nn
 
 from snnbook.backbones.dense import Recurrent
 from snnbook.deploy.batchnorm import batchnorms_left, fold_batchnorm
+from snnbook.deploy.kinds import KINDS, known
+from snnbook.deploy.names import free
+from snnbook.deploy.own_weights import own_weights
 from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork, neurons
 from snnbook.inputs import SHAPES
 
 SUMS = (operator.add, operator.iadd, torch.add)
 SILENT = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation what goes in comes out
-KINDS = "Conv2d, Linear, average pooling, max-pooling of spikes, Flatten, sums and neurons"
 INPUT, OUTPUT = "input", "output"
 
 
@@ -52,7 +53,7 @@ class Wiring:
     """A network drawn.
 
     Attributes:
-        parts: by a name of their own, in an order in which each comes after what it reads.
+        parts: by a name of their own that a module can have, in an order in which each comes after what it reads.
         shape: of an image, ``(C, H, W)``.
         outputs: names of the parts whose sum is the network's output.
     """
@@ -148,7 +149,7 @@ def draw(network: SpikingNetwork, images: Tensor) -> Wiring:
     network = checked_network(network)
     for name, why in batchnorms_left(network).items():
         raise UserError(f"{name} is a BatchNorm that cannot be folded: it {why}")
-    folded = fold_batchnorm(copy.deepcopy(network))
+    folded = own_weights(fold_batchnorm(network))
     try:
         graph = _Tracer(set(neurons(folded).values())).trace(folded.backbone)
     except UserError:
@@ -225,9 +226,7 @@ class _Reader(fx.Interpreter):
             return wires
         spikes = len(wires) == 1 and wires[0] in self.parts and self.parts[wires[0]].spikes
         layer, passes = known(layer, name, reads, shape, spikes)
-        unique = name.replace(".", "_")
-        if unique in self.parts or unique in (INPUT, OUTPUT):
-            unique = f"{unique}_{len(self.parts)}"
+        unique = free(name, self.parts, (INPUT, OUTPUT))
         kept = spikes if passes else hasattr(layer, "dynamics")
         self.parts[unique] = Part(layer, name, wires, reads, shape, kept)
         return (unique,)
@@ -240,71 +239,3 @@ class _Reader(fx.Interpreter):
         if not any(part.neuron for part in self.parts.values()):
             raise UserError("the network has no spiking neurons, so there is nothing to export")
         return Wiring(self.parts, self.shapes[self.images], self.wires[self.output])
-
-
-def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> tuple[nn.Module, bool]:
-    """``layer`` in a form that is known, and whether it leaves spikes spikes.
-
-    Raises:
-        UserError: there is none.
-    """
-    if hasattr(layer, "dynamics"):
-        if not layer.dynamics.hard_reset:
-            raise UserError(
-                f"{name} resets by subtraction (reset='soft'), which NIR has no field for; use 'hard'"
-            )
-        if layer.dynamics.smooth:
-            raise UserError(f"{name} is smooth, which is no spiking neuron; train with spikes to export")
-        return layer, False
-    why = ""
-    if isinstance(layer, nn.AdaptiveAvgPool2d):
-        sides = list(zip(reads[-2:], shape[-2:], strict=True))
-        if any(a % b for a, b in sides):
-            raise UserError(f"{name} pools unequal windows, {reads[-2:]} to {shape[-2:]}; use other images")
-        layer = nn.AvgPool2d(tuple(a // b for a, b in sides))
-    if isinstance(layer, nn.AvgPool2d | nn.MaxPool2d):
-        return layer, _pooling(layer, name, reads, shape, spikes)
-    if isinstance(layer, nn.Conv2d):
-        why = "has a padding of another kind than zeros" if layer.padding_mode != "zeros" else ""
-        why = why or ("pads one side more" if padding_of(layer) is None else "")
-    elif isinstance(layer, nn.Linear):
-        why = "reads the last axis of a map" if len(reads) > 1 else ""
-    elif isinstance(layer, nn.Flatten):
-        why = "" if len(shape) == 1 else "keeps some axes"
-        if not why:
-            return layer, True
-    else:
-        raise UserError(f"{name} is {type(layer).__name__}, which cannot be written; known are {KINDS}")
-    if why:
-        raise UserError(f"{name} {why}, which cannot be written; known are {KINDS}")
-    return layer, False
-
-
-def _pooling(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> bool:
-    average = isinstance(layer, nn.AvgPool2d)
-    kernel, stride, padding = pair(layer.kernel_size), pair(layer.stride), pair(layer.padding)
-    sizes = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(reads[-2:], kernel, stride, padding, strict=True)]
-    why = ""
-    if tuple(sizes) != shape[-2:]:
-        why = "pools windows beyond the border (ceil_mode, dilation)"
-    elif average and (layer.divisor_override or (any(padding) and not layer.count_include_pad)):
-        why = "divides by another number than its window's"
-    elif not average and not spikes:
-        why = "is max-pooling of something else than spikes"
-    if why:
-        raise UserError(f"{name} {why}, which cannot be written; known are {KINDS}")
-    return not average or kernel == (1, 1)
-
-
-def pair(x: int | tuple[int, ...]) -> tuple[int, int]:
-    return (x, x) if isinstance(x, int) else tuple(x)
-
-
-def padding_of(layer: nn.Conv2d) -> tuple[int, int] | None:
-    """Rows and columns of zeros at each side; None if the sides differ."""
-    if layer.padding == "valid":
-        return 0, 0
-    if layer.padding == "same":
-        wide = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        return None if any(n % 2 for n in wide) else tuple(n // 2 for n in wide)
-    return pair(layer.padding)
