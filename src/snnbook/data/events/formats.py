@@ -1,7 +1,7 @@
 """Files of events: formats that a few lines of NumPy read.
 
-Each reader takes the file's bytes and returns columns t, x (from the left), y (from the top) and polarity (1 is ON)
-in the file's order, and the sensor's width and height, None where the file does not tell.
+Each reader takes the file's bytes and returns, in the file's order, columns t, x (from the left), y (from the top)
+and polarity (1 is ON); and the sensor's width and height, None where the file does not tell.
 """
 
 import re
