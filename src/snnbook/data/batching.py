@@ -53,9 +53,12 @@ def batches(
         Event frames are ``[T, B, C, H, W]``, in [0, 1].
 
     Raises:
-        UserError: an unknown augmentation; a batch size below 1, or so large that no batch would be full; one
-            that the number of processes does not divide, or whose last batch has fewer images than processes.
+        UserError: a seed or an epoch that is none; an unknown augmentation; a batch size below 1, or so large that no
+            batch would be full; one that the number of processes does not divide, or whose last batch has fewer
+            images than processes.
     """
+    whole(seed, "seed")
+    whole(epoch, "epoch")
     if isinstance(dataset, LoaderDataset):
         dataset.check(batch_size, augment, drop_last, part)
         return dataset.batches(
