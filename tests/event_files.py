@@ -35,8 +35,12 @@ def nmnist(rows):
 
 
 def aedat2(rows, header=DVS128):
-    body = b"".join(struct.pack(">II", y << 8 | x << 1 | p, t % 2**32) for t, x, y, p in rows.tolist())
-    return header + body
+    """The camera sends 0 for ON, and counts columns from the right and rows from below."""
+    places = ((127 - y) << 8 | (127 - x) << 1 | 1 - p for _, x, y, p in rows.tolist())
+    body = (
+        struct.pack(">II", place, t % 2**32) for place, t in zip(places, rows[:, 0].tolist(), strict=True)
+    )
+    return header + b"".join(body)
 
 
 def aedat3(rows, block=7, header=GESTURE):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from bad_input import one_line
 from snnbook import losses
 from snnbook.analysis import filter_normalized_direction, landscape
 from snnbook.backbones import NetworkConfig, build_snn
@@ -82,6 +83,11 @@ def test_same_seed_same_landscape():
 def test_a_grid_without_a_middle_is_refused(points):
     with pytest.raises(UserError, match="odd number"):
         landscape(small(), torch.rand(1, 1, 8, 8), torch.zeros(1).long(), {"sdt": losses.sdt}, points=points)
+
+
+def test_a_seed_that_is_none_is_refused():
+    args = small(), torch.rand(1, 1, 8, 8), torch.zeros(1).long(), {"sdt": losses.sdt}
+    one_line(lambda: landscape(*args, seed=-1), "seed is -1")
 
 
 def test_a_radius_between_grid_points_is_refused():

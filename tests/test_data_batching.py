@@ -109,6 +109,11 @@ def test_bad_batches(digits):
     one_line(
         lambda: data.batches(digits, 33, part=(0, 3), drop_last=False, **epoch), "last batch has 1 images"
     )
+    for bad in (-1, 1.5, "0", True, None):
+        for name in ("seed", "epoch"):
+            one_line(
+                lambda name=name, bad=bad: data.batches(digits, 10, **{**epoch, name: bad}), f"{name} is"
+            )
     for part in ((2, 2), (-1, 2), (0, 0)):
         one_line(lambda part=part: data.batches(digits, 10, part=part, **epoch), "part is")
         one_line(lambda part=part: data.test_batches(digits, 10, part=part), "part is")

@@ -55,6 +55,20 @@ def test_tiny_imagenet_has_its_own_folders(tmp_path, monkeypatch, streamed):
         assert known[twin].tolist() == [label]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_tiny_imagenet_half_unzipped(tmp_path, monkeypatch, streamed):
+    imitate(tmp_path, monkeypatch)
+    val, config = (
+        tmp_path / "tiny-imagenet-200" / "val",
+        DataConfig("tiny_imagenet", size=64, stream=streamed),
+    )
+    (val / "images" / "val_3.JPEG").unlink()
+    told = f"{val} lacks images/val_3.JPEG, which val_annotations.txt lists"
+    one_line(lambda: data.load(config, tmp_path), told)
+    shutil.rmtree(val / "images")
+    one_line(lambda: data.load(config, tmp_path), f"{val} lacks images/val_0.JPEG and 5 more")
+
+
 def test_tiny_imagenet_that_is_incomplete(tmp_path, monkeypatch):
     imitate(tmp_path, monkeypatch)
     place, config = tmp_path / "tiny-imagenet-200", DataConfig("tiny_imagenet", size=64)

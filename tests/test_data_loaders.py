@@ -178,6 +178,14 @@ def test_processes_cannot_share_a_loader():
     one_line(lambda: batches(dataset_of(loaders()), 8, seed=0, epoch=0, part=(0, 2)), "several processes")
 
 
+def blank(count, kind=torch.float32):
+    return torch.ones(count, 1, 6, 6, dtype=kind)
+
+
+def zeros(count):
+    return torch.zeros(count).long()
+
+
 COLLATED = {
     "three": (lambda items: (1, 2, 3), "is a tuple; expected a pair"),
     "dictionary": (lambda items: {"image": 1}, "is a dict; expected a pair"),
@@ -204,6 +212,13 @@ COLLATED = {
         lambda items: (torch.rand(len(items), 1, 6, len(items)), torch.arange(len(items))),
         "expected one shape",
     ),
+    "mixed": (
+        lambda items: (
+            blank(len(items), torch.uint8 if len(items) < 8 else torch.float32),
+            zeros(len(items)),
+        ),
+        "the training loader gives uint8 and before float32; expected all as bytes or all as floats",
+    ),
 }
 
 
@@ -219,6 +234,24 @@ def test_halves_have_to_fit():
     same = TensorDataset(FLOATS[0].tensors[0], OWN[1] * 0)
     one_line(lambda: run(loaders(same, same)), "classes are only 1")
     one_line(lambda: run(loaders(Subset(FLOATS[0], []), shuffle=False)), "gives no batch")
+
+
+@pytest.mark.parametrize("half", ["train", "test"])
+def test_bytes_in_one_half_and_floats_in_the_other(half):
+    mixed = {half: TensorDataset(*(OWN[:2] if half == "train" else OWN[2:]))}
+    kinds = ("uint8", "float32") if half == "train" else ("float32", "uint8")
+    told = "training images are {} and test images {}; expected all as bytes".format(*kinds)
+    one_line(lambda: dataset_of(loaders(**mixed)), told)
+
+
+def test_floats_that_become_bytes_later():
+    kind = [torch.float32]
+    data = dataset_of(
+        loaders(collate_fn=lambda items: (blank(len(items), kind[0]), torch.arange(len(items))))
+    )
+    next(batches(data, 8, seed=0, epoch=0))
+    kind[0] = torch.uint8
+    one_line(lambda: next(batches(data, 8, seed=0, epoch=0)), "gave uint8 and before float32")
 
 
 def test_a_loader_data_set_says_what_it_is_made_of():

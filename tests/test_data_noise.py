@@ -2,6 +2,7 @@
 
 import torch
 
+from bad_input import one_line
 from snnbook import data
 from snnbook.data import DataConfig
 from snnbook.data.noise import symmetric_noise
@@ -18,6 +19,11 @@ def test_noise_is_exact_symmetric_and_nested():
     assert shifts[1:].min() > 30  # of 55.6 expected
     assert torch.equal(symmetric_noise(labels, 10, 0.0, seed=3), labels)
     assert torch.equal(symmetric_noise(labels, 10, 0.2, seed=3), some)
+
+
+def test_a_seed_that_is_none():
+    for seed in (-1, 2**32, 1.5, None):
+        one_line(lambda seed=seed: symmetric_noise(torch.arange(10), 10, 0.5, seed), "seed is")
 
 
 def test_noise_is_part_of_the_data():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bad_input import one_line
 from snnbook import files
 from snnbook.data import DataConfig, decoded, folder, load
 from snnbook.errors import UserError
@@ -77,3 +78,19 @@ def test_only_images_that_are_kept_are_decoded(tree, opened, monkeypatch):
     monkeypatch.setattr(decoded, "WORTH", 10**6)
     few = load(DataConfig(name="folder", size=6, train_per_class=2, test_limit=2), tree)
     assert len(opened) == len(few.train_labels) + len(few.test_labels) == 6
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("name", ["a.png", "a#1.png"])
+def test_a_link_that_leads_nowhere_is_told_by_its_name(tree, name, streamed):
+    (tree / "test/cat" / name).symlink_to(tree / "gone.png")
+    told = f"cannot read {tree / 'test/cat' / name} (No such file or directory)"
+    one_line(lambda: load(DataConfig(name="folder", size=6, stream=streamed), tree), told)
+
+
+def test_a_file_that_vanishes_after_it_was_listed(tree):
+    _, train, _ = folder.listing(tree)
+    (tree / "train/cat/3.png").unlink()
+    one_line(lambda: folder.read_files(train, 6), f"cannot read {tree / 'train/cat/3.png'} (No such")
+    parts = train._replace(names=np.char.add(train.names, b"#0"))
+    one_line(lambda: decoded.kept(parts, (), lambda found: True, list), tree / "train/cat/3.png#0", "No such")

@@ -37,6 +37,13 @@ def test_bytes_become_the_events_they_were(count, seed, span, block):
     assert np.array_equal(np.stack(found[:4], 1), rows) and found.sensor == (128, 128)
 
 
+def test_a_dvs128_sends_zero_for_on_and_counts_from_the_lower_right(tmp_path):
+    """As jAER's ``DVS128.Extractor`` has it, and libcaer's translator of what comes over USB."""
+    address = 3 << 8 | 10 << 1 | 0
+    content = event_files.DVS128 + address.to_bytes(4, "big") + (7).to_bytes(4, "big")
+    assert read(put(tmp_path, "a.aedat", content)).rows().tolist() == [[7, 117, 124, 1]]
+
+
 def test_the_marker_of_a_clock_that_ran_over_is_no_event(tmp_path):
     rows = made(200, (34, 34), 300_000)
     content = event_files.nmnist(rows)

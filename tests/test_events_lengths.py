@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from bad_input import one_line
 from event_files import made
 from snnbook import data, folding, losses, trainers
-from snnbook.analysis import scalability
+from snnbook.analysis import measure, rehearse, scalability
+from snnbook.analysis.config import AnalysisConfig
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, events
 from snnbook.trainers.loop.fit import fit
@@ -68,10 +69,104 @@ def test_lengths_that_do_not_fit(lengths, told):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(300, 5000), min_size=1, max_size=5), st.integers(0, 99))
-def test_lengths_are_found_again_in_the_frames(spans, seed):
-    cut = [events.to_frames(made(20, (4, 4), span, seed), None, 4, "1 ms") for span in spans]
-    padded, lengths = events.pad(cut)
-    assert events.lengths(torch.from_numpy(padded).transpose(0, 1)).tolist() == lengths.tolist()
+def test_a_recording_ends_with_its_last_event(spans, seed):
+    recordings = [events.Events.of(made(20, (4, 4), span, seed), 4) for span in spans]
+    cut = [events.to_frames(recording, None, split_by="1 ms") for recording in recordings]
+    _, lengths = events.pad(cut)
+    for most in (1, 2, 3, 9):
+        found = [events.length(recording, most, "1 ms") for recording in recordings]
+        assert found == lengths.clip(max=most).tolist()
+    assert all(
+        events.length(recording, 7, way) == 7 for recording in recordings for way in ("number", "time")
+    )
+
+
+def test_a_quiet_window_is_no_end(tmp_path):
+    """Of 60 ms, nothing happens in the third of three windows, and something does behind them."""
+    for half in ("train", "test"):
+        for name, last in (("goes on", 55_000), ("ends", 15_000)):
+            folder = tmp_path / half / name
+            folder.mkdir(parents=True)
+            places = dict(x=np.zeros(3, int), y=np.zeros(3, int), p=np.ones(3, int), width=4, height=4)
+            np.savez(folder / "0.npz", t=np.array([0, 12_000, last]), **places)
+    found = data.load(DataConfig("recordings", size=4, frames=3, split_by="10 ms"), tmp_path)
+    named = dict(
+        zip((found.classes[i] for i in found.train_labels), found.train_lengths.tolist(), strict=True)
+    )
+    assert named == {"goes on": 3, "ends": 2} and found.cut.padded == 2
+    whole = data.load(DataConfig("recordings", size=4, frames=2, split_by="10 ms"), tmp_path)
+    assert not whole.padded and whole.train_lengths is None and whole.cut.padded == 0
+
+
+@pytest.mark.parametrize("augment", [("crop",), ("roll", "cutout"), ("flip", "crop")])
+def test_no_augmentation_changes_a_length(augment):
+    frames = torch.zeros(6, 3, 2, 8, 8)
+    frames[:, :2] = 1
+    frames[:3, 2, :, 0, 0] = 1  # in a corner, which a crop may leave out
+    ends, labels = torch.tensor([3, 3, 3, 2, 2, 2]), torch.arange(6)
+    found = data.Dataset.from_tensors(frames, labels, frames, labels, lengths=(ends, ends))
+    for epoch in range(5):
+        _, which, lengths = next(data.batches(found, 6, seed=0, epoch=epoch, augment=augment))
+        assert lengths.tolist() == ends[which].tolist()
+    assert torch.equal(next(data.test_batches(found, 6))[2], ends)
+
+
+class Asked(torch.nn.Module):
+    """Notes the lengths that it is given, of which image by image the label tells."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = torch.nn.Parameter(torch.zeros(6)), []
+
+    def forward(self, images, labels, lengths):
+        self.seen.append(("train", dict(zip(labels.tolist(), lengths.tolist(), strict=True))))
+        return {"ce": self.weight.square().sum()}
+
+    def predict(self, images, lengths=None):  # None: blank images are tried first
+        self.seen.append(("predict", None if lengths is None else lengths.tolist()))
+        return {"snn": images.new_zeros(images.shape[1], 6) + self.weight}
+
+    def test_losses(self, images, labels, lengths):
+        self.seen.append(("test", lengths.tolist()))
+        return {"ce": self.weight.sum()}
+
+    def backbones(self):
+        return {}
+
+
+def test_the_loop_hands_lengths_on():
+    frames, ends, labels = torch.zeros(6, 3, 1, 4, 4), torch.tensor([3, 1, 2, 3, 1, 2]), torch.arange(6)
+    found = data.Dataset.from_tensors(frames, labels, frames, labels, lengths=(ends, ends.flip(0).numpy()))
+    recipe = Recipe(epochs=1, batch_size=6, augment=("crop",))
+    fit(method := Asked(), found, recipe, seed=0, progress=False)
+    seen = dict(method.seen)
+    assert seen["train"] == dict(enumerate(ends.tolist()))
+    assert seen["predict"] == seen["test"] == ends.flip(0).tolist()
+    other = data.Dataset.from_tensors(frames, labels, frames, labels, lengths=(ends, ends))
+    assert other.fingerprint != found.fingerprint
+    moved = found.to("meta")
+    assert moved.train_lengths.is_meta and moved.test_lengths.is_meta
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ([1, 2], "the training lengths are a int"),
+        (torch.ones(2, 2).long(), "lengths are tensor"),
+        ((torch.tensor([1, 4]), torch.tensor([1, 2])), "training lengths reach from 1 to 4; expected 1 to 3"),
+        ((torch.tensor([2, 3]), torch.tensor([0, 2])), "test lengths reach from 0 to 2"),
+        (
+            (torch.tensor([1.0, 2.0]), torch.tensor([1, 2])),
+            "are float32 of shape [2]; expected 2 whole numbers",
+        ),
+        ((torch.tensor([1, 2, 3]), torch.tensor([1, 2])), "are int64 of shape [3]"),
+        ((torch.tensor([2, 2]), torch.tensor([2, 1])), "1 recordings go on behind the test lengths"),
+    ],
+)
+def test_lengths_of_one_s_own_are_checked(lengths, told):
+    frames, labels = torch.zeros(2, 3, 1, 4, 4), torch.tensor([0, 1])
+    frames[:, :2] = 1
+    one_line(lambda: data.Dataset.from_tensors(frames, labels, frames, labels, lengths=lengths), told)
 
 
 def build(name, found, **options):
@@ -95,28 +190,36 @@ def padded(tmp_path_factory):
 def test_methods_leave_the_silence_out(padded, name):
     torch.manual_seed(0)
     method = build(name, padded).eval()
-    images, labels = next(data.test_batches(padded, 8))
-    lengths = events.lengths(images)
+    images, labels, lengths = next(data.test_batches(padded, 8))
     assert len(set(lengths.tolist())) > 1
     alone = []
     for i, end in enumerate(lengths.tolist()):
         folding.set_time_steps(method.network, end)
         alone.append(method.network(images[:end, i : i + 1]).mean(0))
     folding.set_time_steps(method.network, 5)
-    torch.testing.assert_close(method.predict(images)["snn"], torch.cat(alone))
+    torch.testing.assert_close(method.predict(images, lengths)["snn"], torch.cat(alone))
     right = float((torch.cat(alone).argmax(1) == labels).float().mean() * 100)
     assert scalability(method.network, padded, (5,), 5)["integrated"][5] == pytest.approx(right)
     recipe = Recipe(epochs=1, batch_size=6, augment=(), test_every=1)
     assert fit(method, padded, recipe, seed=0, progress=False).losses
 
 
+def test_an_energy_is_measured_of_recordings_as_they_are_tested(padded, monkeypatch):
+    method, seen = build("tet", padded), []
+    predict = method.predict
+    monkeypatch.setattr(method, "predict", lambda images, *ends: seen.extend(ends) or predict(images, *ends))
+    rehearse(method, padded, AnalysisConfig(time_steps=(2, 5)))
+    assert len(seen) == 1 and torch.equal(seen[0], padded.test_lengths[:2])
+    assert measure(method, padded)["snn"]["time_steps"] == 5 and torch.equal(seen[1], padded.test_lengths)
+
+
 def test_an_ann_sees_the_mean_of_the_frames_there_are(padded):
     method = trainers.build_method(
         "direct", trainers.METHODS["direct"].Config(train="ann"), NETWORK, padded
     ).eval()
-    images, _ = next(data.test_batches(padded, 8))
-    means = torch.stack([images[:end, i].mean(0) for i, end in enumerate(events.lengths(images).tolist())])
-    torch.testing.assert_close(method.predict(images)["ann"], method.network(means))
+    images, _, lengths = next(data.test_batches(padded, 8))
+    means = torch.stack([images[:end, i].mean(0) for i, end in enumerate(lengths.tolist())])
+    torch.testing.assert_close(method.predict(images, lengths)["ann"], method.network(means))
 
 
 def test_methods_that_cannot_tell_refuse_with_advice(padded):
@@ -126,21 +229,24 @@ def test_methods_that_cannot_tell_refuse_with_advice(padded):
         "end before their 5 frames",
         "split_by",
     )
-    plain = trainers.build_method(
-        "direct", trainers.METHODS["direct"].Config(), NETWORK, replace(padded, cut=None)
-    )
+    whole = replace(padded, train_lengths=None, test_lengths=None)
+    plain = trainers.build_method("joint", config, NETWORK, whole)
     recipe = Recipe(epochs=1, batch_size=6, augment=())
-    one_line(lambda: fit(plain, padded, recipe, seed=0, progress=False), "padded=True")
+    one_line(
+        lambda: fit(plain, padded, recipe, seed=0, progress=False), "takes their lengths (direct, tet or"
+    )
+    asked = AnalysisConfig(landscape=5)
+    one_line(lambda: rehearse(build("tet", padded), padded, asked), "analysis.landscape knows no lengths")
 
 
 def test_frames_of_one_s_own_may_be_padded(padded):
     given = (padded.train_images, padded.train_labels, padded.test_images, padded.test_labels)
-    found = data.Dataset.from_tensors(*given, padded=True)
-    assert (
-        found.padded
-        and found.cut.padded == padded.cut.padded
-        and not data.Dataset.from_tensors(*given).padded
-    )
-    assert build("tet", found).padded and "recordings end before the last frame" in found.summary()
+    ends = (padded.train_lengths, padded.test_lengths)
+    found = data.Dataset.from_tensors(*given, lengths=ends)
+    assert found.padded and found.cut.padded == padded.cut.padded
+    assert not data.Dataset.from_tensors(*given).padded
+    full = [torch.full_like(x, 5) for x in ends]
+    assert not data.Dataset.from_tensors(*given, lengths=full).padded
+    assert "recordings end before the last frame" in found.summary()
     still = (given[0][:, 0], given[1], given[2][:, 0], given[3])
-    one_line(lambda: data.Dataset.from_tensors(*still, padded=True), "expected event frames")
+    one_line(lambda: data.Dataset.from_tensors(*still, lengths=ends), "expected event frames")

@@ -125,11 +125,11 @@ def test_joint_training_takes_heads_of_several_layers(name, settings):
 def test_recordings_that_end_early_are_tested_by_whoever_knows():
     frames = torch.rand(8, 2, 1, 16, 16)
     frames[:4, 1:] = 0
-    data = Dataset.from_tensors(frames, LABELS, frames, LABELS, padded=True)
-    knows = Direct(Direct.Config(), network(), 4, 1, padded=True)
-    assert evaluate(knows, data)
+    ends = torch.tensor([1, 1, 1, 1, 2, 2, 2, 2])
+    data = Dataset.from_tensors(frames, LABELS, frames, LABELS, lengths=(ends, ends))
+    assert evaluate(Direct(Direct.Config(), network(), 4, 1), data)
     with pytest.raises(UserError, match="would take the silence behind for a part of them"):
-        evaluate(Direct(Direct.Config(), knows.network, 4, 1), data)
+        evaluate(JointASNN(JointConfig(), network(), 4, 1), data)
 
 
 def test_what_is_no_weight_may_be_spared_its_decay():

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook import bars
+from snnbook.checks import MOST_SEED, whole
 from snnbook.errors import UserError
 from snnbook.factorized import check_has_its_factors
 
@@ -94,9 +95,11 @@ def landscape(
         progress: show a bar.
 
     Raises:
-        UserError: an even number of points, or fewer than three; a part of a pair, whose factors lie elsewhere.
+        UserError: an even number of points, or fewer than three; a seed that is none; a part of a pair, whose
+            factors lie elsewhere.
     """
     check_has_its_factors(network)
+    whole(seed, "seed", most=MOST_SEED)
     if points < 3 or points % 2 == 0:
         raise UserError(
             f"points is {points}; expected an odd number of at least 3, the minimum in the middle"

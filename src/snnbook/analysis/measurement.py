@@ -65,10 +65,10 @@ def measure(
         whose operations are not known, if there are any.
     """
     method.eval()
-    images, labels = next(iter(test_batches(data, IMAGES)))
+    images, labels, *ends = next(iter(test_batches(data, IMAGES)))
     result = {}
     for name, network in method.backbones().items():
-        seen = observe(network, lambda: method.predict(images), len(labels))
+        seen = observe(network, lambda: method.predict(images, *ends), len(labels))
         computation, movement = energy_of_computation(seen), energy_of_data_movement(seen)
         by_other_rules = {
             "folded": energy_of_computation(seen, pooled="fold"),
@@ -148,11 +148,11 @@ def rehearse(method: nn.Module, data: Dataset, analyses: AnalysisConfig) -> None
 def _few(data: Dataset, count: int) -> Dataset:
     """The first images of ``data``, held in memory."""
     part = slice(0, count)
-    halves = [(next(iter(data.read(half, [part]))), getattr(data, f"{half}_labels")[part]) for half in HALVES]
-    (train, trained), (test, tested) = halves
-    return Dataset(
-        data.name, data.classes, train, trained, test, tested, data.mean, data.std, data.fingerprint
-    )
+    images = [next(iter(data.read(half, [part]))) for half in HALVES]
+    labels, ends = ([getattr(data, f"{half}_{what}") for half in HALVES] for what in ("labels", "lengths"))
+    (train, test), (trained, tested) = images, (x[part] for x in labels)
+    some = (data.name, data.classes, train, trained, test, tested, data.mean, data.std, data.fingerprint)
+    return Dataset(*some, data.cut, *(None if x is None else x[part] for x in ends))
 
 
 def epoch_notes(
@@ -186,6 +186,11 @@ def _scalability(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfi
 
 def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig, seed: int) -> dict:
     count = min(analyses.images, len(data.train_labels))
+    if data.padded:
+        raise UserError(
+            "analysis.landscape knows no lengths, and recordings end before the last frame; leave it out, or set "
+            "data.split_by to number or time"
+        )
     images, labels = next(batches(data, count, seed=0, epoch=0))
     found = landscape(
         network,

@@ -160,6 +160,6 @@ def _full_batches(data: Dataset, batch_size: int) -> Iterable[Tensor]:
         raise UserError(
             f"there are {count} test images, fewer than batch_size = {batch_size}; choose a smaller batch"
         )
-    for images, labels in test_batches(data, batch_size):
+    for images, labels, *_ in test_batches(data, batch_size):
         if len(labels) == batch_size:
             yield images

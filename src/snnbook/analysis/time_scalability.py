@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from snnbook.backbones import MultiExit
 from snnbook.checks import whole
 from snnbook.data import Dataset, test_batches
-from snnbook.data.events import lengths
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, set_time_steps
 
@@ -50,11 +49,11 @@ def scalability(
     correct, correct_moments = torch.zeros(longest), torch.zeros(longest)
     try:
         set_time_steps(network, longest)
-        for images, labels in test_batches(data, batch_size):
+        for images, labels, *ends in test_batches(data, batch_size):
             outputs = network(images).float()
             single, sums = outputs, outputs.cumsum(0)
-            if data.padded:  # what has ended stays as it was then
-                single, sums = (_held(x, lengths(images)) for x in (single, sums))
+            if ends:  # what has ended stays as it was then
+                single, sums = (_held(x, *ends) for x in (single, sums))
             correct += _right(sums, labels)
             correct_moments += _right(single, labels)
     finally:

@@ -6,6 +6,8 @@ of your own there are :meth:`Dataset.from_tensors` and :func:`dataset_of`.
 
 from pathlib import Path
 
+from torch import Tensor
+
 from snnbook import files
 from snnbook.checks import check_config
 from snnbook.data import (
@@ -105,9 +107,9 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     order = split.stratified_order(test.labels, config.split_seed)
     test = test.take(order[: config.test_limit])
     if config.name in EVENTS:
-        train, test, cut = _frames(config, train, test)
+        train, test, cut, ends = _frames(config, train, test)
         pixels = shd.pixels(config) if RECORDED.get(config.name) is shd else AS_THEY_ARE
-        return assemble(config.name, classes, train, test, pixels, cut)
+        return assemble(config.name, classes, train, test, pixels, cut, ends)
     if isinstance(train, Images):
         return assemble(config.name, classes, train, test)
     share, pixels = imagenet.SHARES.get(config.name, 1.0), imagenet.pixels(config.name)
@@ -148,16 +150,19 @@ def _reached(place: Path) -> Path:
 
 def _frames(
     config: DataConfig, train: Images | Files, test: Images | Files
-) -> tuple[Images, Images, Cut | None]:
-    """Frames of those that were kept: digits have to be moved before the camera, recordings to be read."""
+) -> tuple[Images, Images, Cut | None, tuple[Tensor, Tensor] | None]:
+    """Frames of those that were kept: digits have to be moved before the camera, recordings to be read.
+
+    With them what cutting left out, and the lengths of recordings.
+    """
     if source := RECORDED.get(config.name):
         finish = shd.trains if source is shd else recorded.pictures
         told = recordings.told(train) if source is recordings else None
         return recorded.read(train, test, config, source.opener(config), finish, told)
     if config.name == "cifar10_dvs":
-        return *cifar10_dvs.read(train, test, config.size, config.frames), None
+        return *cifar10_dvs.read(train, test, config.size, config.frames), None, None
     cut = (config.size, config.frames, config.split_by, config.accumulate)
-    return digit_events.to_frames(train, *cut), digit_events.to_frames(test, *cut), None
+    return digit_events.to_frames(train, *cut), digit_events.to_frames(test, *cut), None, None
 
 
 def _divide(images: Images, classes: tuple[str, ...], config: DataConfig) -> tuple[Images, Images]:

@@ -14,7 +14,7 @@ from snnbook.data.loaders import LoaderDataset
 from snnbook.data.stream import StreamingDataset
 from snnbook.errors import UserError
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]  # images, labels; of padded recordings, lengths
 
 # Cuts images where they are decoded, from all the pixels of their files, and so comes first.
 RESIZED_CROP = "resized_crop"
@@ -50,12 +50,16 @@ def batches(
 
     Returns:
         Pairs of images, float32 ``[B, C, H, W]``, normalized, and labels, int64 ``[B]``; ``B`` is the share's.
-        Event frames are ``[T, B, C, H, W]``, in [0, 1].
+        Event frames are ``[T, B, C, H, W]``, in [0, 1]; if some recordings end before the last frame, the number
+        of frames of each, int64 ``[B]``, comes third.
 
     Raises:
-        UserError: an unknown augmentation; a batch size below 1, or so large that no batch would be full; one
-            that the number of processes does not divide, or whose last batch has fewer images than processes.
+        UserError: a seed or an epoch that is none; an unknown augmentation; a batch size below 1, or so large that
+            no batch would be full; one that the number of processes does not divide, or whose last batch has fewer
+            images than processes.
     """
+    whole(seed, "seed")
+    whole(epoch, "epoch")
     if isinstance(dataset, LoaderDataset):
         dataset.check(batch_size, augment, drop_last, part)
         return dataset.batches(
@@ -97,12 +101,13 @@ def _batches(dataset, batch_size, seed, epoch, augment, drop_last, part) -> Iter
     starts = range(0, count - batch_size + 1 if drop_last else count, batch_size)
     spans = [_share(start, min(start + batch_size, count), part) for start in starts]
     there, draws = order.to(device), draws.to(device)
+    known = _known(dataset.train_labels, dataset.train_lengths)
     for span, images in zip(spans, dataset.read("train", spans, order, crops), strict=True):
         chosen = there[span]
         for name, numbers in zip(augment, draws, strict=True):
             if name != RESIZED_CROP:
                 images = _augmented(images, name, numbers[chosen])
-        yield normalize(images), dataset.train_labels[chosen]
+        yield normalize(images), *(part[chosen] for part in known)
 
 
 def _augmented(images: Tensor, name: str, draws: Tensor) -> Tensor:
@@ -136,11 +141,17 @@ test_batches.__test__ = False  # pytest takes any test_* it meets for a test
 
 def _test_batches(dataset, batch_size, part) -> Iterator[Batch]:
     normalize = _Normalize(dataset)
+    known = _known(dataset.test_labels, dataset.test_lengths)
     mine = _share(0, len(dataset.test_labels), part)
     starts = range(mine.start, mine.stop, batch_size)
     spans = [slice(start, min(start + batch_size, mine.stop)) for start in starts]
     for span, images in zip(spans, dataset.read("test", spans), strict=True):
-        yield normalize(images), dataset.test_labels[span]
+        yield normalize(images), *(part[span] for part in known)
+
+
+def _known(labels: Tensor, lengths: Tensor | None) -> list[Tensor]:
+    """What comes with images, whatever augmentation makes of them."""
+    return [labels] if lengths is None else [labels, lengths]
 
 
 def _share(start: int, stop: int, part: tuple[int, int]) -> slice:

@@ -2,9 +2,9 @@
 
 SpikingJelly unpacks the archives and reads the recordings (the extra ``events``); frames are cut here.
 
-The picture that is shown is SpikingJelly's, which most work on these data has trained on, and not the sensor's: an
-event at column x and row y of the file comes to column 127 - y and row 127 - x, and its polarity is turned round.
-:func:`as_the_sensor` takes frames back; :func:`snnbook.data.events.read` reads an ``.aedat`` file as it is.
+The picture that is shown is SpikingJelly's, which most work on these data has trained on, and not the sensor's:
+columns and rows are exchanged.  ON and OFF are the sensor's.  :func:`as_the_sensor` takes frames back;
+:func:`snnbook.data.events.read` reads an ``.aedat`` file as the sensor saw it.
 """
 
 import hashlib
@@ -189,8 +189,8 @@ def cut(
 
 
 def as_the_sensor(frames: torch.Tensor) -> torch.Tensor:
-    """Frames ``[..., 2, H, W]`` as shown, in the sensor's own columns, rows and polarity; and back again."""
-    return frames.flip(-3, -2, -1).transpose(-2, -1)
+    """Frames ``[..., 2, H, W]`` as shown, in the sensor's own columns and rows; and back again."""
+    return frames.transpose(-2, -1)
 
 
 def _read(half: Files, shape: tuple[int, ...]) -> Images:

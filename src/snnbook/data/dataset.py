@@ -14,7 +14,6 @@ from torch import Tensor
 
 from snnbook import room
 from snnbook.data import tensors
-from snnbook.errors import UserError
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation a channel
 
@@ -57,7 +56,7 @@ class Cut(NamedTuple):
     Attributes:
         events: in all of them; 0 where nobody counted.
         dropped: of these, how many no frame holds.
-        padded: recordings that end before the last frame: the rest of their frames is empty.
+        padded: recordings that end before the last frame.
     """
 
     events: int
@@ -80,6 +79,8 @@ class Described:
     shape: tuple[int, ...]  # of one image: channels, height, width; of event frames, T before them
     dtype: torch.dtype  # of a pixel
     cut: Cut | None = None  # of recordings
+    train_lengths: Tensor | None = None  # of recordings, some of which end before the last frame
+    test_lengths: Tensor | None = None
 
     @property
     def num_classes(self) -> int:
@@ -93,7 +94,7 @@ class Described:
     @property
     def padded(self) -> bool:
         """Whether recordings are of different lengths, the shorter ones with empty frames at the end."""
-        return self.cut is not None and self.cut.padded > 0
+        return self.train_lengths is not None
 
     @property
     def frames(self) -> int | None:
@@ -139,8 +140,9 @@ class Dataset(Described):
             (float32) in [0, 1].
         train_labels, test_labels: int64 ``[N]``.
         mean, std: of the training pixels, scaled to [0, 1], one number a channel.
-        fingerprint: 16 hex digits of the SHA-256 over class names, images and labels, in their order.
+        fingerprint: 16 hex digits of the SHA-256 over class names, images, labels and lengths, in their order.
         cut: of recordings, what cutting left out and filled up.
+        train_lengths, test_lengths: frames of each recording, int64 ``[N]``; None if all have T.
     """
 
     name: str
@@ -153,6 +155,8 @@ class Dataset(Described):
     std: tuple[float, ...]
     fingerprint: str
     cut: Cut | None = None
+    train_lengths: Tensor | None = None
+    test_lengths: Tensor | None = None
 
     @classmethod
     def from_tensors(
@@ -162,7 +166,7 @@ class Dataset(Described):
         test_images: Tensor | np.ndarray,
         test_labels: Tensor | np.ndarray,
         classes: Sequence[str] | None = None,
-        padded: bool = False,
+        lengths: Sequence[Tensor | np.ndarray] | None = None,
     ) -> "Dataset":
         """A data set of your own.
 
@@ -171,8 +175,9 @@ class Dataset(Described):
                 frames ``[N, T, C, H, W]``.  They are not copied where that can be avoided.
             train_labels, test_labels: whole numbers ``[N]``, classes counted from 0.
             classes: their names; None numbers them, up to the largest label.
-            padded: recordings are of different lengths, and the frames behind their ends, which are zero, are to
-                count in no loss (see :func:`snnbook.data.events.pad`).
+            lengths: of recordings that are not equally long, those of training and those of the test, as
+                :func:`snnbook.data.events.pad` gives them.  Frames behind a recording's end, which are zero, count
+                in no loss.
 
         Images are normalized by mean and deviation of the training images; event frames stay in [0, 1].
 
@@ -183,9 +188,8 @@ class Dataset(Described):
         named = tensors.names(classes, train[1], test[1])
         channels = train[0].shape[-3]
         as_they_are = ((0.0,) * channels, (1.0,) * channels) if train[0].dim() == 5 else None
-        ends = [frames_missing(pixels) for pixels, _ in (train, test)] if padded else []
-        cut = Cut(0, 0, sum(ends)) if padded else None
-        return assemble("own", named, Images(*train), Images(*test), as_they_are, cut)
+        ends = None if lengths is None else tensors.lengths(lengths, train[0], test[0])
+        return assemble("own", named, Images(*train), Images(*test), as_they_are, lengths=ends)
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data with its tensors on ``device``.
@@ -235,17 +239,6 @@ def standard_error(accuracy: float, count: int) -> float:
     return math.sqrt(accuracy * (100 - accuracy) / count)
 
 
-def frames_missing(images: Tensor) -> int:
-    """How many recordings ``[N, T, C, H, W]`` end before the last frame: it is empty.
-
-    Raises:
-        UserError: images that do not move.
-    """
-    if images.dim() != 5:
-        raise UserError(f"images have shape {list(images.shape)}; expected event frames [N, T, C, H, W]")
-    return int((images[:, -1].flatten(1).amax(1) == 0).sum())
-
-
 def assemble(
     name: str,
     classes: tuple[str, ...],
@@ -253,19 +246,26 @@ def assemble(
     test: Images,
     pixels: Statistics | None = None,
     cut: Cut | None = None,
+    lengths: tuple[Tensor, Tensor] | None = None,
 ) -> Dataset:
     """A :class:`Dataset`, with what is computed from its pixels; their mean and deviation unless given.
+
+    Lengths are left out where all recordings have T frames.
 
     Raises:
         UserError: what cannot be images and their labels, see :mod:`snnbook.data.tensors`.
     """
-    train, test = (Images(*half) for half in tensors.halves(train, test, len(classes)))
-    mean, std = pixels or statistics(train.images)
+    first, last = tensors.halves(train, test, len(classes))
+    parts = [*first, *last]
+    mean, std = pixels or statistics(parts[0])
+    if padded := sum(int((ends < parts[0].shape[1]).sum()) for ends in lengths or ()):
+        parts += lengths
+        cut = (cut or Cut(0, 0, 0))._replace(padded=padded)
     digest = hashlib.sha256(repr(classes).encode())
-    for tensor in (*train, *test):
+    for tensor in parts:
         digest.update(repr(tuple(tensor.shape)).encode())
         digest.update(memoryview(tensor.cpu().contiguous().numpy()))
-    return Dataset(name, classes, *train, *test, mean, std, digest.hexdigest()[:16], cut)
+    return Dataset(name, classes, *parts[:4], mean, std, digest.hexdigest()[:16], cut, *parts[4:])
 
 
 def statistics(images: Tensor) -> Statistics:

@@ -55,13 +55,26 @@ def kept(
     return made
 
 
+def stat(path: str) -> os.stat_result:
+    """What the system says of a file.
+
+    Raises:
+        UserError: it is not there, or a link that leads nowhere.
+    """
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); replace or delete it") from None
+
+
 def _key(half: Files, settings: tuple) -> tuple[str, int]:
     """Of what was kept; and how many bytes the files have."""
     digest = hashlib.sha256(repr((VERSION, os.path.realpath(half.folder), *settings)).encode())
     states: dict[str, os.stat_result] = {}
     for index, name in enumerate(half.names):
         path = half.path(index)
-        path = path if os.path.exists(path) else path.rpartition("#")[0]
-        state = states[path] = states.get(path) or os.stat(path)
+        if not os.path.exists(path) and os.path.exists(whole := path.rpartition("#")[0]):
+            path = whole
+        state = states[path] = states.get(path) or stat(path)
         digest.update(bytes(name) + repr((state.st_size, state.st_mtime_ns)).encode())
     return digest.hexdigest()[:32], sum(state.st_size for state in states.values())

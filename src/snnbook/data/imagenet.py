@@ -1,5 +1,6 @@
 """ImageNet and Tiny-ImageNet, in the folders they come in."""
 
+from itertools import chain
 from pathlib import Path
 
 from snnbook import files
@@ -100,6 +101,12 @@ def _noted(place: Path, names: list[str]) -> dict[str, list[str]]:
                 f"{notes}, line {number}: no training images of class {name[:40]!r}; unpack the archive again"
             )
         found[name].append(f"images/{file}")
+    there = {f"images/{path.name}" for path in (notes.parent / "images").glob("*")}
+    if missing := sorted(set(chain.from_iterable(found.values())) - there):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(
+            f"{notes.parent} lacks {missing[0]}{more}, which {notes.name} lists; unpack the archive again"
+        )
     return {name: sorted(images) for name, images in found.items()}
 
 

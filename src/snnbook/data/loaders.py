@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from snnbook.checks import whole
 from snnbook.data import tensors
 from snnbook.data.dataset import Described
 from snnbook.errors import UserError
@@ -55,8 +56,8 @@ class LoaderDataset(Described):
         """Both loaders, looked through once: how many images, which labels, which shape.
 
         Raises:
-            UserError: a loader without a length, one that yields something else than images and labels, halves
-                that do not fit together, fewer than two classes.
+            UserError: a loader without a length, one that yields something else than images and labels, or bytes
+                and floats; halves that do not fit together, fewer than two classes.
         """
         _check_length(train, "training")
         _check_length(test, "test")
@@ -74,6 +75,7 @@ class LoaderDataset(Described):
                 f"an image has shape {list(first.shape)} in training and {list(last.shape)} in the test; "
                 "expected one shape in both"
             )
+        _check_one_kind(first.dtype, last.dtype, "training images are", "test images")
         train_labels, test_labels = torch.cat(first.labels), torch.cat(last.labels)
         classes = tensors.names(None, train_labels, test_labels)
         digest = hashlib.sha256(repr((first.shape, train_labels.bincount().tolist())).encode())
@@ -145,12 +147,15 @@ class LoaderDataset(Described):
 
         Args:
             half: ``"train"`` or ``"test"``.
-            seed, epoch: of all that is random.
+            seed, epoch: of all that is random; whole numbers of at least 0.
             least: leave out batches of fewer images.
 
         Raises:
-            UserError: a batch of another shape than before, or with labels that were not there.
+            UserError: a seed or an epoch that is none; a batch of another shape than before, of bytes where there
+                were floats, or with labels that were not there.
         """
+        whole(seed, "seed")
+        whole(epoch, "epoch")
         loader = self.train_loader if half == "train" else self.test_loader
         what = "training" if half == "train" else "test"
         with _seeded(loader, seed, epoch):
@@ -161,6 +166,7 @@ class LoaderDataset(Described):
                         f"the {what} loader gave images of shape {list(images.shape[1:])}, before of "
                         f"{list(self.shape)}; expected one shape"
                     )
+                _check_one_kind(images.dtype, self.dtype, f"the {what} loader gave", "before")
                 if len(labels) < least:
                     continue
                 images = images.to(self.device, non_blocking=True)
@@ -181,13 +187,14 @@ class _Survey:
     def __init__(self, half: str):
         self.half, self.labels, self.images = half, [], []
         self.shape: tuple[int, ...] = ()
-        self.dtype = torch.float32
+        self.dtype: torch.dtype | None = None
 
     def look_through(self, loader: DataLoader[Any], hashed: bool = False) -> None:
         for batch in loader:
             images, labels = _checked(batch, self.half)
             self.shape = self.shape or tuple(images.shape[1:])
-            self.dtype = images.dtype
+            self.dtype = self.dtype or images.dtype
+            _check_one_kind(images.dtype, self.dtype, f"the {self.half} loader gives", "before")
             if tuple(images.shape[1:]) != self.shape:
                 raise UserError(
                     f"the {self.half} loader gives images of shapes {list(self.shape)} and "
@@ -200,6 +207,13 @@ class _Survey:
                 self.images.append(hashlib.sha256(image.tobytes() + repr(label).encode()).digest())
         if not self.labels:
             raise UserError(f"the {self.half} loader gives no batch; expected at least one")
+
+
+def _check_one_kind(found: torch.dtype, other: torch.dtype, what: str, where: str) -> None:
+    """Refuse bytes, which are divided by 255, beside floats, which are taken as they come."""
+    if (found == torch.uint8) != (other == torch.uint8):
+        kinds = f"{what} {found} and {where} {other}".replace("torch.", "")
+        raise UserError(f"{kinds}; expected all as bytes or all as floats")
 
 
 def _check_length(loader: DataLoader[Any], half: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnbook.checks import MOST_SEED, whole
 from snnbook.errors import UserError
 
 
@@ -18,10 +19,12 @@ def symmetric_noise(labels: Tensor, classes: int, share: float, seed: int) -> Te
         labels: ``[N]``.
         classes: their number.
         share: in [0, 1).
+        seed: a whole number from 0 to 2**32 - 1.
 
     Raises:
-        UserError: a share out of range, or a single class.
+        UserError: a share or a seed out of range, or a single class.
     """
+    whole(seed, "seed", most=MOST_SEED)
     if not 0 <= share < 1:
         raise UserError(f"label_noise is {share}; expected a share of at least 0 and below 1")
     if share and classes < 2:

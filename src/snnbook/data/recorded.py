@@ -10,18 +10,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from snnbook import bars, room
 from snnbook.data import decoded, events
 from snnbook.data.config import DataConfig
-from snnbook.data.dataset import Cut, Files, Images, frames_missing
+from snnbook.data.dataset import Cut, Files, Images
 from snnbook.data.events import Events
 from snnbook.data.folder import BAR_FROM
 from snnbook.errors import UserError
 
 Open = Callable[[Files, int], Events]  # the recording at an index
-VERSION = 1  # of how recordings are read, cut and resized
-NUMBERS = 9  # of 64 bits, before the frames
+VERSION = 2  # of how recordings are read, cut and resized
+NUMBERS = 9  # of 64 bits, before the lengths, of 64 bits, too, and the frames
 FEWER = "keep fewer recordings, or smaller or fewer frames"
 
 
@@ -30,11 +31,13 @@ class _Half(NamedTuple):
 
     Attributes:
         frames: uint8 ``[N, T, C, H, W]``.
+        lengths: how many of them each recording has, int64 ``[N]``.
         events, dropped: how many they have, and how many of them no frame holds.
         sensor: its width and height.
     """
 
     frames: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
     events: int
     dropped: int
     sensor: tuple[int, int]
@@ -43,7 +46,9 @@ class _Half(NamedTuple):
     def of(cls, content: NDArray[np.uint8]) -> "_Half":
         """From the bytes of :func:`_read`."""
         counted, dropped, width, height, *shape = _numbers(content)
-        return cls(content[8 * NUMBERS :].reshape(shape), counted, dropped, (width, height))
+        begin = 8 * (NUMBERS + shape[0])
+        lengths = np.array(content[8 * NUMBERS : begin]).view(np.int64)
+        return cls(content[begin:].reshape(shape), lengths, counted, dropped, (width, height))
 
 
 def read(
@@ -53,8 +58,8 @@ def read(
     open_: Open,
     finish: Callable[[np.ndarray, int], np.ndarray],
     told: object = None,
-) -> tuple[Images, Images, Cut]:
-    """Frames of the recordings listed, uint8 ``[N, T, C, H, W]`` each, and what no frame holds.
+) -> tuple[Images, Images, Cut, tuple[Tensor, Tensor]]:
+    """Frames of the recordings listed, uint8 ``[N, T, C, H, W]`` each, what no frame holds, and lengths.
 
     They are kept, see :mod:`snnbook.data.decoded`.
 
@@ -75,16 +80,16 @@ def read(
         make = partial(_read, half, what, config, open_, finish, times)
         halves.append(_Half.of(decoded.kept(half, settings, partial(_fits, config.name), make)))
     _check_one({found.sensor: half.path(0) for found, half in zip(halves, sources, strict=True)})
-    frames = (torch.from_numpy(found.frames) for found in halves)
+    frames, ends = ([torch.from_numpy(getattr(x, part)) for x in halves] for part in ("frames", "lengths"))
     images = [Images(x, half.labels) for x, half in zip(frames, sources, strict=True)]
-    ends = sum(frames_missing(found) for found, _ in images) if events.window(config.split_by) else 0
-    return *images, Cut(sum(found.events for found in halves), sum(found.dropped for found in halves), ends)
+    cut = Cut(sum(found.events for found in halves), sum(found.dropped for found in halves), 0)
+    return *images, cut, tuple(ends)
 
 
 def _read(
     half: Files, what: str, config: DataConfig, open_: Open, finish: Callable, times: float
 ) -> NDArray[np.uint8]:
-    """All recordings of a half as bytes: the numbers of a :class:`_Half`, its frames' shape, the frames.
+    """All recordings of a half as bytes: the numbers of a :class:`_Half`, its frames' shape, lengths, frames.
 
     Raises:
         UserError: ``times`` as many would not fit into memory, and as :func:`read`.
@@ -105,9 +110,11 @@ def _read(
         found = finish(found, config.size)
         if content is None:
             room.check(times * len(order) * found.nbytes, room.at_hand(), config.name, advice=FEWER)
-            content = np.empty(8 * NUMBERS + len(order) * found.nbytes, np.uint8)
-            frames = content[8 * NUMBERS :].reshape(len(order), *found.shape)
-        frames[index] = found
+            begin = 8 * (NUMBERS + len(order))
+            content = np.empty(begin + len(order) * found.nbytes, np.uint8)
+            lengths = content[8 * NUMBERS : begin].view(np.int64)
+            frames = content[begin:].reshape(len(order), *found.shape)
+        lengths[index], frames[index] = events.length(recording, len(found), config.split_by), found
     content[: 8 * NUMBERS].view(np.int64)[:] = [counted, dropped, *recording.sensor, *frames.shape]
     return content
 
@@ -122,7 +129,7 @@ def _fits(name: str, content: NDArray[np.uint8]) -> bool:
         return False
     shape = _numbers(content)[-5:]
     room.check(content.nbytes, room.at_hand(), name, advice=FEWER)
-    return min(shape) > 0 and len(content) == 8 * NUMBERS + math.prod(shape)
+    return min(shape) > 0 and len(content) == 8 * (NUMBERS + shape[0]) + math.prod(shape)
 
 
 def _check_one(sensors: Mapping[tuple[int, int], str]) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from snnbook import bars, room, threads
 from snnbook.checks import environment, whole
-from snnbook.data import folder
+from snnbook.data import decoded, folder
 from snnbook.data.dataset import Described, Files, Statistics, statistics
 from snnbook.errors import UserError
 
@@ -235,17 +235,10 @@ def _seeds(crops: Tensor) -> Tensor:
     return (high << 24) | low
 
 
-def _length(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}); replace or delete it") from None
-
-
 def _lengths(files: Files) -> list[int]:
     """Of each file, in bytes."""
     count = len(files.labels)
     with ThreadPoolExecutor(16) as pool:  # a network's file system answers many at once
-        found = pool.map(lambda i: _length(files.path(i)), range(count))
+        found = pool.map(lambda i: decoded.stat(files.path(i)).st_size, range(count))
         what = f"listing {files.folder.name} images"
         return list(bars.bar(found, what, total=count, disable=count <= 10 * folder.BAR_FROM))

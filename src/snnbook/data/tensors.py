@@ -83,6 +83,43 @@ def labels(value: object, count: int, what: str, classes: int | None = None) -> 
     return found
 
 
+def lengths(value: object, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """How many frames each recording has, int64 ``[N]``, in training and in the test.
+
+    Args:
+        value: a pair of tensors or NumPy arrays of whole numbers.
+        train, test: their frames, ``[N, T, C, H, W]``.
+
+    Raises:
+        UserError: no pair; images that do not move; not a number from 1 to T for each recording, or one that goes
+            on behind its end.
+    """
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise UserError(f"lengths are {shown(value)}; expected a pair, those of training and of the test")
+    if train.dim() != 5:
+        raise UserError(f"images have shape {list(train.shape)}; expected event frames [N, T, C, H, W]")
+    first, last = value
+    return _lengths(first, train, "the training lengths"), _lengths(last, test, "the test lengths")
+
+
+def _lengths(value: object, frames: Tensor, what: str) -> Tensor:
+    found = tensor(value, what)
+    kind, count, steps = str(found.dtype).removeprefix("torch."), *frames.shape[:2]
+    if found.shape != (count,) or found.is_floating_point() or found.is_complex() or kind == "bool":
+        shape = list(found.shape)
+        raise UserError(
+            f"{what} are {kind} of shape {shape}; expected {count} whole numbers, one a recording"
+        )
+    found = found.long().to(frames.device)
+    low, high = (int(bound) for bound in found.aminmax())
+    if low < 1 or high > steps:
+        raise UserError(f"{what} reach from {low} to {high}; expected 1 to {steps}, the number of frames")
+    behind = torch.arange(steps, device=frames.device) >= found[:, None]
+    if late := int((frames.flatten(2).any(2) & behind).any(1).sum()):
+        raise UserError(f"{late} recordings go on behind {what}; expected empty frames there")
+    return found
+
+
 def halves(train: tuple[Any, Any], test: tuple[Any, Any], classes: int | None = None) -> tuple[Pair, Pair]:
     """Training and test images with their labels, each checked by itself and against the other.
 

@@ -7,6 +7,9 @@ for inspection.  Three hooks are optional: ``begin_epoch(epoch)`` is called befo
 ``test_losses(images, labels)`` names losses to be followed on the test set; ``notes()`` says at an epoch's end
 what is worth keeping of it, numbers or lists of them.  Terms are means over the batch; those that are sums are
 named in ``summed``, so that several processes that share a batch minimize what one would.
+
+Recordings that end before the last frame are for methods that take ``lengths``, int64 ``[B]``, as a last argument
+of ``forward``, ``predict`` and ``test_losses``; what lies behind a recording's end counts in none of them.
 """
 
 from typing import TYPE_CHECKING

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
 from snnbook.checks import check_config, check_fields
-from snnbook.data.events import lengths
 from snnbook.folding import still
 from snnbook.losses import mean_readout, sdt
 from snnbook.trainers.network import given_or_built
@@ -29,7 +28,6 @@ class Direct(nn.Module):
         config: its settings.
         network: settings of a network; or one of your own, a :class:`snnbook.folding.SpikingNetwork` (for an ANN,
             any module that maps images to logits), to which ``num_classes`` and ``in_channels`` do not matter.
-        padded: recordings end before the last frame, and their empty frames do not count.
 
     Raises:
         UserError: another method's settings, or neither kind of network.
@@ -43,28 +41,27 @@ class Direct(nn.Module):
         network: NetworkConfig | nn.Module,
         num_classes: int | None = None,
         in_channels: int = 3,
-        padded: bool = False,
     ) -> None:
         super().__init__()
         check_config(config, self.Config)
-        self.kind, self.padded = config.train, padded
+        self.kind = config.train
         self.network = given_or_built(network, num_classes, in_channels, self.kind)
 
-    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        return {"ce": sdt(self.outputs(images), labels, self._lengths(images))}
+    def forward(self, images: Tensor, labels: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        return {"ce": sdt(self.outputs(images, lengths), labels, self._of_outputs(lengths))}
 
-    def outputs(self, images: Tensor) -> Tensor:
+    def outputs(self, images: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``[T, B, classes]``; an ANN has one time step."""
         if self.kind == "snn":
             return self.network(images)
-        mean = images.sum(0) / lengths(images)[:, None, None, None] if self.padded else still(images)
+        mean = still(images) if lengths is None else images.sum(0) / lengths[:, None, None, None]
         return self.network(mean).unsqueeze(0)
 
-    def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {self.kind: mean_readout(self.outputs(images), self._lengths(images))}
+    def predict(self, images: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        return {self.kind: mean_readout(self.outputs(images, lengths), self._of_outputs(lengths))}
 
-    def _lengths(self, images: Tensor) -> Tensor | None:
-        return lengths(images) if self.padded and self.kind == "snn" else None
+    def _of_outputs(self, lengths: Tensor | None) -> Tensor | None:
+        return lengths if self.kind == "snn" else None
 
     def backbones(self) -> dict[str, nn.Module]:
         return {self.kind: self.network.backbone if self.kind == "snn" else self.network}

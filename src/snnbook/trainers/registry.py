@@ -1,7 +1,6 @@
 """The methods by name, and how one is built for an experiment."""
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +59,8 @@ def build_method(
     least = 4 * network.time_steps * len(data.classes)  # what one image's logits take; all else is more
     what = f"one image in network.time_steps = {shown(network.time_steps)}"
     room.check(least, room.at_hand(), what, advice="choose fewer time steps")
-    options = {}
-    if data.padded:
-        check_padded(data, "padded" in signature(METHODS[name]).parameters)
-        options["padded"] = True
-    return METHODS[name](config, network, len(data.classes), data.channels, *needs, **options)
+    check_padded(METHODS[name], data)
+    return METHODS[name](config, network, len(data.classes), data.channels, *needs)
 
 
 def check_needs(settings: Any, needs: Mapping[str, Any]) -> None:

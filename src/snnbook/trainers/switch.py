@@ -34,21 +34,20 @@ class Switch(TET):
         network: NetworkConfig | nn.Module,
         num_classes: int | None = None,
         in_channels: int = 3,
-        padded: bool = False,
     ) -> None:
-        super().__init__(config, network, num_classes, in_channels, padded)
+        super().__init__(config, network, num_classes, in_channels)
         self.switched = config.at == 0  # a truth value: an epoch's number would be another graph each time
 
     def begin_epoch(self, epoch: int) -> None:
         self.switched = epoch >= self.config.at
 
-    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, labels: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
         if self.switched:
-            return super().forward(images, labels)
+            return super().forward(images, labels, lengths)
         # A term of each name in every epoch, so that curves keep one length.
-        terms = {"tet": sdt(self.network(images), labels, self.lengths(images))}
+        terms = {"tet": sdt(self.network(images), labels, lengths)}
         return terms | ({"mse": terms["tet"].new_zeros(())} if self.config.lam else {})
 
-    def test_losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        outputs, steps = self.network(images), self.lengths(images)
-        return {"sdt": sdt(outputs, labels, steps), "tet": every_moment(outputs, labels, steps)}
+    def test_losses(self, images: Tensor, labels: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        outputs = self.network(images)
+        return {"sdt": sdt(outputs, labels, lengths), "tet": every_moment(outputs, labels, lengths)}

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig
 from snnbook.checks import check_config, check_fields
-from snnbook.data.events import lengths
 from snnbook.errors import UserError
 from snnbook.losses.temporal import check_lambda, every_moment, mean_readout, mse_regularizer
 from snnbook.trainers.network import given_or_built, threshold
@@ -39,7 +38,6 @@ class TET(nn.Module):
         config: its settings.
         network: settings of a network; or one of your own, a :class:`snnbook.folding.SpikingNetwork`, to which
             ``num_classes`` and ``in_channels`` do not matter.
-        padded: recordings end before the last frame, and their empty frames do not count.
 
     Raises:
         UserError: another method's settings, neither kind of network, or a regularizer without ``phi`` on neurons
@@ -54,28 +52,23 @@ class TET(nn.Module):
         network: NetworkConfig | nn.Module,
         num_classes: int | None = None,
         in_channels: int = 3,
-        padded: bool = False,
     ) -> None:
         super().__init__()
         check_config(config, self.Config)
-        self.config, self.padded = config, padded
+        self.config = config
         self.network = given_or_built(network, num_classes, in_channels)
         follows = config.lam and config.phi is None
         self.phi = threshold(self.network) if follows else config.phi
 
-    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        outputs, lam, steps = self.network(images), self.config.lam, self.lengths(images)
-        terms = {"tet": (1 - lam) * every_moment(outputs, labels, steps)}
+    def forward(self, images: Tensor, labels: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        outputs, lam = self.network(images), self.config.lam
+        terms = {"tet": (1 - lam) * every_moment(outputs, labels, lengths)}
         if lam:
-            terms["mse"] = lam * mse_regularizer(outputs, self.phi, steps)
+            terms["mse"] = lam * mse_regularizer(outputs, self.phi, lengths)
         return terms
 
-    def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {"snn": mean_readout(self.network(images), self.lengths(images))}
-
-    def lengths(self, images: Tensor) -> Tensor | None:
-        """The steps of each recording that count; None for all."""
-        return lengths(images) if self.padded else None
+    def predict(self, images: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        return {"snn": mean_readout(self.network(images), lengths)}
 
     def backbones(self) -> dict[str, nn.Module]:
         return {"snn": self.network.backbone}

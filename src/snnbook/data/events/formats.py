@@ -1,7 +1,7 @@
 """Files of events: formats that a few lines of NumPy read.
 
-Each reader takes the file's bytes and returns columns t, x, y, polarity, as the file has them, and the sensor's
-width and height, None where the file does not tell.
+Each reader takes the file's bytes and returns, in the file's order, columns t, x (from the left), y (from the top)
+and polarity (1 is ON); and the sensor's width and height, None where the file does not tell.
 """
 
 import re
@@ -54,8 +54,10 @@ def nmnist(content: bytes) -> Columns:
 def aedat2(content: bytes) -> Columns:
     """AEDAT 2.0 of a DVS128 (jAER; CIFAR10-DVS): address and time, 32 bits each, the largest part first.
 
-    Bit 0 of the address is the polarity, 1 is ON; bits 1-7 are x, 8-14 y.  jAER counts rows from the bottom; they
-    stay as they are.  Bit 15 marks what came from outside, no event.
+    Bit 0 of the address is the polarity, and this camera sends 0 for ON; bits 1-7 are the column, counted from the
+    right, bits 8-14 the row, counted from below: jAER's ``DVS128.java``, its MATLAB scripts and libcaer's
+    ``dvs128.c`` turn all three round, though iniVation's page on the format says that 1 is ON.  Bit 15 marks what
+    came from outside, no event.
     """
     header, body = _split(content)
     chip = _chip(header, CHIP)
@@ -67,7 +69,7 @@ def aedat2(content: bytes) -> Columns:
     if (address >> 16).any():
         raise FormatError("addresses with bits that a DVS128 has not")
     t, event = unwrapped(t), (address >> 15) == 0
-    columns = (t, address >> 1 & 127, address >> 8 & 127, address & 1)
+    columns = (t, 127 - (address >> 1 & 127), 127 - (address >> 8 & 127), 1 - (address & 1))
     return Columns(*(column[event] for column in columns), SENSORS["DVS128"])
 
 

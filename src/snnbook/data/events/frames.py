@@ -4,9 +4,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from snnbook import room
 from snnbook.checks import shown, whole
@@ -116,17 +114,13 @@ def pad(recordings: Sequence[ArrayLike]) -> tuple[np.ndarray, NDArray[np.int64]]
     return padded, lengths
 
 
-def lengths(frames: Tensor) -> Tensor:
-    """How many of the T frames ``[T, B, ...]`` of each recording there are until the last that is not empty.
+def length(events: Events, frames: int, split_by: str) -> int:
+    """How many of T ``frames`` a recording has: less than T where windows are of fixed length and it ends early.
 
-    Recordings of fixed windows are padded by empty frames, and their own last window holds their last event.
-
-    Returns:
-        int64 ``[B]``, from 1 to T.
+    It ends with its last event: an empty window is no end while events follow.
     """
-    seen = (frames != 0).flatten(2).any(2)
-    steps = torch.arange(1, len(frames) + 1, device=frames.device)[:, None]
-    return (steps * seen).amax(0).clamp(min=1)
+    wide = window(split_by)
+    return min(int(events.t[-1] - events.t[0]) // wide + 1, frames) if wide else frames
 
 
 def window(split_by: str) -> int | None:

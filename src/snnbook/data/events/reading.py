@@ -24,11 +24,10 @@ def read(path: str | Path, sensor: int | tuple[int, int] | None = None, *, sort:
     """The recording in a file.
 
     Args:
-        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101); ``.aedat`` (3.1; 2.0 of a DVS128, with
-            rows counted from below, as it has them, and by eventcv of a DAVIS); ``.npz`` and ``.h5``
-            (arrays t in microseconds, x, y and p, on top, in a group ``events`` or as the fields of an array of
-            that name; width and height where they are stored); ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by
-            eventcv (the extra ``events``).
+        path: its ending tells the format: ``.bin`` (N-MNIST, N-Caltech101); ``.aedat`` (3.1; 2.0 of a DVS128,
+            and of a DAVIS by eventcv); ``.npz`` and ``.h5`` (arrays t in microseconds, x, y and p, on top, in a
+            group ``events`` or as the fields of an array of that name; width and height where they are stored);
+            ``.aedat4``, ``.raw`` (EVT2, EVT3) and ``.dat`` by eventcv (the extra ``events``).
         sensor: its width and height, or the side of a square one.  Where the file tells, this has to be the same.
         sort: put events in order that are not; otherwise such files are refused.
 

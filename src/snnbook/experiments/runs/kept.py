@@ -137,7 +137,7 @@ def save_pretrained(
     accuracy = {}
     for kind, network in networks.items():
         load_weights(plain[kind], path, prefix=f"{kind}.")
-        method = Direct(Direct.Config(kind), network, padded=dataset.padded)
+        method = Direct(Direct.Config(kind), network)
         accuracy |= evaluate(method, dataset, run.settings.recipe)
     entries = {at: asdict(entry) for at, entry in index(run.results).items()}
     entries[f"{profile}/{run.id}"] = asdict(Kept(seed, written, left, accuracy))

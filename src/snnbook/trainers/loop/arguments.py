@@ -56,7 +56,7 @@ def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes
 
     And what is kept of them says whether a whole batch, shared by ``processes``, would fit into memory.
     """
-    check_padded(data, getattr(method, "padded", False))
+    check_padded(method, data)
     method.eval()
     blank = torch.zeros(2, *data.shape, device=data.device)
     images = blank.transpose(0, 1).contiguous() if data.frames else blank

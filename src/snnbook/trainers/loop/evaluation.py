@@ -2,6 +2,7 @@
 
 import math
 from contextlib import AbstractContextManager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ def evaluate(
     """
     check_method(method, recipe)
     data = dataset_of(data)
-    check_padded(data, getattr(method, "padded", False))
+    check_padded(method, data)
     if name := next(filter(None, world.gather(first_damaged(method))), None):
         raise UserError(
             f'{name!r} holds NaN or infinity, which would pass for "no spike"; load sound weights or train again'
@@ -47,13 +48,15 @@ def evaluate(
     return accuracy(method, data, recipe, world)
 
 
-def check_padded(data: Loaded, knows: bool) -> None:
-    """Raise a UserError if recordings of ``data`` end early and the method does not ``know`` that."""
-    if data.padded and not knows:
+def check_padded(method: nn.Module | type[nn.Module], data: Loaded) -> None:
+    """Raise a UserError if recordings of ``data`` end early and ``method`` takes no lengths."""
+    if data.padded and not all(
+        "lengths" in signature(f).parameters for f in (method.forward, method.predict)
+    ):
         raise UserError(
             f"{data.cut.padded} recordings of {data.name} end before their {data.frames} frames, and this method "
-            "would take the silence behind for a part of them; expected one that leaves it out (direct, tet or "
-            "switch, built with padded=True); or set data.split_by to number or time, or fewer data.frames"
+            "would take the silence behind for a part of them; expected one that takes their lengths (direct, tet "
+            "or switch); or set data.split_by to number or time, or fewer data.frames"
         )
 
 
@@ -63,8 +66,8 @@ def accuracy(method: nn.Module, data: Loaded | Pair, recipe: Recipe, world: Worl
     data = dataset_of(data).to(_device(method))
     method.eval()
     found: dict = {}
-    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
-        outputs = predictions(method, images, labels, recipe)
+    for images, labels, *ends in test_batches(data, TEST_BATCH, part=world.part):
+        outputs = predictions(method, images, labels, recipe, *ends)
         for name, logits in outputs.items():
             counts = {
                 "right": (logits.argmax(-1) == labels).sum(),
@@ -90,9 +93,9 @@ def test_losses(method: nn.Module, data: Loaded, recipe: Recipe, world: World = 
         return {}
     method.eval()
     totals = {}
-    for images, labels in test_batches(data, TEST_BATCH, part=world.part):
+    for images, labels, *ends in test_batches(data, TEST_BATCH, part=world.part):
         with autocast(images.device, recipe):
-            losses = method.test_losses(images, labels)
+            losses = method.test_losses(images, labels, *ends)
         for name, value in losses.items():
             totals[name] = totals.get(name, 0) + float(value) * len(labels)
     means = {name: value / len(data.test_labels) for name, value in world.total(totals).items()}
@@ -115,10 +118,12 @@ def check_method(method: nn.Module, recipe: Recipe) -> None:
         raise UserError(f"recipe is {shown(recipe)}; expected a Recipe, as Recipe(epochs=10) makes it")
 
 
-def predictions(method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> dict[str, Tensor]:
-    """Logits ``[B, classes]`` of each network."""
+def predictions(
+    method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *ends: Tensor
+) -> dict[str, Tensor]:
+    """Logits ``[B, classes]`` of each network; ``ends`` are the lengths of padded recordings."""
     with autocast(images.device, recipe):
-        found = method.predict(laid_out(images, recipe))
+        found = method.predict(laid_out(images, recipe), *ends)
     if not isinstance(found, dict) or not found:
         raise UserError(
             f"predict gave a {type(found).__name__}; expected logits by network, {{'snn': [B, classes]}}"

@@ -198,7 +198,7 @@ def _train_epoch(
     # For methods that draw numbers of their own, other ones in each process.
     torch.manual_seed((seed * 1_000_003 + epoch) * world.size + world.rank)
     totals, steps, images_seen, start = {}, 0, 0, _clock(device)
-    for images, labels in batches(
+    for images, labels, *ends in batches(
         data,
         recipe.batch_size,
         seed=seed,
@@ -212,7 +212,7 @@ def _train_epoch(
         images = laid_out(images, recipe)
         optimizer.zero_grad(set_to_none=True)  # before the forward pass, which may need their memory
         with autocast(device, recipe):
-            terms = _checked(learner(images, labels))
+            terms = _checked(learner(images, labels, *ends))
             if world.size > 1:
                 terms = _shares(terms, method, world, len(labels) / together)
             loss = sum(terms.values())

@@ -31,13 +31,13 @@ class Trial:
         if hasattr(self.method, "begin_epoch"):
             self.method.begin_epoch(0)
         first = batches(data, recipe.batch_size, seed=0, epoch=0, drop_last=recipe.drop_last)
-        images, self.labels = next(iter(first))
+        images, *self.known = next(iter(first))
         self.images = laid_out(images, recipe)
 
     def __call__(self) -> None:
         with torch.random.fork_rng(devices=()):
             with autocast(CPU, self.recipe):
-                loss = sum(self.method(self.images, self.labels).values())
+                loss = sum(self.method(self.images, *self.known).values())
             self.method.zero_grad(set_to_none=True)
             loss.backward()
 
