@@ -17,9 +17,9 @@ KERNEL = {
 # Parts of the package beyond its base, by what the text or code of a chapter that needs them says.
 EXTRAS = {
     "run": r"\bsnnbook (run|reproduce)\b",
-    "bench": r"\bsnnbook bench\b",
+    "bench": r"^(!|%%bash\n)?snnbook bench\b",
     "events": r"\bimport (eventcv|h5py|spikingjelly)\b",
-    "deploy": r"\bsnnbook\.deploy\b|\bsnnbook import [\w, ]*\bdeploy\b|\bimport (nir|onnx\w*)\b",
+    "deploy": r"\b(to_nir|from_nir|to_onnx)\(|\bimport (nir|onnx\w*)\b",
 }
 
 

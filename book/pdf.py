@@ -97,6 +97,9 @@ def _article(page: str, name: str, pages: Mapping[str, str]) -> str:
         return f'{match["kind"]}="#{_slug(other)}{f"--{place}" if place else ""}"'
 
     text = re.sub(r'\b(?P<kind>(?:xlink:)?href)="(?P<target>[^":]*)"', link, found[1])
+    text = re.sub(
+        r"<details\b(?![^>]*\bopen\b)", "<details open", text
+    )  # what is folded would not be printed
     text = re.sub(r"url\(#", f"url(#{_slug(name)}--", text)
     return re.sub(r'\b(id|for|aria-labelledby|aria-describedby)="', rf'\1="{_slug(name)}--', text)
 

@@ -31,8 +31,8 @@ def test_observation_by_hand():
     assert seen.spikes == 4
     assert seen.rates == {"2": 0.5}
     stem, last = seen.layers["1"], seen.layers["3"]
-    assert (stem.dense, stem.effective, stem.passes, stem.binary) == (2, 2, 1, False)  # once, not T times
-    assert (last.dense, last.effective, last.passes, last.binary) == (4 * 6, 4 * 3, 4, True)
+    assert (stem.dense, stem.effective, stem.still, stem.binary) == (2, 2, True, False)  # once, not T times
+    assert (last.dense, last.effective, last.still, last.binary) == (4 * 6, 4 * 3, False, True)
     assert (last.used, last.level, last.window, last.spikes) == (0.5, 1.0, 1, 4 * 3)
     cost = energy_of_computation(seen)
     assert (cost.accumulates, cost.multiply_accumulates) == (4 * 3, 2)

@@ -240,7 +240,7 @@ def test_a_markdown_report_says_which_table_it_is(here, capsys):
         assert call(capsys, "report", "--format", "markdown")[1].count(title) >= 2
 
 
-@pytest.mark.parametrize("command", ["list", "report", "claims", "check"])
+@pytest.mark.parametrize("command", ["report", "claims", "check"])
 def test_a_folder_that_is_not_there_is_no_empty_one(here, capsys, command):
     code, printed, complained = call(capsys, command, "--results", "reults")
     assert (code, printed) == (2, "") and "--results reults is not there" in complained

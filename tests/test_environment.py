@@ -52,7 +52,7 @@ def test_conda_users_get_the_ranges_of_pyproject():
     (pip,) = [entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict)]
     *packages, local = pip
     assert {str(Requirement(line)) for line in packages} == {str(r) for r in requirements(*CONDA_EXTRAS)}
-    assert local.endswith("-e .")
+    assert local == "-e ."  # pip takes no other option beside it in a list of requirements
 
 
 # Extras that the lock leaves out, as pyproject.toml says why.

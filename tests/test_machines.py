@@ -85,7 +85,7 @@ def test_tables_name_the_machine_and_prices_are_those_of_most(results):
     lines = {line.label: line for line in found.lines}
     assert lines["First"].device == "a CPU, AVX512"
     assert lines["Second"].device == "a CPU, AVX512 and a CPU, AVX2"
-    assert [len(lines[label].timed) for label in ("First", "Second", "Third")] == [3, 1, 0]
+    assert [len(lines[label].minutes) for label in ("First", "Second", "Third")] == [3, 1, 0]
     assert [line.label for _, line in plots.compared.points(found.lines, "time")] == ["First"]
 
 

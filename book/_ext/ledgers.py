@@ -269,7 +269,8 @@ class SpreadDirective(LedgerDirective):
         if each.identical:
             spoken += " (the same, digit for digit)"
         by_seed = sourced(estimate.text(), estimate, "") if estimate else not_run()
-        book = f"{spread.record.statistic(comparison.book, comparison.key).std or 0.0:.1f}"
+        std = spread.record.statistic(comparison.book, comparison.key).std
+        book = "n/a" if std is None else f"{std:.1f}"
         apart = "n/a" if comparison.apart is None else f"{comparison.apart:.1f}"
         texts = (spoken, f"{comparison.run}, {comparison.profile}", str(estimate.n if estimate else 0))
         cells = [nodes.paragraph(text, text) for text in texts]

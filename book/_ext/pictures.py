@@ -40,6 +40,9 @@ from snnbook.plots.style import Picture
 PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC", "snnbook": "This book"}
 
 
+BY_SEED = "by seed, points"
+
+
 class PictureDirective(SphinxDirective):
     """What the three have in common: a figure with a caption, words for where there is none."""
 
@@ -80,8 +83,12 @@ class PictureDirective(SphinxDirective):
         rows = []
         for each in found:
             seeds = " · ".join(f"{seed}: {value:+.2f}" for seed, value in each.estimate.values.items())
-            rows.append([nodes.paragraph(text, text) for text in (each.text(), seeds)])
-        heads = [nodes.paragraph(head, head) for head in ("difference", "by seed, points")]
+            # The column's name stands in the cell, too, for phones, where a row is a card.
+            named = nodes.inline(BY_SEED, BY_SEED, classes=["column"])
+            rows.append(
+                [nodes.paragraph(each.text(), each.text()), nodes.paragraph("", "", named, nodes.Text(seeds))]
+            )
+        heads = [nodes.paragraph(head, head) for head in ("difference", BY_SEED)]
         group = nodes.tgroup("", nodes.colspec(colwidth=60), nodes.colspec(colwidth=40), cols=2)
         group += [nodes.thead("", row(heads)), nodes.tbody("", *map(row, rows))]
         opened = '<details class="numbers"><summary>Every seed, in numbers</summary>'

@@ -255,6 +255,8 @@ class ResultsDirective(SphinxDirective):
             "ours": (line.ours, accuracy),
             "snnTorch": (line.baseline, accuracy),
             "seconds": (line.seconds, "cost.seconds"),
+            "s/epoch": (line.seconds_per_epoch, "cost.seconds_per_epoch"),
+            "µJ": (line.energy, f"measure.{line.network}.energy_uj"),
             "STM": (line.stm, "measure.snn.mismatch.score"),
         }.get(title, (None, ""))
         if text == NOT_RUN:

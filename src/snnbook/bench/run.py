@@ -12,7 +12,7 @@ import torch
 from snnbook import files
 from snnbook.bench.groups import GROUPS
 from snnbook.bench.layers import by_kind, layer_times
-from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios
+from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios, using_kernel
 from snnbook.bench.measurement import Measurement
 from snnbook.checks import whole
 from snnbook.errors import UserError
@@ -94,7 +94,8 @@ def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict
         if measurement.images:
             row["images_per_second"] = 1e3 * measurement.images / row["milliseconds"]
         if isinstance(variant, Step):
-            row["kept_bytes"] = kept_bytes(variant.loss, list(variant.method.parameters()))
+            with using_kernel(variant.kernel):
+                row["kept_bytes"] = kept_bytes(variant.loss, list(variant.method.parameters()))
             row["peak_bytes"] = peak_bytes(variant, device)
         print(f"  {name:38} {_line(row)}", flush=True)
     if measurement.seen_through:

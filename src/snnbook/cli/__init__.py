@@ -13,7 +13,7 @@ from snnbook.cli.arguments import parser
 from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import processes
 
-READERS = (commands.list_tables, commands.report, commands.claims, commands.check)
+READERS = (commands.report, commands.claims, commands.check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -64,9 +64,7 @@ def _asked(a: argparse.Namespace) -> list[tuple[str, int]]:
     runs: dict[tuple[str, int], None] = {}
     for name in a.run_ids:
         if name not in tables.names():
-            resolve(
-                name, a.seed[0], a.profile, a.recipe, a.overrides, a.results, a.work
-            )  # a slip is told at once
+            resolve(name, 0, a.profile, a.recipe, a.overrides, a.results, a.work)  # a slip is told at once
             runs |= dict.fromkeys((name, seed) for seed in a.seed)
             continue
         tasks = plan.matrix(a.profile, [name], a.seed, a.results, a.work, a.data)

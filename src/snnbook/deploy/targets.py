@@ -57,6 +57,11 @@ class Target:
         """What the current of a neuron is multiplied by."""
         return 1.0 if self.obeys_r or self.steps or decay == 1 else 1 - decay
 
+    @property
+    def rate(self) -> float:
+        """r of nir.IF, by which and by the step a current is multiplied."""
+        return 1 / DT if self.obeys_r else 1.0
+
     def parameters(self, decay: float, threshold: float, strict: bool) -> dict[str, float]:
         """The numbers of nir.LIF by which the library computes a neuron of this one."""
         tau = _steps(decay) if self.steps else _seconds(decay)

@@ -20,7 +20,10 @@ BLOCK = 1 << 18
 
 
 def lif_autograd(current: Tensor, dynamics: Dynamics, decay: Tensor | float) -> Tensor:
-    """As :func:`snnbook.kernels.reference.lif_reference`: spikes to the last bit, gradients to rounding."""
+    """As :func:`snnbook.kernels.reference.lif_reference`: spikes to the last bit, gradients to rounding.
+
+    Of half-precision currents a spike may differ where a potential lies within their rounding of the threshold.
+    """
     if dynamics.only_reference():
         return lif_reference(current, dynamics, decay)
     return differentiable(BODIES, current, dynamics, decay)

@@ -53,7 +53,7 @@ def forest(lines: Sequence[Compared], unit: str = "points of test accuracy") -> 
     labels = [fill(line.label, w, break_on_hyphens=False) for line, w in zip(lines, widths, strict=True)]
     heights = [SPACE + TEXT * (label.count("\n") + 1 + (not alike)) + BAND for label in labels]
     figure, (axes,) = panels(height=sum(heights) + 0.25 * alike + 1.0)
-    axes.axvline(0, color=THRESHOLD, linewidth=1, zorder=0)
+    axes.axvline(0, color=THRESHOLD, linewidth=1.3, zorder=1)  # above the grid
     top = 0.0
     for line, label, height in zip(lines, labels, heights, strict=True):
         _words(axes, top + SPACE, label, line, "" if alike else line.on)
@@ -107,10 +107,7 @@ class Priced(Protocol):
     which: str
 
 
-COSTS = {  # where it stands in a record, from that to what is drawn, and what that is
-    "time": ("cost.total_seconds", 1 / 60, "training, teachers included, minutes"),
-    "energy": ("measure.{network}.energy_uj", 1.0, "energy of one inference, µJ"),
-}
+COSTS = {"time": "training, teachers included, minutes", "energy": "energy of one inference, µJ"}
 
 
 @styled
@@ -128,16 +125,15 @@ def price(report: Priced, cost: str = "time") -> Figure:
     """
     if cost not in COSTS:
         raise UserError(f"no cost {cost!r}; expected {' or '.join(COSTS)}")
-    key, _, words = COSTS[cost]
     drawn = points(report.lines, cost)
     if not drawn:
-        raise UserError(f"no row of this table has a record with {key}; expected one or more")
+        raise UserError(f"no row of this table has a record of {COSTS[cost]}; expected one or more")
     height = 1.0 + 0.34 * max(len(drawn), 6)
     figure, (axes, names) = panels(1, 2, height=height, gridspec_kw={"width_ratios": [5, 3]})
     for x, line in drawn:
         color, marker = (PALETTE[1], "s") if line.network == "ann" else (PALETTE[0], "o")
         axes.errorbar(x, line.ours.mean, line.ours.std or 0, fmt=marker, color=color, markersize=6)
-    axes.set(xlabel=words, ylabel="test accuracy, %", xlim=(0, None))
+    axes.set(xlabel=COSTS[cost], ylabel="test accuracy, %", xlim=(0, None))
     grounded(axes, "y")
     _beside(axes, names, [(x, line.ours.mean, line.label) for x, line in drawn])
     return figure
@@ -145,14 +141,14 @@ def price(report: Priced, cost: str = "time") -> Figure:
 
 def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
     """What :func:`price` draws, the most accurate first: the mean cost of a line, and the line."""
-    key, scale, _ = COSTS[cost]
     found = []
     for line in _told(lines):
-        place = key.format(network=line.network)
-        records = line.timed if cost == "time" else line.ours.records
-        spent = [made.value(place) for made in records if made.has(place)]
-        if spent:
-            found.append((scale * sum(spent) / len(spent), line))
+        energy = line.energy.mean if line.energy else None
+        spent = (
+            (sum(line.minutes) / len(line.minutes) if line.minutes else None) if cost == "time" else energy
+        )
+        if spent is not None:
+            found.append((spent, line))
     return sorted(found, key=lambda point: -point[1].ours.mean)
 
 

@@ -41,7 +41,7 @@ def contours(
     for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
         filled = place.contourf(steps, steps, z.clip(low, high), levels=levels, cmap=COLORS)
         place.contour(steps, steps, z, levels=levels[::2], colors=ON_DARK, linewidths=0.5)
-        place.plot(0, 0, "w+")
+        place.plot(0, 0, "+", color=ON_DARK)
         place.set(title=f"{loss}, minimum of {minimum}", aspect="equal")
         place.grid(False)
     for place in axes[-len(losses) :]:

@@ -8,7 +8,7 @@ from snnbook.experiments.runs.job import resolve
 
 
 def fair_to_whom(answer):
-    seconds = {"sdt": 1.0, "tet": 1.1, "kd": 1.5, "joint": 2.6, "sastc": 4.2}
+    seconds = {"sdt": 1.0, "tet": 1.125, "kd": 1.5, "joint": 2.75, "sastc": 4.25}  # exact in binary
     for epochs in (10, 100):
         found = call(answer, dict(seconds), epochs)
         if not isinstance(found, dict) or set(found) != set(seconds):

@@ -97,9 +97,12 @@ def label(terms: Sequence[Term]) -> str:
 
 
 def _named(term: Term) -> str:
-    table, row = term.run.split("/")
-    shown = tables.load(table).row(row.partition("+")[0]).label
-    return f"{shown} (ANN)" if term.key.startswith("ann") and "ANN" not in shown else shown
+    row = tables.find(term.run.partition("+")[0])[1]
+    trains = row.sections.get("method", {}).get("train")
+    alone = trains is not None and trains.value == "ann"  # then its name says so
+    table, name = term.run.partition("+")[0].split("/")
+    shown = tables.load(table).row(name).label
+    return f"{shown} (ANN)" if term.key.startswith("ann") and not alone else shown
 
 
 def _is_difference(terms: Sequence[Term]) -> bool:

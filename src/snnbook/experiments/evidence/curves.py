@@ -14,7 +14,7 @@ import numpy as np
 from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, learned
-from snnbook.experiments.evidence.machines import Machine, commonest, machine
+from snnbook.experiments.evidence.machines import Machine, commonest, needed, on, seconds
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
@@ -185,8 +185,9 @@ def _curve(
             "'snnbook check' names those made with other settings; run them again"
         )
     shows = network if network in records[0].metrics else next(iter(records[0].metrics))
-    timed = [one for one in records if machine(one) == here]
-    before = [sum(_before(one, results).values()) for one in timed]
+    needs = {one.seed: needed(one, results) for one in records}
+    timed = [one for one in records if on(one, needs[one.seed], here)]
+    before = [sum(map(seconds, needs[one.seed].values())) for one in timed]
     own = [one.cost["seconds_per_epoch"] for one in timed]
     return Curve(
         row,
@@ -199,25 +200,6 @@ def _curve(
         ),
         tuple(tuple(one.curve["accuracy"][shows]) for one in records),
     )
-
-
-def _before(made: Record, results: Path | None) -> dict[str, float]:
-    """Seconds, by run, of those whose weights went into one, and of those that they needed.
-
-    Raises:
-        UserError: one of them has no record, so its time is not known.
-    """
-    seconds: dict[str, float] = {}
-    for need in made.needs:
-        found = record.records(need["run"], made.profile, [made.seed], results)
-        if not found:
-            raise UserError(
-                f"{made.run}, seed {made.seed}, needed {need['run']}, which has no record there, so its time "
-                "is not known; run it, too"
-            )
-        seconds[need["run"]] = found[0].config["recipe"]["epochs"] * found[0].cost["seconds_per_epoch"]
-        seconds |= _before(found[0], results)
-    return seconds
 
 
 def _difference(

@@ -232,10 +232,9 @@ def receipt(
 def _comparisons(run: str, profile: str, theirs: list[Record], book: Path) -> list[Comparison]:
     theirs = sorted(theirs, key=lambda made: made.seed)
     standing = record.of(run, profile, book) or record.of(run.partition("+")[0], profile, book)
-    networks = [name for name in NETWORKS if all(name in made.metrics for made in [*theirs, *standing])]
-    return [
-        Comparison(run, profile, name, tuple(theirs), tuple(standing), f"{name}.last") for name in networks
-    ]
+    networks = [name for name in NETWORKS if all(name in made.metrics for made in theirs)]
+    books = {name: tuple(one for one in standing if name in one.metrics) for name in networks}
+    return [Comparison(run, profile, name, tuple(theirs), books[name], f"{name}.last") for name in networks]
 
 
 def _row(each: Comparison) -> list[str]:

@@ -32,7 +32,8 @@ class Line:
     """One network of one row.  What comes from records is None where none is there yet.
 
     ``energy``: of one inference in microjoules, counted, see :mod:`snnbook.analysis.energy`.
-    ``timed``: records whose seconds can be compared with the other lines', see :mod:`.machines`.
+    ``minutes``: of the trainings whose time can be compared with the other lines', with those of their teachers and
+    of all else that they needed, see :mod:`.machines`.
     """
 
     run: str
@@ -51,7 +52,7 @@ class Line:
     paper_stm: float | None = None
     stm: Statistic | None = None
     energy: Statistic | None = None
-    timed: tuple[Record, ...] = ()
+    minutes: tuple[float, ...] = ()
 
     def records(self) -> tuple[Record, ...]:
         return tuple(self.ours.records) if self.ours else ()
@@ -264,9 +265,9 @@ def report(
                 )
             )
     here = machines.commonest(one for line in lines for one in line.records())
-    lines = [
-        replace(x, timed=tuple(one for one in x.records() if machines.machine(one) == here)) for x in lines
-    ]
+    for index, line in enumerate(lines):
+        spent = (machines.minutes(one, results, here) for one in line.records())
+        lines[index] = replace(line, minutes=tuple(each for each in spent if each is not None))
     return Report(table, content.title, content.source, profile, recipe, which, tuple(lines), columns)
 
 

@@ -3,8 +3,10 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from snnbook import files, warm
+from snnbook.data.location import default_root
 from snnbook.errors import UserError
 from snnbook.experiments.matrix import owner
 from snnbook.experiments.matrix.estimate import durations
@@ -25,6 +28,7 @@ from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables.tables import REHEARSAL
 
+HOST = re.sub(r"\W", "-", socket.gethostname())
 END_WITH_PARENT = 1  # Linux's PR_SET_PDEATHSIG
 GRACE = 10.0  # seconds to end by oneself
 # What a run imports, and what torch imports when an optimizer takes its first step.
@@ -80,10 +84,10 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
 def _own_folder(place: Path) -> Iterator[Path]:
     """A folder in ``place`` for the body; folders whose calls were killed are removed."""
     with files.told(place), hold(place / ".lock"):
-        for folder in place.glob("*:*"):
-            if not owner.alive(folder.name):
+        for folder in place.glob(f"{HOST}@*:*"):  # of another host nobody here can tell whether it is alive
+            if not owner.alive(folder.name.removeprefix(f"{HOST}@")):
                 shutil.rmtree(folder, ignore_errors=True)
-        folder = place / owner.name()
+        folder = place / f"{HOST}@{owner.name()}"
         folder.mkdir()
     try:
         yield folder
@@ -152,7 +156,13 @@ def _schedule(
         command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
     if matrix.profile == "desk":
         command = _behind_others(command)
-    environment = os.environ | environment | ({} if matrix.executor else {owner.VARIABLE: owner.name()})
+    # Runs are started elsewhere, so what their environment names has to be a whole path.
+    places = {"SNNBOOK_DATA": str(default_root().absolute())}
+    if tables := os.environ.get("SNNBOOK_EXPERIMENTS"):
+        places["SNNBOOK_EXPERIMENTS"] = os.path.abspath(tables)
+    environment = (
+        os.environ | places | environment | ({} if matrix.executor else {owner.VARIABLE: owner.name()})
+    )
     with files.told(messages), open(files.place(messages, "messages"), "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(

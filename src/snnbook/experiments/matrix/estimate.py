@@ -110,9 +110,10 @@ def _recorded(profile: str, results: Path | None) -> dict[str, list[Record]]:
     """Records by row, of rows there are as they stand; changed settings take other times."""
     found: dict[str, list[Record]] = {}
     known = tables.names()
-    for made in [*record.below(profile, results), *record.below(profile)]:
-        seeds = [other.seed for other in found.get(made.run, [])]
-        if made.run.partition("/")[0] in known and "+" not in made.run and made.seed not in seeds:
+    own = record.below(profile, results)
+    rows = {made.run for made in own}
+    for made in [*own, *(one for one in record.below(profile) if one.run not in rows)]:
+        if made.run.partition("/")[0] in known and "+" not in made.run:
             found.setdefault(made.run, []).append(made)
     return found
 

@@ -215,10 +215,12 @@ def duration(seconds: float) -> str:
 
 
 def _on_gpu(guess: Forecast) -> str:
+    if guess.papers_gpu:
+        whence = "in part " if guess.gpu else ""
+        total = duration((guess.gpu or 0) + guess.papers_gpu)
+        return f"by an estimate about {total}, {whence}from the seconds a paper prints for its epochs"
     if guess.gpu:
         return f"about {duration(guess.gpu)}"
-    if guess.papers_gpu:
-        return f"by an estimate about {duration(guess.papers_gpu)}, from the seconds a paper prints for its epochs"
     return "unknown, no record was made on a GPU"
 
 

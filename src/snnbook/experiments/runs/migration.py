@@ -35,7 +35,7 @@ def migrate(results: Path, overrides: Mapping[str, Sequence[str]] | None = None)
     Returns:
         The records that were left as they are, each with the reason.
     """
-    left = {}
+    left, results = {}, Path(results).absolute()  # as runs name the records of those they need
     paths = [path for path in sorted(results.rglob("seed*.json")) if _schema(path) == record.OLD]
     old = {path: _read(path) for path in paths}
     for path, made in old.items():

@@ -44,8 +44,8 @@ class Share:
 def choose(run: Run, method: nn.Module, data: Dataset, device: torch.device, processes: int = 1) -> Share:
     """The share of ``run``, which is about to train ``method``.
 
-    It is what ``OMP_NUM_THREADS`` says, if that is set.  A run that has a record or a checkpoint keeps its number.
-    Else a small network has one thread, and of a large one a few steps are tried with as many as there are cores
+    A run that has a record or a checkpoint keeps its number.  Else it is what ``OMP_NUM_THREADS`` says, if that is
+    set; a small network has one thread, and of a large one a few steps are tried with as many as there are cores
     free.  On a GPU and among processes of ``torchrun`` it is torch's own number.
 
     Args:
@@ -54,17 +54,19 @@ def choose(run: Run, method: nn.Module, data: Dataset, device: torch.device, pro
         device: where it will be trained.
         processes: that train it together.
     """
-    if asked := os.environ.get("OMP_NUM_THREADS"):
-        return Share(torch.get_num_threads(), f"OMP_NUM_THREADS={asked}")
+    asked = os.environ.get("OMP_NUM_THREADS")
     if device.type != "cpu" or processes > 1:
-        return Share(torch.get_num_threads(), "torch's own number")
+        why = f"OMP_NUM_THREADS={asked}" if asked else "torch's own number"
+        return Share(torch.get_num_threads(), why)
     if run.record_path.is_file():
         made = record.read(run.record_path).environment
         if made["device_type"] == "cpu":
             return Share(made["threads"], "as the record has it")
     if kept := _kept(run):
         return kept
-    chosen = _judged(method, data, run)
+    chosen = (
+        Share(torch.get_num_threads(), f"OMP_NUM_THREADS={asked}") if asked else _judged(method, data, run)
+    )
     files.write_text(place(run), json.dumps(asdict(chosen)))
     return chosen
 
