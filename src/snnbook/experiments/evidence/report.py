@@ -32,7 +32,7 @@ class Line:
     """One network of one row.  What comes from records is None where none is there yet.
 
     ``energy``: of one inference in microjoules, counted, see :mod:`snnbook.analysis.energy`.
-    ``minutes``: of the trainings whose time can be compared with the other lines', with those of their teachers and
+    ``minutes``: of the trainings whose time can be compared with the other lines', with those of teachers and
     of all else that they needed, see :mod:`.machines`.
     """
 
