@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from snnbook.experiments.matrix.estimate import _recorded
 from snnbook.experiments.matrix.extrapolate import Extrapolation, of_record, of_run
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
@@ -51,3 +52,11 @@ def test_a_row_without_record_takes_the_pace_of_its_network():
 
 def test_nothing_recorded_is_no_estimate():
     assert estimate({}, KD) is None
+
+
+def test_rows_of_ones_own_records_are_judged_by_these_alone(tmp_path):
+    book = record.of(SNN, "desk")
+    record.write(replace(book[0], cost=book[0].cost | {"seconds": 80.0}), tmp_path / f"desk/{SNN}/seed0.json")
+    found = _recorded("desk", tmp_path)
+    assert [one.cost["seconds"] for one in found[SNN]] == [80.0]
+    assert len(found[KD]) == len(record.of(KD, "desk")) > 1

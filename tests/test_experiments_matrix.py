@@ -109,14 +109,15 @@ def test_a_kill_ends_what_was_started_and_the_next_call_clears_up(here):
     process = start(here, matrix(here, pause=60, cores=1))
     wait_for(lambda: (here / "runs/calls.txt").is_file() and calls(here)[0])
     (running,) = calls(here)[1]
-    (left,) = (here / "runs/reproduce").glob("*:*")
+    (left,) = (here / "runs/reproduce").glob("*@*:*")
+    elsewhere = left.with_name(f"another-{left.name}")  # of a host whose processes nobody here can see
+    elsewhere.mkdir()
     process.kill()
     process.wait()
     wait_for(lambda: not alive(running), 20)
     (here / "runs/calls.txt").unlink()
     engine.reproduce(matrix(here, seeds=[0]), lambda made, left: None)
-    assert not left.exists()
-    assert not list((here / "runs/reproduce").glob("*:*"))
+    assert list((here / "runs/reproduce").glob("*@*:*")) == [elsewhere]
 
 
 @pytest.mark.parametrize("error", [UserError("a damaged record"), OSError(28, "No space left on device")])
@@ -128,7 +129,7 @@ def test_an_error_in_the_middle_ends_everything_it_started(here, error):
         engine.reproduce(matrix(here, pause=1.0, cores=2), fail)
     count = len(records(here))
     assert not [process for process in calls(here)[1] if alive(process)]
-    assert not list((here / "runs/reproduce").glob("*:*"))
+    assert not list((here / "runs/reproduce").glob("*@*:*"))
     time.sleep(1.5)
     assert len(records(here)) == count
 

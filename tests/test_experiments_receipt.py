@@ -8,7 +8,7 @@ import pytest
 from claim_cases import lay_out, made, put, rows
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import spread
-from snnbook.experiments.evidence.receipt import AS_SEEDS, COPIED, FURTHER, SAME, receipt
+from snnbook.experiments.evidence.receipt import ALONE, AS_SEEDS, COPIED, FURTHER, SAME, receipt
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
 
@@ -117,3 +117,9 @@ def test_spreads_over_seeds_and_with_the_same_seed_elsewhere(results):
     assert threads.differs == {"threads": ("1", "2")}
     assert threads.estimate.values == {0: 1.0, 1: -2.0}
     assert threads.comparison.apart == 2.0
+
+
+def test_a_network_that_the_books_row_lacks_is_shown_alone(mine, results):
+    put(mine, own(metrics={"ann": {"last": 80.0, "best": 80.0, "best_epoch": 1}}))
+    (alone,) = compared(mine, results)
+    assert (alone.network, alone.word, alone.book) == ("ann", ALONE, ())

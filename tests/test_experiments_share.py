@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -184,3 +185,18 @@ def test_torch_has_its_own_number_again_after_a_trial_that_fails(data, monkeypat
     with pytest.raises(ArithmeticError):
         trial.seconds((before + 1,))
     assert torch.get_num_threads() == before
+
+
+def test_a_record_and_a_kill_keep_their_number_against_the_environment(here, monkeypatch):
+    pretend(monkeypatch, 1e12, {1: 0.1, 2: 0.01})
+    assert chosen(run(here))[0] == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    asked = resolve("demo/snn", 0, "quick", results=here / "a/results", work=here / "a/runs")
+    made = record.read(asked.record_path)
+    asked.weights.unlink()
+    assert run(here, weights=True).weights == made.weights
+    taken = []
+    monkeypatch.setattr(share.Share, "used", lambda self: taken.append(self) or nullcontext())
+    asked.weights.unlink()
+    run(here, weights=True)
+    assert [(one.threads, one.why) for one in taken] == [(2, "as the record has it")]

@@ -86,7 +86,7 @@ def test_tables_name_the_machine_and_prices_are_those_of_most(results):
     assert lines["First"].device == "a CPU, AVX512"
     assert lines["Second"].device == "a CPU, AVX512 and a CPU, AVX2"
     assert [len(lines[label].minutes) for label in ("First", "Second", "Third")] == [3, 1, 0]
-    assert [line.label for _, line in plots.compared.points(found.lines, "time")] == ["First"]
+    assert [line.label for _, line in plots.compared.points(found.lines, "time")] == ["First", "Second"]
 
 
 def test_a_record_names_the_cpus_instructions():
@@ -112,3 +112,31 @@ def test_only_a_test_of_one_run_has_another_in_desk(results):
         claim(desk="demo/b")
     with pytest.raises(UserError, match="no row 'c'"):
         claim("demo/a:snn.last > 80", desk="demo/c")
+
+
+def needing(one, other):
+    """The record ``one``, as if ``other`` had been its teacher."""
+    need = {"run": other.run, "config": other.config, "data": "f", "weights": "w", "needs": []}
+    return dataclasses.replace(one, needs=[need])
+
+
+def test_a_price_has_the_minutes_of_what_was_needed_before(results):
+    both(results)
+    for seed in range(3):
+        one = needing(made("demo/b", seed, 80), made("demo/a", seed))
+        put(results, dataclasses.replace(one, cost=one.cost | {"seconds_per_epoch": 6.0}))
+    lines = {line.label: line for line in experiments.report("demo", "desk", results=results).lines}
+    alone, taught = lines["First"].minutes, lines["Second"].minutes
+    assert taught == pytest.approx([4 * 6.0 / 60 + each for each in alone]) and min(alone) > 0
+    found = experiments.curves("demo", ["a", "b"], "desk", results=results)
+    assert [curve.minutes[-1] for curve in found.curves] == pytest.approx([alone[1], taught[1]])
+
+
+def test_a_teacher_of_another_machine_times_nobody(results):
+    both(results, device=("a GPU", "a CPU"))
+    for seed in range(3):
+        put(results, needing(made("demo/b", seed, 80), made("demo/a", seed)))
+    lines = {line.label: line for line in experiments.report("demo", "desk", results=results).lines}
+    assert [len(lines[label].minutes) for label in ("First", "Second")] == [3, 0]
+    first, second = experiments.curves("demo", ["a", "b"], "desk", results=results).curves
+    assert first.minutes and not second.minutes
