@@ -74,7 +74,8 @@ def forest(lines: Sequence[Compared], unit: str = "points of test accuracy") -> 
 
 def _words(axes: Axes, y: float, label: str, line: Compared, on: str) -> None:
     """What is compared, what came of it and, below, on what; ``y`` in inches from the top."""
-    place = dict(transform=axes.get_yaxis_transform(), va="top", in_layout=False)
+    clear = dict(facecolor="white", edgecolor="none", pad=1)  # of the line at zero
+    place = dict(transform=axes.get_yaxis_transform(), va="top", in_layout=False, bbox=clear)
     color, _ = LOOKS.get(line.word, PLAIN)
     axes.text(0, y, label, fontsize=LARGE, weight="bold", **place)
     axes.text(1, y, _ours(line), fontsize=LARGE, color=shade(color), ha="right", **place)
