@@ -11,7 +11,8 @@ from killing import Killed
 from snnbook import experiments, threads
 from snnbook.analysis import training_flops
 from snnbook.backbones import NetworkConfig
-from snnbook.experiments.runs import record, share, training
+from snnbook.experiments.evidence import machines
+from snnbook.experiments.runs import provenance, record, share, training
 from snnbook.experiments.runs.job import resolve
 from snnbook.trainers import Direct, JointASNN
 from snnbook.trainers.loop import checkpoint
@@ -200,3 +201,25 @@ def test_a_record_and_a_kill_keep_their_number_against_the_environment(here, mon
     asked.weights.unlink()
     run(here, weights=True)
     assert [(one.threads, one.why) for one in taken] == [(2, "as the record has it")]
+
+
+def test_a_run_that_went_on_elsewhere_says_where_it_was(here, monkeypatch):
+    whole = run(here)
+    assert "earlier" not in whole.environment
+    save = checkpoint.save
+
+    def dying(*what):
+        save(*what)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", dying)
+        with pytest.raises(Killed):
+            run(here, "b")
+    monkeypatch.setattr(provenance, "device_name", lambda device: "another machine")
+    made = run(here, "b")
+    (before,) = made.environment["earlier"]
+    assert f"device {whole.environment['device']}" in before and "another machine" not in before
+    assert made.metrics == whole.metrics
+    assert machines.machine(made) != machines.machine(whole)
+    assert not list((here / "b/runs").rglob("made_on.json"))

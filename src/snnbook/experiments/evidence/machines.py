@@ -13,7 +13,9 @@ Machine = tuple[str | int | None, ...]
 
 def machine(made: Record) -> Machine:
     """What has to be the same for the seconds of two runs to be compared."""
-    return tuple(made.environment.get(name) for name in ("device", "instructions", "threads"))
+    went_on = made.environment.get("earlier")  # its seconds are of several machines, or of unlike code
+    here = tuple(made.environment.get(name) for name in ("device", "instructions", "threads"))
+    return here if went_on is None else (*here, *went_on)
 
 
 def commonest(records: Iterable[Record]) -> Machine | None:
@@ -60,5 +62,5 @@ def minutes(made: Record, results: Path | None, here: Machine | None) -> float |
 
 def device(made: Record) -> str:
     """What a record was computed on, as tables name it: ``AMD EPYC`` or, where it is known, ``AMD EPYC, AVX2``."""
-    name, instructions, _ = machine(made)
+    name, instructions = machine(made)[:2]
     return f"{name}, {instructions}" if instructions else str(name)

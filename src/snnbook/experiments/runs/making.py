@@ -29,6 +29,7 @@ def make(
     device: torch.device,
     world: World,
     taken: Share,
+    before: list[str],
 ) -> Record:
     """The record of a run that has been trained; its networks are measured here.
 
@@ -37,6 +38,7 @@ def make(
         data, method, history: what :func:`snnbook.trainers.loop.fit.fit` was given and gave.
         origins: the runs whose weights went into it.
         device, world, taken: where it was trained, and with how many threads.
+        before: where it was trained before it went on there, see :mod:`.stretches`.
     """
     settings = run.settings
     return Record(
@@ -53,7 +55,8 @@ def make(
         cost=_cost(run, method, history),
         environment=provenance.environment(device, settings.recipe.precision)
         | world.describe()
-        | {"threads_why": taken.why},
+        | {"threads_why": taken.why}
+        | ({"earlier": before} if before else {}),
         code=provenance.code(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         needs=[vars(origin) for origin in origins],

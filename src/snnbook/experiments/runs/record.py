@@ -35,7 +35,8 @@ class Record:
         measure: firing rates and energy, see :func:`snnbook.analysis.measure`.
         cost: seconds of training, median seconds of an epoch, images per second, trained parameters.
         environment: versions, device, threads, kernel, precision; in newer ones why so many threads, and which
-            instructions a CPU has (in half precision one without AVX-512 computes in float32 and rounds).
+            instructions a CPU has (in half precision one without AVX-512 computes in float32 and rounds); and
+            ``earlier``, where it was before it was killed and went on here, if that was another place or code.
         code: version, commit, and a hash of the package's files.
         created: when, in UTC.
         needs: the runs whose weights went into this one, an :class:`Origin` each as a dictionary.

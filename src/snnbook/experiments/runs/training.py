@@ -14,7 +14,7 @@ from snnbook import files
 from snnbook.analysis import epoch_notes, rehearse
 from snnbook.data import Dataset
 from snnbook.errors import UserError
-from snnbook.experiments.runs import making, record, share
+from snnbook.experiments.runs import making, provenance, record, share, stretches
 from snnbook.experiments.runs.job import BUNDLED, Run, digest
 from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Origin, Record
@@ -149,6 +149,8 @@ def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ..
     rehearse(method, data, settings.analysis)
     taken = share.choose(run, method, data, context.device, world.size)
     with taken.used():
+        here = provenance.environment(context.device, settings.recipe.precision)
+        before = [] if world.rank else stretches.earlier(run, here, provenance.tree())
         history = fit(
             method,
             data,
@@ -161,7 +163,7 @@ def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ..
             note=partial(epoch_notes, method, data, settings.analysis, settings.recipe.epochs),
             world=world,
         )
-        world.decide(lambda: _finish(run, name, data, method, history, parents, context, taken))
+        world.decide(lambda: _finish(run, name, data, method, history, parents, context, taken, before))
 
 
 def _finish(
@@ -173,6 +175,7 @@ def _finish(
     parents: tuple[Trained, ...],
     context: Context,
     taken: share.Share,
+    before: list[str],
 ) -> None:
     """Weights first, then their mark, then the record: what is there is whole."""
     mark = run.weights.with_suffix(".id")
@@ -181,10 +184,11 @@ def _finish(
     files.write_text(mark, name)
     if not run.record_path.is_file():
         origins = [parent.origin() for parent in parents]
-        made = making.make(run, data, method, history, origins, context.device, context.world, taken)
+        made = making.make(run, data, method, history, origins, context.device, context.world, taken, before)
         record.write(made, run.record_path)
     run.checkpoint.unlink(missing_ok=True)
     share.place(run).unlink(missing_ok=True)
+    stretches.place(run).unlink(missing_ok=True)
 
 
 def trained(run: Run, context: Context) -> Trained:
