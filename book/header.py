@@ -17,7 +17,7 @@ KERNEL = {
 # Parts of the package beyond its base, by what the text or code of a chapter that needs them says.
 EXTRAS = {
     "run": r"\bsnnbook (run|reproduce)\b",
-    "bench": r"^(!|%%bash\n)?snnbook bench\b",
+    "bench": r"(?m)^!?snnbook bench\b",
     "events": r"\bimport (eventcv|h5py|spikingjelly)\b",
     "deploy": r"\b(to_nir|from_nir|to_onnx)\(|\bimport (nir|onnx\w*)\b",
 }

@@ -110,7 +110,8 @@ def test_the_pages_button_leads_to_the_copy():
 
 
 def test_extras_are_those_of_the_package():
-    assert header.extras("`snnbook run x`, `snnbook bench`") == ["run", "bench"]
+    assert header.extras("`snnbook run x`, `snnbook bench`") == ["run"]  # named, and not run
+    assert header.extras("x = 1\n!snnbook bench layer") == ["bench"]
     assert header.extras("`snnbook runs` and `run`") == []
     assert header.requirement("https://a.b/c", "v1.2.0", "") == "snnbook @ git+https://a.b/c@v1.2.0"
 

@@ -197,7 +197,7 @@ def test_a_record_and_a_kill_keep_their_number_against_the_environment(here, mon
     asked.weights.unlink()
     assert run(here, weights=True).weights == made.weights
     taken = []
-    monkeypatch.setattr(share.Share, "used", lambda self: taken.append(self) or nullcontext())
+    monkeypatch.setattr(share.Share, "used", lambda self: taken.append(self) or nullcontext(self))
     asked.weights.unlink()
     run(here, weights=True)
     assert [(one.threads, one.why) for one in taken] == [(2, "as the record has it")]

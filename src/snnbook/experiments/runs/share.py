@@ -31,12 +31,12 @@ class Share:
     why: str
 
     @contextmanager
-    def used(self) -> Iterator[None]:
+    def used(self) -> Iterator["Share"]:
         """Torch has so many threads while the body runs."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            yield
+            yield self
         finally:
             torch.set_num_threads(before)
 

@@ -1,7 +1,8 @@
 """Training one run to its record, which is written last."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -147,8 +148,10 @@ def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ..
         if parent.run is run.inherits:
             load_weights(method, parent.path)
     rehearse(method, data, settings.analysis)
-    taken = share.choose(run, method, data, context.device, world.size)
-    with taken.used():
+    with (
+        _beside_the_checkpoint(run),
+        share.choose(run, method, data, context.device, world.size).used() as taken,
+    ):
         here = provenance.environment(context.device, settings.recipe.precision)
         before = [] if world.rank else stretches.earlier(run, here, provenance.tree())
         history = fit(
@@ -164,6 +167,17 @@ def _train(run: Run, context: Context, data: Dataset, parents: tuple[Trained, ..
             world=world,
         )
         world.decide(lambda: _finish(run, name, data, method, history, parents, context, taken, before))
+
+
+@contextmanager
+def _beside_the_checkpoint(run: Run) -> Iterator[None]:
+    """What is kept beside a checkpoint, goes with it, or with the error because of which there never was one."""
+    try:
+        yield
+    finally:
+        if not run.checkpoint.is_file():
+            for place in (share.place(run), stretches.place(run)):
+                place.unlink(missing_ok=True)
 
 
 def _finish(
@@ -187,8 +201,6 @@ def _finish(
         made = making.make(run, data, method, history, origins, context.device, context.world, taken, before)
         record.write(made, run.record_path)
     run.checkpoint.unlink(missing_ok=True)
-    share.place(run).unlink(missing_ok=True)
-    stretches.place(run).unlink(missing_ok=True)
 
 
 def trained(run: Run, context: Context) -> Trained:
