@@ -72,7 +72,7 @@ def test_any_batch_where_images_are_repeated_before_a_layer(tried, tmp_path):
 
 def test_a_network_for_one_batch_alone_is_told_in_one_line():
     made = SpikingNetwork(Around(len), 4, encode="stem").eval()
-    with pytest.raises(UserError, match=r"for 3 images alone[^\n]*$"):
+    with pytest.raises(UserError, match=r"for one size of batch alone[^\n]*$"):
         to_onnx(made, torch.rand(3, 2, 6, 6))
 
 

@@ -264,3 +264,9 @@ def test_the_kernel_is_chosen_by_device_and_type(monkeypatch):
     assert kernels.kernel_name("cuda") == ("triton" if kernels.INSTALLED else "autograd")
     monkeypatch.setenv("SNNBOOK_KERNEL", "reference")
     assert kernels.kernel_name("cuda") == "reference"
+
+
+def test_a_surrogate_in_thresholds_follows_the_neurons():
+    neuron = neurons.LIF(threshold=0.5, surrogate=surrogates.RelativeTriangle(threshold=0.5))
+    neuron.threshold = 1.0
+    assert neuron.dynamics.surrogate == surrogates.RelativeTriangle(threshold=1.0)

@@ -142,3 +142,19 @@ def test_a_method_of_ones_own_is_told_by_its_code():
             return {"none": 0 * super().forward(images, labels)["ce"]}
 
     assert described(Mine(DirectConfig(), direct().network)) != one
+
+
+def test_constants_and_properties_of_ones_own_are_told():
+    class Mine(Direct):
+        share = 0.1
+
+        @property
+        def half(self):
+            return 0.5
+
+    one = Mine(DirectConfig(), direct().network)
+    first = described(one)
+    Mine.share = 0.9
+    second = described(one)
+    Mine.half = property(lambda self: 0.25)
+    assert len({first, second, described(one)}) == 3

@@ -138,7 +138,11 @@ class LIF(nn.Module):
 
     @threshold.setter
     def threshold(self, value: float) -> None:
-        self._dynamics = replace(self._dynamics, threshold=number("threshold", value))
+        value = number("threshold", value)
+        surrogate = self._dynamics.surrogate
+        if isinstance(surrogate, surrogates.RelativeTriangle):  # which measures in thresholds
+            surrogate = replace(surrogate, threshold=value)
+        self._dynamics = replace(self._dynamics, threshold=value, surrogate=surrogate)
         if self.v is not None:
             _set(self.v, "threshold", value, torch.log)
 

@@ -13,6 +13,7 @@ from snnbook.cli.arguments import parser
 from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import processes
 
+WORKERS = (commands.run, commands.reproduce, commands.bench)
 READERS = (commands.report, commands.claims, commands.check)
 
 
@@ -62,8 +63,8 @@ def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) 
         return 2
     except BrokenPipeError:  # the reader of our output closed it, as head does
         output.discard()
-        if parsed and parsed.command in (commands.run, commands.reproduce, commands.bench):
-            output.say("snnbook: nobody reads the output any more, so it ends here; the same command goes on")
+        if parsed and parsed.command in WORKERS and not getattr(parsed, "dry_run", False):
+            output.say("snnbook: nobody reads the output any more, so it ends here; what is done is kept")
             return 1
     except (
         Exception,

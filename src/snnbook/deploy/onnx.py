@@ -113,8 +113,8 @@ def _exported(network: SpikingNetwork, images: Tensor):
     model = program.model_proto
     if not model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param:
         raise UserError(
-            f"torch.onnx made a model of this network for {images.shape[axis]} images alone, since a layer takes "
-            "the batch for a number, as by len(x) or x.view(4, -1); write x.shape[0]"
+            "torch.onnx made a model of this network for one size of batch alone, since a layer takes the "
+            "batch for a number, as by len(x) or x.view(4, -1); write x.shape[0]"
         )
     return model
 

@@ -30,10 +30,11 @@ def own_weights(network: nn.Module) -> nn.Module:
             names.append("weight")
         names += [key for key, x in layer._parameters.items() if x is not None and id(x) in seen]
         seen |= {id(x) for x in layer._parameters.values()}
-        composed += [(layer, key, getattr(layer, key).clone()) for key in names]
-    for layer, key, value in composed:
+        read = ((key, getattr(layer, key)) for key in names)
+        composed += [(layer, key, value.clone(), value.requires_grad) for key, value in read]
+    for layer, key, value, learned in composed:
         if parametrize.is_parametrized(layer):  # torch removes them from the class, which copies share
             layer.__class__ = parametrize.type_before_parametrizations(layer)
             del layer.parametrizations
-        setattr(layer, key, nn.Parameter(value))
+        setattr(layer, key, nn.Parameter(value, learned))
     return network

@@ -82,10 +82,11 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
 
 @contextmanager
 def _own_folder(place: Path) -> Iterator[Path]:
-    """A folder in ``place`` for the body; folders whose calls were killed are removed."""
+    """A folder in ``place`` for the body; folders whose calls were killed on this host are removed."""
     with files.told(place), hold(place / ".lock"):
-        for folder in place.glob(f"{HOST}@*:*"):  # of another host nobody here can tell whether it is alive
-            if not owner.alive(folder.name.removeprefix(f"{HOST}@")):
+        for folder in place.glob("*:*"):
+            host, _, call = folder.name.rpartition("@")
+            if host in ("", HOST) and not owner.alive(call):  # of another host's nobody here can tell
                 shutil.rmtree(folder, ignore_errors=True)
         folder = place / f"{HOST}@{owner.name()}"
         folder.mkdir()

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from snnbook import files
 from snnbook.errors import UserError
 
+PLAIN = (bool, int, float, str, bytes, tuple, type(None))  # constants, as they are written
+
 
 def save(path: str | Path, state: dict[str, Any]) -> None:
     """Write tensors, numbers, strings and containers of them; the file appears whole or not at all."""
@@ -96,13 +98,18 @@ def _is_own(kind: type) -> bool:
 
 
 def _code(kind: type) -> list[str]:
-    """The code of a class's functions, without comments and layout; less what Python does not know the text of."""
+    """A class's functions and properties, without comments and layout, and its constants.
+
+    What Python does not know the text of is left out.
+    """
     found = []
-    for item in vars(kind).values():
+    for name, item in vars(kind).items():
+        function = getattr(item, "__func__", getattr(item, "fget", item))
         try:
-            found.append(ast.dump(ast.parse(dedent(inspect.getsource(getattr(item, "__func__", item))))))
+            found.append(ast.dump(ast.parse(dedent(inspect.getsource(function)))))
         except (OSError, TypeError, SyntaxError):
-            continue
+            if isinstance(item, PLAIN) and not name.startswith("__"):
+                found.append(f"{name} = {item!r}")
     return found
 
 

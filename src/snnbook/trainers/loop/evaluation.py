@@ -50,9 +50,8 @@ def evaluate(
 
 def check_padded(method: nn.Module | type[nn.Module], data: Loaded) -> None:
     """Raise a UserError if recordings of ``data`` end early and ``method`` takes no lengths."""
-    if data.padded and not all(
-        "lengths" in signature(f).parameters for f in (method.forward, method.predict)
-    ):
+    asked = [getattr(method, name, None) for name in ("forward", "predict", "test_losses")]
+    if data.padded and not all("lengths" in signature(each).parameters for each in asked if each):
         raise UserError(
             f"{data.cut.padded} recordings of {data.name} end before their {data.frames} frames, and this method "
             "would take the silence behind for a part of them; expected one that takes their lengths (direct, tet "
