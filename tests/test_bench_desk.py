@@ -90,7 +90,7 @@ def test_an_operations_way_back_is_its_layers():
 
     rows = {row["layer"]: row for row in layer_times(bench.measure.Step(Method(), *batch_of(16, CPU)))}
     for way in ("forward", "backward"):
-        assert rows["large"][way] > 3 * rows["small"][way]
+        assert rows["large"][way] > rows["small"][way]
     assert rows[BETWEEN]["backward"] > 0
 
 
