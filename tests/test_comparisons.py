@@ -13,7 +13,7 @@ from claim_cases import lay_out, rows
 from snnbook import files, plots
 from snnbook.errors import UserError
 from snnbook.experiments import report
-from snnbook.experiments.evidence import comparisons, judge
+from snnbook.experiments.evidence import claims, comparisons, judge
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
@@ -153,3 +153,17 @@ def test_accuracy_stands_over_cost(results, monkeypatch):
 def test_what_cannot_be_drawn_is_refused(draw, told):
     with pytest.raises(UserError, match=told):
         draw()
+
+
+def test_the_line_at_zero_lies_above_the_grid_and_below_the_words():
+    figure = plots.forest([Line((1.0, 2.0), on="here"), Line((-2.0, 2.5), on="there")])
+    (axes,) = figure.axes
+    zero = next(line for line in axes.lines if list(line.get_xdata()) == [0, 0])
+    assert zero.get_zorder() > 0.5  # where matplotlib draws the grid behind all else
+    assert all(words.get_bbox_patch() and words.get_zorder() > zero.get_zorder() for words in axes.texts)
+
+
+def test_an_ann_is_called_one_unless_it_is_all_that_its_row_trains():
+    both, one = (claims.find(f"joint-{name}-ann").terms for name in ("detached", "exits-help"))
+    assert comparisons.label(both).count("(ANN)") == 2
+    assert comparisons.label(one).endswith("(ANN) over ANN alone")

@@ -49,6 +49,20 @@ def run(here, name="a", **options):
     return experiments.run("demo/snn", device="cpu", progress=False, **places, **options)
 
 
+def killed(here, monkeypatch, name="a"):
+    """The run is killed when its first checkpoint stands."""
+    save = checkpoint.save
+
+    def dying(*what):
+        save(*what)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", dying)
+        with pytest.raises(Killed):
+            run(here, name)
+
+
 def chosen(made):
     return made.environment["threads"], made.environment["threads_why"]
 
@@ -97,16 +111,7 @@ def test_the_choice_changes_no_digit(here, monkeypatch):
 
 def test_a_killed_run_goes_on_with_its_number(here, monkeypatch):
     pretend(monkeypatch, 1e12, {1: 0.1, 2: 0.01})
-    save = checkpoint.save
-
-    def dying(*what):
-        save(*what)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", dying)
-        with pytest.raises(Killed):
-            run(here)
+    killed(here, monkeypatch)
     monkeypatch.setattr(threads, "free", lambda: pytest.fail("chosen anew"))
     count, why = chosen(run(here))
     assert count == 2 and why.startswith("milliseconds a step")
@@ -206,16 +211,7 @@ def test_a_record_and_a_kill_keep_their_number_against_the_environment(here, mon
 def test_a_run_that_went_on_elsewhere_says_where_it_was(here, monkeypatch):
     whole = run(here)
     assert "earlier" not in whole.environment
-    save = checkpoint.save
-
-    def dying(*what):
-        save(*what)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", dying)
-        with pytest.raises(Killed):
-            run(here, "b")
+    killed(here, monkeypatch, "b")
     monkeypatch.setattr(provenance, "device_name", lambda device: "another machine")
     made = run(here, "b")
     (before,) = made.environment["earlier"]

@@ -101,3 +101,10 @@ def test_chromium_prints_a_page_each(tmp_path):
         raise
     content = (tmp_path / "book.pdf").read_bytes()
     assert content.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", content)) == 2
+
+
+def test_what_is_folded_stands_open_on_paper():
+    body = '<details class="a"><summary>s</summary>t</details><details open>u</details>'
+    page = PAGE.format(other="x.html", body=body)
+    whole = pdf.joined({"book/one": page}, "t")
+    assert '<details open class="a">' in whole and whole.count("<details") == whole.count(" open") == 2

@@ -144,12 +144,12 @@ def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
     """What :func:`price` draws, the most accurate first: the mean cost of a line, and the line."""
     found = []
     for line in _told(lines):
-        energy = line.energy.mean if line.energy else None
-        spent = (
-            (sum(line.minutes) / len(line.minutes) if line.minutes else None) if cost == "time" else energy
-        )
-        if spent is not None:
-            found.append((spent, line))
+        if cost == "time":
+            spent = line.minutes
+        else:
+            spent = [line.energy.mean] if line.energy else []
+        if spent:
+            found.append((sum(spent) / len(spent), line))
     return sorted(found, key=lambda point: -point[1].ours.mean)
 
 

@@ -97,11 +97,11 @@ def label(terms: Sequence[Term]) -> str:
 
 
 def _named(term: Term) -> str:
-    row = tables.find(term.run.partition("+")[0])[1]
-    trains = row.sections.get("method", {}).get("train")
-    alone = trains is not None and trains.value == "ann"  # then its name says so
-    table, name = term.run.partition("+")[0].split("/")
+    run = term.run.partition("+")[0]
+    table, name = run.split("/")
     shown = tables.load(table).row(name).label
+    trains = tables.find(run)[1].sections.get("method", {}).get("train")
+    alone = trains is not None and trains.value == "ann"  # then its name says so
     return f"{shown} (ANN)" if term.key.startswith("ann") and not alone else shown
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from snnbook import files
 from snnbook.errors import UserError
 
+LIBRARIES = ("builtins", "abc", "torch", "torchvision", "snntorch", "snnbook")
 PLAIN = (bool, int, float, str, bytes, tuple, type(None))  # constants, as they are written
 
 
@@ -87,14 +88,7 @@ def _kinds(module: nn.Module) -> list[type]:
 
 
 def _is_own(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] not in (
-        "builtins",
-        "abc",
-        "torch",
-        "torchvision",
-        "snntorch",
-        "snnbook",
-    )
+    return kind.__module__.partition(".")[0] not in LIBRARIES
 
 
 def _code(kind: type) -> list[str]:
