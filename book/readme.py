@@ -12,13 +12,16 @@ from snnbook.experiments.evidence import claims, judge
 TABLES = {"one-protocol": "desk", "tet-figure7": "desk"}
 # What each paper's method is for: the first of its claims that has been run speaks, as on the book's first page.
 QUESTIONS = {
-    "TET over one loss on the mean readout": (
+    "TET over one loss on the mean readout, on photographs": (
         "tet-beats-sdt-cifar100-t2",
         "protocol-tet-helps",
-        "tet-beats-sdt-snn5",
     ),
+    "The same on digits": ("tet-beats-sdt-snn5",),
     "Joint A-SNN over the SNN alone": ("joint-all-beat-alone",),
-    "SASTC over plain distillation": ("cifar100-sastc-beats-kd", "protocol-sastc-beats-kd"),
+    "SASTC over plain distillation, under one protocol": (
+        "cifar100-sastc-beats-kd",
+        "protocol-sastc-beats-kd",
+    ),
 }
 START, END = "<!-- results: written by book/readme.py -->", "<!-- end of results -->"
 
@@ -36,15 +39,27 @@ def tables() -> str:
 
 def table(name: str, profile: str) -> str:
     """The paper's numbers, ours, and the command of each row that has been run."""
-    found = report(name, profile)
-    lines = [f"| row | network | paper | ours, {profile} | command |", "|---|---|---:|---:|---|"]
+    found = report(name, profile, columns="paper ours")
+    timed = any(line.minutes for line in found.lines)
+    if timed:
+        found = report(name, profile, columns="paper ours minutes")
+    heads = ("row", "network", "paper", f"ours, {profile}", *["minutes"] * timed, "command")
+    lines = [f"| {' | '.join(heads)} |", f"|---|---|{'---:|' * (2 + timed)}---|"]
     options = "" if profile == "quick" else f" --profile {profile} --data data"
     for line in found.lines:
         if line.waits or not line.ours:
             continue
         ours = f"{line.ours.text()} (n = {line.ours.n})"
         paper = "n/a" if line.paper is None else f"{line.paper:g}"
-        cells = (line.label, line.network.upper(), paper, ours, f"`snnbook run {line.run}{options}`")
+        minutes = ["n/a" if line.minutes is None else f"{line.minutes:.0f}"] * timed
+        cells = (
+            line.label,
+            line.network.upper(),
+            paper,
+            ours,
+            *minutes,
+            f"`snnbook run {line.run}{options}`",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([f"### {found.title}", "", *lines, "", found.caption()])
 

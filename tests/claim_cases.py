@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 from snnbook import files
-from snnbook.experiments.evidence import claims
+from snnbook.experiments.evidence import claims, prices
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.runs.record import Record
@@ -90,6 +90,20 @@ def rows(results, **accuracies):
     for row, values in accuracies.items():
         for seed, last in enumerate(values):
             put(results, made(f"demo/{row}", seed, last))
+
+
+def timed(results, asked=None, **steps):
+    """The measurement of steps of rows: seconds of one in each round; ``asked`` in place of their settings."""
+    runs = {f"demo/{row}": seconds for row, seconds in steps.items()}
+    rows = {
+        run: {"each": [1e3 * one for one in seconds], "asked": (asked or {}).get(run, made(run).asked)}
+        for run, seconds in runs.items()
+    }
+    environment = {"device": "a CPU", "instructions": "AVX2", "threads": 1}
+    path = results / "bench/cpu/rows.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"measurements": {prices.title("desk"): rows}, "environment": environment}))
+    return path
 
 
 def claim(test="demo/a:snn.last - demo/b:snn.last > 0", **others):

@@ -14,6 +14,8 @@ from snnbook import files, plots
 from snnbook.errors import UserError
 from snnbook.experiments import report
 from snnbook.experiments.evidence import claims, comparisons, judge
+from snnbook.experiments.evidence.comparisons import AHEAD, BEHIND
+from snnbook.experiments.evidence.judge import UNDECIDED, UNLEARNED
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
@@ -45,7 +47,7 @@ def test_claims_are_compared_as_they_are_judged(results):
     assert [claim.id for claim in comparisons.principal()] == ["better", "worse"]
     first, second = comparisons.of_claims(results=results)
     (verdict,) = judge.judged("desk", ["better"], results)
-    assert first.label == "First over Second" and second.label == "Second over First"
+    assert first.label == "First over Second" and second.label == "Second below First"
     assert (first.word, first.estimate.values) == (verdict.word, verdict.estimate.values)
     assert first.size == pytest.approx(2.5) and first.on.endswith("3 seeds, desk profile")
     assert second.estimate.mean == pytest.approx(-first.estimate.mean)
@@ -68,12 +70,30 @@ def test_what_both_are_is_said_once(names, said, monkeypatch):
 
 def test_a_tables_rows_are_compared_with_one_of_them(results):
     (found,) = comparisons.of_table("demo", "b", "desk", results=results)
-    assert found.label == "First" and found.word == ""
+    assert found.label == "First" and found.word in (AHEAD, BEHIND, UNDECIDED)
+    assert (found.word == UNDECIDED) != found.estimate.decided
     assert found.estimate.values == comparisons.of_claims(["better"], results)[0].estimate.values
     assert comparisons.of_table("demo", "b", "lab", results=results) == []
     assert comparisons.of_table("demo", "b", "desk", "ann.last", results) == []
     with pytest.raises(UserError, match="no row 'c'"):
         comparisons.of_table("demo", "c", "desk", results=results)
+
+
+@pytest.mark.parametrize(
+    ("a", "word"),
+    [
+        ((92, 93, 92), AHEAD),
+        ((87, 88, 87), BEHIND),
+        ((89, 90, 92), UNDECIDED),
+        ((95,), ""),
+        ((11, 10, 12), UNLEARNED),
+    ],
+)
+def test_a_difference_says_on_which_side_of_zero_it_lies(put_tables, monkeypatch, a, word):
+    results = lay_out(put_tables, monkeypatch)
+    rows(results, a=a, b=(90, 90, 90))
+    (found,) = comparisons.of_table("demo", "b", "desk", results=results)
+    assert found.word == word
 
 
 @dataclass
@@ -128,7 +148,7 @@ def test_what_all_were_found_on_is_said_once():
 
 def test_verdicts_differ_in_more_than_colour():
     assert len({marker for _, marker in compared.LOOKS.values()}) == len(compared.LOOKS)
-    assert set(compared.LOOKS) == set(judge.WORDS) - {judge.NOT_RUN}
+    assert set(compared.LOOKS) == {*judge.WORDS, AHEAD, BEHIND} - {judge.NOT_RUN}
 
 
 def test_accuracy_stands_over_cost(results, monkeypatch):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bad_input import one_line
-from claim_cases import TABLE, lay_out, made, put
+from claim_cases import TABLE, lay_out, made, put, timed
 from snnbook import experiments, plots
 from snnbook.experiments.evidence.curves import Curve
 from snnbook.plots.style import SERIES
@@ -26,11 +26,16 @@ def curves(results, rows=("a", "b"), profile="desk", **options):
     return experiments.curves("demo", rows, profile, results=results, **options)
 
 
-def trained(row, seed, accuracy, second=60.0, **changes):
+def minutes(results, **an_epoch):
+    """Steps of rows were timed: so many minutes an epoch of 900 images in batches of 128, the last not full."""
+    timed(results, **{row: (60 * each / 7,) for row, each in an_epoch.items()})
+
+
+def trained(row, seed, accuracy, **changes):
     """A record whose tests, after epochs 1, 2 and 3 (of row b: 4), gave ``accuracy``."""
     one = made(f"demo/{row}", seed, accuracy[-1])
     curve = one.curve | {"accuracy": {"snn": list(accuracy)}}
-    return dataclasses.replace(one, curve=curve, cost=one.cost | {"seconds_per_epoch": second}, **changes)
+    return dataclasses.replace(one, curve=curve, **changes)
 
 
 def origin(one):
@@ -39,23 +44,25 @@ def origin(one):
 
 def test_each_row_has_its_seeds_and_its_minutes(results):
     for seed, accuracy in enumerate([(10, 50, 90), (20, 60, 80), (30, 40, 70)]):
-        put(results, trained("a", seed, accuracy, second=60.0 * (1 + seed)))
+        put(results, trained("a", seed, accuracy))
+    minutes(results, a=2)
     found = curves(results)
     (curve,) = found.curves
     assert (curve.row, curve.label, curve.network) == ("a", "First", "snn")
-    assert curve.epochs == (1, 2, 3) and curve.minutes == (2, 4, 6)  # the median seed's
+    assert curve.epochs == (1, 2, 3) and curve.minutes == pytest.approx((2, 4, 6))
     assert curve.accuracy == ((10, 50, 90), (20, 60, 80), (30, 40, 70))
     assert found.missing == ("Second",)
     assert found.left_out() == "Not run yet in this profile: Second."
 
 
 def test_what_a_run_needs_comes_before_it(results):
-    first = trained("a", 0, (10, 50, 90), second=60.0)
+    first = trained("a", 0, (10, 50, 90))
     needs = [origin(first)]
     put(results, first)
-    put(results, trained("b", 0, (10, 50, 95), second=120.0, needs=needs))
+    put(results, trained("b", 0, (10, 50, 95), needs=needs))
+    minutes(results, a=1, b=2)
     _, curve = curves(results).curves
-    assert curve.minutes == (3 + 2, 3 + 4, 3 + 8)
+    assert curve.minutes == pytest.approx((3 + 2, 3 + 4, 3 + 8))
 
 
 def test_a_run_that_two_need_is_trained_once(results, put_tables):
@@ -66,22 +73,26 @@ def test_a_run_that_two_need_is_trained_once(results, put_tables):
     put(results, base)
     put(results, middle)
     put(results, trained("c", 0, (10, 50, 99), needs=[origin(base), origin(middle)]))
+    minutes(results, a=1, b=1, c=1)
     (curve,) = curves(results, ["c"]).curves
-    assert curve.minutes == (3 + 4 + 1, 3 + 4 + 2, 3 + 4 + 3)
+    assert curve.minutes == pytest.approx((3 + 4 + 1, 3 + 4 + 2, 3 + 4 + 3))
 
 
 def test_a_need_without_a_record_has_no_known_time(results):
     put(results, trained("b", 0, (10, 50, 95), needs=[origin(made("demo/a"))]))
-    one_line(lambda: curves(results, ["b"]), "demo/b", "demo/a", "time is not known")
+    minutes(results, a=1, b=1)
+    found = curves(results, ["b"])
+    assert not found.curves[0].minutes and found.not_timed().endswith("Second.")
 
 
 def test_all_at_the_time_of_the_fastest(results):
     for seed, end in enumerate((90, 80)):
-        put(results, trained("a", seed, (10, 50, end), second=60.0))  # 1, 2, 3 minutes
-        put(results, trained("b", seed, (20, 40, 95), second=120.0))  # 2, 4, 8 minutes
+        put(results, trained("a", seed, (10, 50, end)))
+        put(results, trained("b", seed, (20, 40, 95)))
+    minutes(results, a=1, b=2)
     found = curves(results)
-    assert found.equal_minutes == 3
-    assert found.curves[1].after(3) == (30, 30)
+    assert found.equal_minutes == pytest.approx(3)
+    assert found.curves[1].after(3) == pytest.approx((30, 30))
     head, first, second = found.cells()
     assert head[3:] == ["at the end, %", "less the first's", "after 3.0 minutes, %", "less the first's"]
     assert first == ["First", "2", "3.0", "85.0", "n/a", "85.0", "n/a"]
@@ -91,8 +102,9 @@ def test_all_at_the_time_of_the_fastest(results):
 
 
 def test_what_was_not_tested_by_then_says_so(results):
-    put(results, trained("a", 0, (10, 50, 90), second=1.0))
-    put(results, trained("b", 0, (10, 50, 90), second=60.0))
+    put(results, trained("a", 0, (10, 50, 90)))
+    put(results, trained("b", 0, (10, 50, 90)))
+    minutes(results, a=0.02, b=1)
     assert curves(results).cells()[2][-2:] == ["not tested yet", "n/a"]
     turned = curves(results, ["b", "a"]).cells()  # the first row is that which was not tested
     assert turned[1][-2:] == ["not tested yet", "n/a"] and turned[2][-2:] == ["90.0", "n/a"]
@@ -103,7 +115,9 @@ def test_differences_are_taken_within_a_seed(results):
         put(results, trained("a", seed, (10, 50, end)))
     put(results, trained("b", 1, (10, 50, 83)))
     put(results, trained("b", 2, (10, 50, 20)))
-    assert curves(results).cells()[2][4] == "+3.0"  # seed 1 alone has both
+    head, first, second = curves(results).cells()  # no steps were timed
+    assert head == ["row", "seeds", "minutes", "at the end, %", "less the first's"]
+    assert first[2] == second[2] == "not timed" and second[4] == "+3.0"  # seed 1 alone has both
     (results / "desk/demo/b/seed1.json").unlink()
     assert curves(results).cells()[2][4] == "no seed in common"
 
@@ -127,11 +141,12 @@ def test_a_figure_has_a_band_for_each_row_of_several_seeds(results):
     for seed, accuracy in enumerate([(10, 50, 90), (20, 60, 80)]):
         put(results, trained("a", seed, accuracy))
     put(results, trained("b", 0, (30, 40, 70)))
+    minutes(results, a=1, b=1)
     found = curves(results, ["a", "b", "late"])
     for against, x in (("epochs", [1, 2, 3]), ("minutes", [1, 2, 3])):
         (axes,) = plots.learning_curves(found, against).axes
         first, second = axes.lines
-        assert list(first.get_xdata()) == x and list(first.get_ydata()) == [15, 55, 85]
+        assert list(first.get_xdata()) == pytest.approx(x) and list(first.get_ydata()) == [15, 55, 85]
         assert list(second.get_ydata()) == [30, 40, 70]
         (band,) = axes.collections
         low, high = band.get_datalim(axes.transData).intervaly

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claim_cases import claim, lay_out, made, put, rows
+from claim_cases import claim, lay_out, made, put, rows, timed
 from snnbook import experiments, files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import judge, learned, verdicts
@@ -124,6 +124,27 @@ def test_an_interval_too_wide_for_the_papers_difference_says_so(results):
     assert "these seeds see differences from 6.5 up, the paper's is 2.5" in found.why
 
 
+def test_a_size_outside_of_the_interval_is_not_beyond_what_can_be_seen(results):
+    rows(results, a=(90.1, 89.4, 88.9), b=(90, 90, 90))
+    found = judge.judge(claim(size=1.4), results=results)
+    assert found.estimate.sees > 1.4 and not found.estimate.decided
+    assert found.word == judge.UNDECIDED and "leaves the paper's size out" in found.why
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda values: len(set(values)) > 1))
+def test_rounding_hides_no_side_of_zero(values):
+    estimate = Estimate(dict(enumerate(values)), ())
+    mean, half = (float(part) for part in estimate.text().split(" ± "))
+    near = abs(abs(estimate.mean) - estimate.half) < 2e-4  # as many digits as are ever shown do not tell
+    assert near or (abs(mean) > half) == estimate.decided
+
+
+def test_an_interval_that_ends_beside_zero_has_more_digits():
+    values = {0: -0.58, 1: -1.05, 2: -1.36}
+    assert Estimate(values, ()).text() == "-1.00 ± 0.98"
+    assert Estimate({0: -0.5, 1: -1.05, 2: -1.36}, ()).text() == "-1.0 ± 1.1"
+
+
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda values: len(set(values)) > 1))
 def test_what_seeds_see_is_more_than_half_their_interval(values):
     estimate = Estimate(dict(enumerate(values)), ())
@@ -218,7 +239,8 @@ def strings(code):
 
 def test_another_machines_seconds_are_no_measure_of_ours(results):
     rows(results, a=(93, 94, 95), b=(90, 90, 90))
-    seconds = claim(test="demo/a:cost.seconds - demo/b:cost.seconds > 0", size=0.0)
+    timed(results, a=(1, 2), b=(2, 1))
+    seconds = claim(test="demo/a:cost.seconds_per_epoch - demo/b:cost.seconds_per_epoch > 0", size=0.0)
     assert judge.judge(seconds, results=results).inside is None
     found = judge.judge(dataclasses.replace(seconds, size=1e-9), results=results)
     assert found.word == "undecided"  # none of the two is slower, and no size says what could be seen

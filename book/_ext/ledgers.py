@@ -289,7 +289,7 @@ def said(verdict: Verdict) -> nodes.Node:
 
 def _power(verdict: Verdict) -> str:
     seen = verdicts.sees(verdict)
-    return "" if seen == "n/a" else f"these seeds see differences from {seen} up"
+    return "" if seen == "n/a" else f"these {verdict.estimate.over}s see differences from {seen} up"
 
 
 def sourced(text: str, estimate: Estimate, before: str) -> nodes.Node:

@@ -168,15 +168,16 @@ class PriceDirective(PictureDirective):
         return self.nothing(f"Accuracy against {cost}")
 
     def words(self, found, cost: str) -> tuple[str, str]:
-        spent = {"time": "the time of its training, on one machine", "energy": "the energy of one inference"}[
-            cost
-        ]
+        spent = {
+            "time": f"the time of its training steps, timed in turn on {found.timed_on}",
+            "energy": "the energy of one inference",
+        }[cost]
         on = dict.fromkeys(
             made.data["name"] for line in found.lines if line.ours for made in line.ours.records
         )
         caption = (
             f"{found.title}: test accuracy (mean and standard deviation over seeds) against {spent}; "
-            f"{' and '.join(on)}, {found.profile} profile."
+            f"{' and '.join(on)}, {found.profile} profile. A square is an ANN."
         )
         return (
             caption,

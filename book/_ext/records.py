@@ -32,7 +32,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from snnbook.errors import UserError
 from snnbook.experiments import lookup, report
 from snnbook.experiments.evidence import learned
-from snnbook.experiments.evidence.report import NOT_RUN, STRONGEST, UNLEARNED, Line, Report
+from snnbook.experiments.evidence.line import NOT_RUN, UNLEARNED, Line
+from snnbook.experiments.evidence.report import STRONGEST, Report
 from snnbook.experiments.runs.record import Record, folder
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest

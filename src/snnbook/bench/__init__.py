@@ -6,6 +6,7 @@ faster than the same convolutions in an ANN fed ``T*B`` images: that is the limi
 
 from snnbook.bench.groups import GROUPS
 from snnbook.bench.measure import kept_bytes, ratios
-from snnbook.bench.run import main, read
+from snnbook.bench.run import main
+from snnbook.experiments.evidence.measurements import read
 
 __all__ = ["GROUPS", "kept_bytes", "main", "ratios", "read"]

@@ -15,6 +15,7 @@ from snnbook.bench.busy import busy
 from snnbook.bench.desk import desk
 from snnbook.bench.measure import Step, using_kernel
 from snnbook.bench.measurement import BF16, LIMIT, MISSING, Measurement, batch_of, spiking
+from snnbook.bench.rows import rows
 from snnbook.bench.variants import Folded, Repeated, SnnTorchNeuron, SpikingJellyNeuron, spikingjelly_missing
 from snnbook.trainers import SASTC, Direct, JointASNN
 from snnbook.trainers.loop.weights import save_weights
@@ -160,6 +161,7 @@ GROUPS = {
     "desk": desk,
     "joint": joint,
     "sastc": sastc,
+    "rows": rows,
     "growth": growth,
     "busy": busy,
     "whole": whole,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,8 +76,11 @@ def ratios(
     base: Sequence[str],
     rounds: int,
     synchronize: Callable[[], None] = lambda: None,
-) -> dict[str, dict[str, float]]:
-    """Time of each variant relative to that of ``base``, together, in the same round: median and range."""
+) -> dict[str, dict[str, Any]]:
+    """Time of each variant relative to that of ``base``, together, in the same round: median and range.
+
+    ``each`` are the milliseconds of the rounds, in which variants can be compared one by one.
+    """
     times: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(WARM_UP + rounds):
         for name, step in variants.items():
@@ -95,6 +99,7 @@ def ratios(
             "least": min(relative),
             "most": max(relative),
             "milliseconds": 1e3 * median(seconds),
+            "each": [1e3 * one for one in seconds],
         }
     return found
 

@@ -26,6 +26,7 @@ class Measurement:
         images: a step sees, for images per second.
         absent: variants that cannot run here, and why.
         seen_through: the :class:`Step` among the variants whose layers are timed one by one; None for none.
+        asked: of variants that are rows of tables, the hash of their settings, see :class:`.job.Run`.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Measurement:
     images: int | None = None
     absent: dict[str, str] = field(default_factory=dict)
     seen_through: str | None = None
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 def batch_of(size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

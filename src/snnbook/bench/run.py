@@ -64,23 +64,6 @@ def main(
         print(f"record: {path}\n")
 
 
-def read(group: str, device_type: str = "cpu", results: Path | None = None) -> dict:
-    """The record that :func:`main` wrote: ``measurements`` by title, ``environment``, ``rounds``.
-
-    Raises:
-        UserError: it was not measured there, or the record is damaged.
-    """
-    path = (results or files.results()) / "bench" / device_type / f"{group}.json"
-    if not path.is_file():
-        raise UserError(f"no record {path}; measure it there: snnbook bench {group} --device {device_type}")
-    try:
-        return json.loads(files.read_text(path, "a measurement"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path} is damaged ({type(error).__name__}); restore it from git, or measure again"
-        ) from None
-
-
 def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict[str, dict]:
     """Ratios and memory of each variant; printed as they come."""
     waits = {"cuda": partial(torch.cuda.synchronize, device), "mps": torch.mps.synchronize}
@@ -91,6 +74,8 @@ def measure(measurement: Measurement, device: torch.device, rounds: int) -> dict
     rows = ratios(measurement.variants, measurement.base, rounds, synchronize)
     for name, variant in measurement.variants.items():
         row = rows[name]
+        if name in measurement.asked:
+            row["asked"] = measurement.asked[name]
         if measurement.images:
             row["images_per_second"] = 1e3 * measurement.images / row["milliseconds"]
         if isinstance(variant, Step):

@@ -246,6 +246,7 @@ def parser() -> Parser:
         "desk    the same of VGG-11, beside earlier code, too, and layer by layer\n"
         "joint   Joint A-SNN beside an ANN's step and an SNN's\n"
         "sastc   SASTC beside plain distillation\n"
+        "rows    rows of one protocol and of Joint A-SNN's ablation: their prices\n"
         "growth  how cost grows with T, batch and width\n"
         "busy    two trainings at once on the cores of one, by what idle threads do\n"
         "whole   networks compiled whole; takes minutes to compile, so it is measured\n"

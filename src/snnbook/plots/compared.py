@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from snnbook.errors import UserError
 from snnbook.plots.style import PALETTE, THRESHOLD, grounded, panels, shade, styled
 
-# Of verdicts, with a marker each, so that colour alone says nothing.  Any other word, or none, is plain.
+# Of verdicts and sides, with a marker each, so that colour alone says nothing.  Any other word, or none, is plain.
 LOOKS = {
+    "ahead": (PALETTE[0], ">"),
+    "behind": (PALETTE[3], "<"),
     "holds": (PALETTE[0], "D"),
     "does not hold": (PALETTE[3], "X"),
     "undecided": (THRESHOLD, "o"),
@@ -119,7 +121,7 @@ def price(report: Priced, cost: str = "time") -> Figure:
         report: from :func:`snnbook.experiments.report`; what has no record, or none of the cost, is left out.
         cost: ``"time"``, of training; or ``"energy"``, of an inference.
 
-    Time is that on the kind of machine most of the records were made on; a row timed on others alone is left out.
+    Time is that of training steps, timed in turn by ``snnbook bench rows``; a row that was not is left out.
 
     Raises:
         UserError: another cost, or nothing to draw.
@@ -145,7 +147,7 @@ def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
     found = []
     for line in _told(lines):
         if cost == "time":
-            spent = line.minutes
+            spent = [] if line.minutes is None else [line.minutes]
         else:
             spent = [line.energy.mean] if line.energy else []
         if spent:

@@ -6,12 +6,14 @@ from textwrap import fill
 from typing import Any, Protocol
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from snnbook.errors import UserError
 from snnbook.plots.style import HEIGHT, SERIES, band, grounded, legend, panels, styled
 
 LEGEND = 26  # letters in a line of it
+FAR = 4  # times longer than the shortest: from there on minutes have a logarithmic axis
+FEW = 4  # tests
 
 
 class Learned(Protocol):
@@ -21,7 +23,7 @@ class Learned(Protocol):
 
     def left_out(self) -> str: ...
 
-    def timed_elsewhere(self) -> str: ...
+    def not_timed(self) -> str: ...
 
 
 class Sentence(str):
@@ -47,7 +49,7 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
             inherits from, comes before its own.
 
     Returns:
-        The figure, which names the rows that are not run; where none is, a sentence that says so.
+        The figure, which names the rows that are not run, or not timed; where none is, a sentence that says so.
 
     Raises:
         UserError: another axis, or more rows than can be told apart.
@@ -58,29 +60,36 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
         raise UserError(
             f"{len(found.curves)} curves in one figure; expected at most {len(SERIES)}, or none can be told apart"
         )
-    if not found.curves:
-        return Sentence(found.left_out())
-    figure, (axes,) = panels(height=max(HEIGHT, 0.55 * len(found.curves) + 0.6))
     drawn = [curve for curve in found.curves if getattr(curve, against)]
-    for curve in drawn:
+    if not drawn:
+        return Sentence(f"{found.left_out()} {found.not_timed()}".strip())
+    figure, (axes,) = panels(height=max(HEIGHT, 0.55 * len(found.curves) + 0.6))
+    along = [getattr(curve, against) for curve in drawn]
+    for curve, x in zip(drawn, along, strict=True):
         band(
             axes,
-            getattr(curve, against),
+            x,
             curve.accuracy,
             fill(curve.name(), LEGEND),
             marker="o",
             markersize=3,
         )
     several = any(len(curve.accuracy) > 1 for curve in drawn)
-    without = (
-        found.left_out() if against == "epochs" else f"{found.left_out()} {found.timed_elsewhere()}".strip()
-    )
+    without = found.left_out() if against == "epochs" else f"{found.left_out()} {found.not_timed()}".strip()
     axes.set_ylabel("test accuracy, %" + ("\nmean; band: least to greatest seed" if several else ""))
     axes.set_xlabel("\n".join(filter(None, (AXES[against], fill(without, 90)))))
     if against == "epochs":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif max(x[-1] for x in along) > FAR * min(x[-1] for x in along):  # else the short ones lie on each other
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xlim(left=0)
+    seconds = [min(run[1] for run in curve.accuracy) for curve in drawn if len(curve.epochs) > FEW]
+    if seconds:  # a first test may lie far below all others, and below the axis
+        axes.set_ylim(bottom=min(seconds))
     grounded(axes, "y")
     legend(axes)
     return figure

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from snnbook.experiments.evidence import claims, judge, learned, paired
 from snnbook.experiments.evidence.claims import Claim
-from snnbook.experiments.evidence.judge import UNLEARNED
+from snnbook.experiments.evidence.judge import UNDECIDED, UNLEARNED
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
 
 KEYS = ("snn.last", "ann.last")
+AHEAD, BEHIND = "ahead", "behind"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Comparison:
         label: what is compared: ``TET over SDT``.
         on: what it was found on, and the profile.
         estimate: the difference over seeds, in points of test accuracy.
-        word: a verdict's, see :mod:`.judge`; empty where nothing is claimed.
+        word: a verdict's, see :mod:`.judge`; where nothing is claimed, :data:`AHEAD`, :data:`BEHIND` or
+            undecided, and empty for one seed.
         size: the difference in the paper.
     """
 
@@ -51,7 +53,9 @@ def of_claims(names: Sequence[str] = (), results: Path | None = None) -> list[Co
     chosen = [claims.find(name) for name in names] if names else principal()
     verdicts = [judge.best(claim, results) for claim in chosen]
     return [
-        Comparison(label(v.claim.terms), _on(v.on(), v.profile), v.estimate, v.word, v.claim.size)
+        Comparison(
+            label(v.claim.terms, v.claim.relation), _on(v.on(), v.profile), v.estimate, v.word, v.claim.size
+        )
         for v in verdicts
         if v.estimate
     ]
@@ -80,19 +84,23 @@ def of_table(
             continue
         terms = (Term(1.0, f"{table}/{row.id}", key), Term(-1.0, f"{table}/{against}", key))
         if estimate := paired.estimate(terms, profile, results):
-            word = UNLEARNED if learned.faults(estimate.records) else ""
-            found.append(Comparison(row.label, _on(judge.setting(estimate), profile), estimate, word))
+            found.append(
+                Comparison(row.label, _on(judge.setting(estimate), profile), estimate, _side(estimate))
+            )
     return found
 
 
-def label(terms: Sequence[Term]) -> str:
-    """Of a difference of two accuracies, its rows as their tables call them: ``T = 2: TET over SDT``."""
+def label(terms: Sequence[Term], relation: str = ">") -> str:
+    """Of a difference of two accuracies, its rows as their tables call them: ``T = 2: TET over SDT``.
+
+    ``relation``: of a claim; "below" stands in the place of "over" where the first is claimed to be less accurate.
+    """
     first, second = (_named(term).split(", ") for term in sorted(terms, key=lambda term: -term.factor))
     shared = [part for part in first if part in second]
     own = [[part for part in parts if part not in shared] for parts in (first, second)]
     if not all(own):  # one is called as the other, and more
         shared, own = [], [first, second]
-    over = " over ".join(", ".join(parts) for parts in own)
+    over = (" below " if relation == "<" else " over ").join(", ".join(parts) for parts in own)
     return f"{', '.join(shared)}: {over}" if shared else over
 
 
@@ -107,6 +115,15 @@ def _named(term: Term) -> str:
 
 def _is_difference(terms: Sequence[Term]) -> bool:
     return sorted(term.factor for term in terms) == [-1, 1] and all(term.key in KEYS for term in terms)
+
+
+def _side(estimate: Estimate) -> str:
+    """Of zero, on which the interval lies."""
+    if learned.faults(estimate.records):
+        return UNLEARNED
+    if estimate.half is None:
+        return ""
+    return UNDECIDED if not estimate.decided else AHEAD if estimate.mean > 0 else BEHIND
 
 
 def _on(setting: str, profile: str) -> str:

@@ -1,27 +1,27 @@
 """Accuracy over a training, of several rows of a table: over epochs, and over minutes; and all at equal time.
 
-A minute is counted as the medians over epochs have it, which other work on a machine hardly moves: a run takes its
-epochs times the median second of one, and what it needs or inherits took before it counts as well.
+A minute is one of training steps, timed in turn with those of the other rows, see :mod:`.prices`; what a run needs
+or inherits took before it counts as well.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 
 import numpy as np
 
 from snnbook.checks import shown
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid, learned
-from snnbook.experiments.evidence.machines import Machine, commonest, needed, on, seconds
+from snnbook.experiments.evidence import grid, learned, prices
 from snnbook.experiments.evidence.paired import Estimate
+from snnbook.experiments.evidence.prices import Prices
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import config, tables
 
 NETWORKS = ("snn", "ann")
-ELSEWHERE = "another machine"
+UNTIMED = "not timed"
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Curve:
         network: whose accuracy, ``"snn"`` or ``"ann"``.
         records: a seed each.
         epochs: after which there was a test in every seed.
-        minutes: of training until then, in the median over seeds, with what the run needs before it; none if all
-            seeds were timed on another kind of machine than most of the rows'.
+        minutes: of training until then, with what the run needs before it; none where steps were not timed.
         accuracy: in percent, ``[seeds, tests]``.
     """
 
@@ -71,6 +70,7 @@ class Curves:
     profile: str
     curves: tuple[Curve, ...]
     missing: tuple[str, ...]
+    timed_on: str = ""
 
     def left_out(self) -> str:
         """A sentence that names the rows without a record; empty if all have some."""
@@ -83,10 +83,10 @@ class Curves:
             )
         return f"Not run yet in this profile: {_listed(self.missing)}."
 
-    def timed_elsewhere(self) -> str:
-        """A sentence that names the rows whose minutes cannot be compared; empty if all can."""
+    def not_timed(self) -> str:
+        """A sentence that names the rows whose minutes are not known; empty if all are."""
         found = [curve.label for curve in self.curves if not curve.minutes]
-        return f"Timed on another kind of machine: {_listed(found)}." if found else ""
+        return f"Steps not timed (snnbook bench rows): {_listed(found)}." if found else ""
 
     @property
     def equal_minutes(self) -> float | None:
@@ -99,21 +99,21 @@ class Curves:
         Behind either stands its difference from the first row, taken seed by seed, and half the 95 % interval.
         """
         head, equal = ["row", "seeds", "minutes", "at the end, %"], self.equal_minutes
-        if equal is None:
+        if not self.curves:
             return [head, *([label, "0", "not run", "not run"] for label in self.missing)]
-        first = self.curves[0]
-        head += ["less the first's", f"after {equal:.1f} minutes, %", "less the first's"]
-        rows = []
+        first, rows = self.curves[0], []
+        head += ["less the first's"]
+        head += [] if equal is None else [f"after {equal:.1f} minutes, %", "less the first's"]
         for curve in self.curves:
             row = [
                 curve.label,
                 str(len(curve.records)),
-                f"{curve.minutes[-1]:.1f}" if curve.minutes else ELSEWHERE,
+                f"{curve.minutes[-1]:.1f}" if curve.minutes else UNTIMED,
             ]
-            ends = [curve.last(), first.last()], [curve.after(equal), first.after(equal)]
-            for (own, theirs), none in zip(
-                ends, ("", "not tested yet" if curve.minutes else ELSEWHERE), strict=True
-            ):
+            ends = [(curve.last(), first.last())]
+            ends += [] if equal is None else [(curve.after(equal), first.after(equal))]
+            for own, theirs in ends:
+                none = "not tested yet" if curve.minutes else UNTIMED
                 row.append(none if own is None else f"{mean(own):.1f}")
                 row.append("n/a" if curve is first else _difference(curve, own, first, theirs))
             rows.append(row)
@@ -165,18 +165,18 @@ def curves(
         raise UserError(f"rows are {shown(rows)}; expected a list of rows of table {table}, each once")
     found, missing = [], []
     made = {name: record.of(f"{table}/{name}", profile, results) for name in rows}
-    here = commonest(one for records in made.values() for one in records)
+    known = prices.load(profile, results)
     for name, records in made.items():
         label = content.row(name).label
         if records:
-            found.append(_curve(name, label, network, records, here, results))
+            found.append(_curve(name, label, network, records, known, results))
         else:
             missing.append(label)
-    return Curves(table, profile, tuple(found), tuple(missing))
+    return Curves(table, profile, tuple(found), tuple(missing), known.on)
 
 
 def _curve(
-    row: str, label: str, network: str, records: list[Record], here: Machine | None, results: Path | None
+    row: str, label: str, network: str, records: list[Record], known: Prices, results: Path | None
 ) -> Curve:
     epochs = records[0].curve["tested"]
     if any(one.curve["tested"] != epochs for one in records):
@@ -185,19 +185,16 @@ def _curve(
             "'snnbook check' names those made with other settings; run them again"
         )
     shows = network if network in records[0].metrics else next(iter(records[0].metrics))
-    needs = {one.seed: needed(one, results) for one in records}
-    timed = [one for one in records if on(one, needs[one.seed], here)]
-    before = [sum(map(seconds, needs[one.seed].values())) for one in timed]
-    own = [one.cost["seconds_per_epoch"] for one in timed]
+    before, own = known.before(records[0], results), known.minutes(records[0])
+    whole = records[0].config["recipe"]["epochs"]
+    timed = before is not None and own is not None
     return Curve(
         row,
         label,
         shows,
         tuple(records),
         tuple(epochs),
-        tuple(
-            median(b + epoch * s for b, s in zip(before, own, strict=True)) / 60 for epoch in epochs if timed
-        ),
+        tuple(before + own * epoch / whole for epoch in epochs) if timed else (),
         tuple(tuple(one.curve["accuracy"][shows]) for one in records),
     )
 

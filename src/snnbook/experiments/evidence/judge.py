@@ -1,9 +1,9 @@
 """Verdicts: the one place that says whether what a paper claims holds.
 
 A claim holds if the 95 % interval of its expression's mean over seeds lies where its test says, does not hold if
-it lies wholly elsewhere, and is undecided otherwise; where the seeds could not have seen a difference of the
-paper's size, it cannot be decided here.  There is no verdict where a network did not learn, and none from the
-rehearsal.
+it lies wholly elsewhere, and is undecided otherwise; where the interval has the paper's size in it, and the seeds
+could not have told a difference of that size from none, it cannot be decided here.  There is no
+verdict where a network did not learn, and none from the rehearsal.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import claims, learned, paired
+from snnbook.experiments.evidence import claims, learned, paired, prices
 from snnbook.experiments.evidence.claims import Claim
-from snnbook.experiments.evidence.machines import machine
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import tables
@@ -96,10 +95,16 @@ def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> V
         )
     if claim.waits:
         return Verdict(claim, profile, NOT_RUN, None, claim.waits)
-    estimate = paired.estimate(claim.terms_in(profile), profile, results)
+    terms = claim.terms_in(profile)
+    estimate = (prices if timed(claim) else paired).estimate(terms, profile, results)
     if estimate is None:
+        why = paired.missing(terms, profile, results)
         return Verdict(
-            claim, profile, NOT_RUN, None, paired.missing(claim.terms_in(profile), profile, results)
+            claim,
+            profile,
+            NOT_RUN,
+            None,
+            why or "no steps of its rows were timed; snnbook bench rows does it",
         )
     faults = learned.faults(estimate.records)
     if faults and claim.about != "arithmetic":  # which no training can change
@@ -107,8 +112,6 @@ def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> V
         return Verdict(claim, profile, UNLEARNED, estimate, faults[0] + more)
     if estimate.half is None:
         return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
-    if timed(claim) and len(set(map(machine, estimate.records))) > 1:
-        return Verdict(claim, profile, UNDECIDED, estimate, "its runs were timed on unlike machines")
     low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
     said = word(low, high, claim.relation, claim.margin)
     said, why = _doubt(claim, estimate) if said == UNDECIDED else (said, "")
@@ -146,10 +149,10 @@ def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | Non
 
 def setting(estimate: Estimate) -> str:
     """What an estimate was made on: ``digits, snn5 of width 4, T = 4, 20 seeds``."""
-    records, seeds = estimate.records, "seed" if estimate.n == 1 else "seeds"
+    records = estimate.records
     data, networks = _joined(made.data["name"] for made in records), _joined(map(_network, records))
     steps = _joined(str(made.config["network"]["time_steps"]) for made in records)
-    return f"{data}, {networks}, T = {steps}, {estimate.n} {seeds}"
+    return f"{data}, {networks}, T = {steps}, {estimate.count}"
 
 
 def _doubt(claim: Claim, estimate: Estimate) -> tuple[str, str]:
@@ -157,6 +160,8 @@ def _doubt(claim: Claim, estimate: Estimate) -> tuple[str, str]:
     sees, size = estimate.sees, None if timed(claim) else claim.size
     if claim.relation == "within":
         return UNDECIDED, "the interval reaches both sides of the margin"
+    if size is not None and abs(size - estimate.mean) > estimate.half:
+        return UNDECIDED, "the interval reaches both sides, and leaves the paper's size out"
     if size is not None and sees is not None and abs(size - claim.margin) < sees:
         paper = abs(size - claim.margin)
         seen, paper = (f"{number:.{claim.digits}f}" for number in (sees, paper))

@@ -24,6 +24,7 @@ from snnbook.experiments.tables.tables import PaperNumbers
 
 CONFIDENCE = 0.95
 POWER = 0.8  # how often a difference that is there should be seen
+MOST_DIGITS = 4  # of a difference that is shown
 MOMENTS = "measure.snn.scalability.moments."
 
 
@@ -43,14 +44,21 @@ class Estimate:
     Attributes:
         values: by seed.
         records: what they come from.
+        over: what the values are by, if not by seed.
     """
 
     values: dict[int, float]
     records: tuple[Record, ...]
+    over: str = "seed"
 
     @property
     def n(self) -> int:
         return len(self.values)
+
+    @property
+    def count(self) -> str:
+        """``3 seeds``."""
+        return f"{self.n} {self.over}{'s' * (self.n != 1)}"
 
     @property
     def mean(self) -> float:
@@ -63,21 +71,30 @@ class Estimate:
             return None
         return student(self.n - 1) * stdev(self.values.values()) / self.n**0.5
 
+    @property
+    def decided(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.half is not None and abs(self.mean) > self.half
+
     @cached_property
     def sees(self) -> float | None:
-        """The true difference that as many seeds, spread as these are, would tell from zero four times of five.
-
-        With a true difference Student's t is noncentral; this is where its share beyond the interval is POWER.
-        """
+        """The true difference that as many seeds, spread as these are, would tell from zero four times of five."""
         if self.n < 2:
             return None
-        from scipy.special import nctdtrinc  # not needed to print help
-
-        reach = float(nctdtrinc(self.n - 1, 1 - POWER, student(self.n - 1)))
-        return reach * stdev(self.values.values()) / self.n**0.5
+        return reach(self.n) * stdev(self.values.values()) / self.n**0.5
 
     def text(self, digits: int = 1) -> str:
-        """``+1.2 ± 0.4``: mean and half the interval; what rounds to zero has no sign of its own."""
+        """``+1.2 ± 0.4``: mean and half the interval; what rounds to zero has no sign of its own.
+
+        Where rounding would hide on which side of zero an interval ends, there are more digits.
+        """
+        half = 0.0 if self.half is None else self.half
+        while (
+            digits < MOST_DIGITS
+            and half
+            and self.decided != (round(abs(self.mean), digits) > round(half, digits))
+        ):
+            digits += 1
         spread = "" if self.half is None else f" ± {self.half:.{digits}f}"
         return f"{round(self.mean, digits) + 0.0:+.{digits}f}{spread}"
 
@@ -87,6 +104,16 @@ def student(degrees: int) -> float:
     from scipy.special import stdtrit  # not needed to print help
 
     return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+
+
+def reach(n: int) -> float:
+    """How many standard errors of ``n`` seeds a difference has to be for its interval to leave zero out at POWER.
+
+    With a true difference Student's t is noncentral; this is where its share beyond the interval is POWER.
+    """
+    from scipy.special import nctdtrinc  # not needed to print help
+
+    return float(nctdtrinc(n - 1, 1 - POWER, student(n - 1)))
 
 
 def parse(text: str) -> tuple[Term, ...]:
@@ -128,7 +155,10 @@ def estimate(terms: tuple[Term, ...], profile: str, results: Path | None = None)
 
 
 def missing(terms: tuple[Term, ...], profile: str, results: Path | None = None) -> str:
-    """Why an expression has no estimate: what its first run without a record waits for, or which that is."""
+    """Why an expression has no estimate: what its first run without a record waits for, or which that is.
+
+    Empty where all runs have records of a seed.
+    """
     for term in terms:
         if record.of(term.run, profile, results):
             continue
@@ -138,7 +168,8 @@ def missing(terms: tuple[Term, ...], profile: str, results: Path | None = None) 
         if profile not in table.profiles:
             return f"table {table.id} has no {profile} profile"
         return f"no record of {term.run}"
-    return "its runs have no seed in common"
+    seeds = [{made.seed for made in record.of(term.run, profile, results)} for term in terms]
+    return "" if set.intersection(*seeds) else "its runs have no seed in common"
 
 
 def in_paper(terms: tuple[Term, ...]) -> float | None:

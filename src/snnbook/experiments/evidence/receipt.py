@@ -14,8 +14,9 @@ from statistics import mean, stdev
 from snnbook import __version__, files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid
+from snnbook.experiments.evidence.line import NOT_RUN
 from snnbook.experiments.evidence.paired import student
-from snnbook.experiments.evidence.report import NETWORKS, NOT_RUN
+from snnbook.experiments.evidence.report import NETWORKS
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import config, tables

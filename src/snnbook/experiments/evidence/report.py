@@ -7,15 +7,13 @@ from pathlib import Path
 from textwrap import wrap
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid, learned, machines, spreadsheet
+from snnbook.experiments.evidence import grid, machines, prices, spreadsheet
+from snnbook.experiments.evidence.line import NOT_RUN, WAITS, Line, joined, marked, measured, spent, statistic
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record, Statistic
 from snnbook.experiments.tables import config, tables
 from snnbook.experiments.tables.tables import PaperNumbers
 
-NOT_RUN = "not run"
-UNLEARNED = "did not learn"
-WAITS = "waits"
 STRONGEST = "strongest"
 NETWORKS = ("snn", "ann")
 # What the numbers of a profile are, below each table.
@@ -25,56 +23,6 @@ STANDING = {
     "lab": "A shortened schedule, so not the paper's numbers.",
     "paper": "",
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One network of one row.  What comes from records is None where none is there yet.
-
-    ``energy``: of one inference in microjoules, counted, see :mod:`snnbook.analysis.energy`.
-    ``minutes``: of the trainings whose time can be compared with the other lines', with those of teachers and
-    of all else that they needed, see :mod:`.machines`.
-    """
-
-    run: str
-    label: str
-    network: str
-    paper: float | None
-    paper_std: float | None
-    paper_seconds: float | None
-    ours: Statistic | None
-    baseline_run: str | None
-    baseline: Statistic | None
-    seconds: Statistic | None
-    seconds_per_epoch: Statistic | None
-    note: str
-    waits: str | None = None
-    paper_stm: float | None = None
-    stm: Statistic | None = None
-    energy: Statistic | None = None
-    minutes: tuple[float, ...] = ()
-
-    def records(self) -> tuple[Record, ...]:
-        return tuple(self.ours.records) if self.ours else ()
-
-    @property
-    def device(self) -> str | None:
-        """What the records were computed on."""
-        return _joined(map(machines.device, self.ours.records)) if self.ours else None
-
-    @property
-    def difference(self) -> float | None:
-        """Ours less the paper's, in percentage points; it means something where both have the same data."""
-        return None if self.paper is None or self.ours is None else self.ours.mean - self.paper
-
-    @property
-    def unlearned(self) -> int:
-        """How many of its seeds did not learn, see :mod:`.learned`."""
-        return len(learned.faults(self.ours.records)) if self.ours else 0
-
-    def shown(self) -> str:
-        """Our accuracy, marked where networks did not learn."""
-        return marked(self.ours)
 
 
 @dataclass(frozen=True)
@@ -93,6 +41,7 @@ class Report:
     which: str
     lines: tuple[Line, ...]
     chosen: str = ""
+    timed_on: str = ""
 
     def columns(self) -> dict[str, Callable[[Line], str]]:
         """Headings, and how each shows a line; columns that say nothing in this table are left out."""
@@ -120,14 +69,16 @@ class Report:
         if any(line.paper_stm is not None for line in self.lines):
             if self.profile != tables.REHEARSAL:
                 columns["paper STM"] = lambda line: _number(line.paper_stm)
-            columns["STM"] = lambda line: WAITS if line.waits else _statistic(line.stm, digits=2)
+            columns["STM"] = lambda line: WAITS if line.waits else statistic(line.stm, digits=2)
         columns["n"] = lambda line: str(line.ours.n if line.ours else 0)
         if any(line.energy for line in self.lines):
-            columns["µJ"] = lambda line: _measured(line, line.energy)
-        columns["seconds"] = lambda line: WAITS if line.waits else _statistic(line.seconds, spread=False)
-        columns["s/epoch"] = lambda line: (
-            WAITS if line.waits else _statistic(line.seconds_per_epoch, spread=False)
-        )
+            columns["µJ"] = lambda line: measured(line, line.energy)
+        if any(line.minutes for line in self.lines):
+            columns["minutes"] = lambda line: (
+                spent(line, None) if line.minutes is None else f"{line.minutes:.1f}"
+            )
+        columns["seconds"] = lambda line: spent(line, line.seconds)
+        columns["s/epoch"] = lambda line: spent(line, line.seconds_per_epoch)
         if self.profile != tables.REHEARSAL and any(line.paper_seconds is not None for line in self.lines):
             columns["paper s/epoch"] = lambda line: _number(line.paper_seconds)
         columns["device"] = lambda line: WAITS if line.waits else line.device or NOT_RUN
@@ -147,8 +98,15 @@ class Report:
         )
         made = [made for line in self.lines if line.ours for made in line.ours.records]
         if made:
-            on = _joined(map(_machine, made))
-            text += f", {_joined(map(_data, made))}, {self._sampling()}, on {on}"
+            on = joined(machines.whole(one.environment) for one in made)
+            text += f", {joined(map(_data, made))}, {self._sampling()}, on {on}"
+        shown = self.columns()
+        if "minutes" in shown:
+            text += (
+                f". Minutes are of all training steps, a teacher's included, timed in turn on {self.timed_on}"
+            )
+        if {"seconds", "s/epoch"} & set(shown) and self.profile != tables.REHEARSAL:
+            text += ". Seconds are those of runs made on different days, and compare nothing"
         return f"{text}. {STANDING[self.profile]}".strip()
 
     def _sampling(self) -> str:
@@ -264,11 +222,14 @@ def report(
                     energy=_where(ours, f"measure.{network}.energy_uj"),
                 )
             )
-    here = machines.commonest(one for line in lines for one in line.records())
-    for index, line in enumerate(lines):
-        spent = (machines.minutes(one, results, here) for one in line.records())
-        lines[index] = replace(line, minutes=tuple(each for each in spent if each is not None))
-    return Report(table, content.title, content.source, profile, recipe, which, tuple(lines), columns)
+    known = prices.load(profile, results)
+    lines = [
+        replace(line, minutes=known.whole(line.records()[0], results)) if line.ours else line
+        for line in lines
+    ]
+    return Report(
+        table, content.title, content.source, profile, recipe, which, tuple(lines), columns, known.on
+    )
 
 
 def _networks(paper: PaperNumbers, ours: list[Record], row: tables.Row) -> list[str]:
@@ -300,25 +261,6 @@ def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:g}"
 
 
-def marked(accuracy: Statistic | None) -> str:
-    """An accuracy over seeds, with how many of its runs did not learn."""
-    lost = len(learned.faults(accuracy.records)) if accuracy else 0
-    some = f": {lost} of {accuracy.n}" if lost and accuracy.n > 1 else ""
-    return _statistic(accuracy) + (f" ({UNLEARNED}{some})" if lost else "")
-
-
-def _statistic(value: Statistic | None, spread: bool = True, digits: int = 1) -> str:
-    if value is None:
-        return NOT_RUN
-    return value.text(digits) if spread else f"{value.mean:.1f}"
-
-
-def _measured(line: Line, value: Statistic | None) -> str:
-    if line.waits:
-        return WAITS
-    return "n/a" if line.ours and value is None else _statistic(value, digits=2)
-
-
 def _sampling_error(accuracy: float, images: int) -> float:
     """The sampling error, in points, of an accuracy in percent on a test set of ``images``."""
     return (accuracy * (100 - accuracy) / images) ** 0.5
@@ -326,14 +268,6 @@ def _sampling_error(accuracy: float, images: int) -> float:
 
 def _data(made: Record) -> str:
     return f"{made.data['name']} ({made.data['test']} test images)"
-
-
-def _machine(made: Record) -> str:
-    return f"{machines.device(made)}, {_count(made.environment['threads'], 'thread')}"
-
-
-def _joined(texts) -> str:
-    return " and ".join(dict.fromkeys(texts))
 
 
 def _signed(value: float | None) -> str:

@@ -9,14 +9,15 @@ from snnbook.experiments.runs.record import Statistic
 from snnbook.experiments.tables import tables
 
 if TYPE_CHECKING:
-    from snnbook.experiments.evidence.report import Line, Report
+    from snnbook.experiments.evidence.line import Line
+    from snnbook.experiments.evidence.report import Report
 
 COLUMNS = (
     *("run", "label", "network", "profile", "data", "classes", "paper", "paper_std"),
     *("ours", "ours_std", "ours_low", "ours_high", "n", "seeds", "difference", "unlearned"),
     *("snntorch", "snntorch_std", "snntorch_low", "snntorch_high"),
     *("paper_stm", "stm", "stm_std", "energy_uj", "energy_uj_std"),
-    *("seconds", "seconds_per_epoch", "paper_seconds_per_epoch", "device"),
+    *("minutes", "seconds", "seconds_per_epoch", "paper_seconds_per_epoch", "device"),
 )
 
 
@@ -56,6 +57,7 @@ def _row(report: "Report", line: "Line") -> dict:
         "paper_stm": line.paper_stm,
         **_parts("stm", line.stm),
         **_parts("energy_uj", line.energy),
+        "minutes": line.minutes,
         "seconds": line.seconds and line.seconds.mean,
         "seconds_per_epoch": line.seconds_per_epoch and line.seconds_per_epoch.mean,
         "paper_seconds_per_epoch": line.paper_seconds,

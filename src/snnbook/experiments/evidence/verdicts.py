@@ -130,7 +130,8 @@ def text(found: Sequence[Verdict]) -> str:
                 else f", {'inside' if verdict.inside else 'outside'} the interval"
             )
             lines.append(f"  ours {verdict.ours()} {claim.unit} on {verdict.on()} ({verdict.profile})")
-            lines.append(f"  paper {claims.size(claim)}{where}; these seeds see {sees(verdict)}")
+            seen = f"these {verdict.estimate.over}s see {sees(verdict)}"
+            lines.append(f"  paper {claims.size(claim)}{where}; {seen}")
         if verdict.why:
             lines.append(f"  {verdict.why}")
         blocks.append("\n".join(lines))
