@@ -33,7 +33,7 @@ TABLES = (
     "tet-figure4",
     "tet-figure6",
 )
-GROUPS = ("layer", "step", "joint")
+GROUPS = ("layer", "step", "joint", "rows")
 BENCH = 0.25  # of the time, at most
 GRAPHS = 0.15
 TESTS = Path(__file__).resolve().parents[1] / "tests"

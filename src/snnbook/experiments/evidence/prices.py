@@ -75,11 +75,17 @@ def load(profile: str, results: Path | None = None) -> Prices:
     place = Path(results or files.results()) / "bench"
     for path in sorted(place.glob("*/rows.json")):
         found = measurements.read("rows", path.parent.name, results)
-        rows = found["measurements"].get(title(profile))
-        if rows:
+        try:
+            rows = found["measurements"].get(title(profile), {})
             steps = {run: tuple(one / 1e3 for one in row["each"]) for run, row in rows.items()}
             asked = {run: row["asked"] for run, row in rows.items()}
-            return Prices(steps, asked, machines.whole(found["environment"]))
+            on = machines.whole(found["environment"])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path} is damaged ({type(error).__name__}: {error}); restore it from git, or measure again"
+            ) from None
+        if rows:
+            return Prices(steps, asked, on)
     return Prices()
 
 
