@@ -136,11 +136,14 @@ def test_a_last_batch_that_is_not_full_counts_where_it_is_trained_on(results):
     assert known.epoch(one) == (STEPS, STEPS) and known.epoch(whole) == (STEPS + 1, STEPS + 1)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["{", "[]", "{}", '{"measurements": []}', '{"measurements": {"TITLE": {"demo/a": {"each": [1]}}}}']
-    + ['{"measurements": {"TITLE": {"demo/a": {"each": ["x"], "asked": "y"}}}}', '{"measurements": {}}'],
-)
+DAMAGED = [
+    *("{", "[]", "{}", '{"measurements": []}', '{"measurements": {}}'),
+    '{"measurements": {"TITLE": {"demo/a": {"each": [1]}}}}',
+    '{"measurements": {"TITLE": {"demo/a": {"each": ["x"], "asked": "y"}}}}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_measurement_is_named(results, text):
     timed(results, a=(1, 1)).write_text(text.replace("TITLE", prices.title("desk")))
     one_line(lambda: prices.load("desk", results), "rows.json", "damaged")
