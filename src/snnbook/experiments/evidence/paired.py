@@ -99,11 +99,11 @@ class Estimate:
         return f"{round(self.mean, digits) + 0.0:+.{digits}f}{spread}"
 
 
-def student(degrees: int) -> float:
-    """How many standard errors a 95 % interval reaches to each side, by Student's t."""
+def student(degrees: int, confidence: float = CONFIDENCE) -> float:
+    """How many standard errors a 95 % interval, or another, reaches to each side, by Student's t."""
     from scipy.special import stdtrit  # not needed to print help
 
-    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+    return float(stdtrit(degrees, (1 + confidence) / 2))
 
 
 def reach(n: int) -> float:

@@ -7,105 +7,36 @@ the same profile; one with changed settings (``--set``) with those of the row it
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from snnbook import __version__, files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid
+from snnbook.experiments.evidence.beside import ALONE, AS_SEEDS, FURTHER, Comparison
 from snnbook.experiments.evidence.line import NOT_RUN
-from snnbook.experiments.evidence.paired import student
 from snnbook.experiments.evidence.report import NETWORKS
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import config, tables
-from snnbook.experiments.tables import settings as merging
 
-SAME = "the same, digit for digit"
-AS_SEEDS = "as far apart as seeds are"
-FURTHER = "further apart than seeds are"
-ALONE = "nothing to compare with"
-ONE = "the book has one seed, so no spread to compare with"
-COPIED = "a copy of the book's record"
 TITLE = "# Reproduction receipt"
+NONE = "no row of the book's as it stands"
+MEANING = f"""\
+"{AS_SEEDS}" means that their mean lies within what is expected, and no single run further away than is
+expected of the farthest of so many; "{FURTHER}" means otherwise, which happens by chance to about one such
+row in twenty. Where there are seeds that the book has not, they alone are judged; copies of the book's
+records are set aside. The book's page "Why do mine differ?" says where to look."""
 VERSIONS = ("python", "torch", "platform", "device", "instructions", "threads", "kernel", "precision")
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One network of one run, theirs and the book's; ``key`` is the number compared."""
-
-    run: str
-    profile: str
-    network: str
-    theirs: tuple[Record, ...]
-    book: tuple[Record, ...]
-    key: str
-
-    @cached_property
-    def values(self) -> tuple[list[float], list[float]]:
-        return tuple([made.value(self.key) for made in side] for side in (self.theirs, self.book))
-
-    @property
-    def difference(self) -> float | None:
-        """Theirs less the book's, of the means."""
-        theirs, book = self.values
-        return mean(theirs) - mean(book) if book else None
-
-    @property
-    def deviations(self) -> float | None:
-        """The difference in standard deviations of the book's seeds; None if they do not differ, or are one."""
-        book = self.values[1]
-        spread = stdev(book) if len(book) > 1 else 0.0
-        return self.difference / spread if spread else None
-
-    @property
-    def expected(self) -> float | None:
-        """How far apart the two means are in 95 % of cases if only seeds differ; None for one seed of the book's.
-
-        The prediction interval of a mean of ``m`` runs given ``n`` others: t times s times sqrt(1/m + 1/n).
-        """
-        theirs, book = self.values
-        if len(book) < 2:
-            return None
-        return student(len(book) - 1) * stdev(book) * (1 / len(theirs) + 1 / len(book)) ** 0.5
-
-    @property
-    def shared(self) -> list[tuple[Record, Record]]:
-        """Runs of the same seed, theirs and the book's."""
-        by_seed = {made.seed: made for made in self.book}
-        return [(made, by_seed[made.seed]) for made in self.theirs if made.seed in by_seed]
-
-    @property
-    def apart(self) -> float | None:
-        """The largest distance between two runs of the same seed; None if there are none."""
-        return max((abs(a.value(self.key) - b.value(self.key)) for a, b in self.shared), default=None)
-
-    @property
-    def word(self) -> str:
-        """The verdict."""
-        if not self.book:
-            return ALONE
-        if any(copied(one, other) for one in self.theirs for other in self.book):
-            return COPIED
-        if len(self.shared) == len(self.theirs) and all(a.curve == b.curve for a, b in self.shared):
-            return SAME
-        if self.expected is None:
-            return ONE
-        return AS_SEEDS if abs(self.difference) <= self.expected else FURTHER
-
-
-def copied(one: Record, other: Record) -> bool:
-    """Whether two records tell of one and the same training: no two take the same time to the last digit."""
-    return one.cost["seconds"] == other.cost["seconds"]
-
-
-@dataclass(frozen=True)
 class Receipt:
-    """All comparisons of a results folder."""
+    """All comparisons of a results folder; ``unread`` are records that could not be read, and why."""
 
     comparisons: tuple[Comparison, ...]
+    unread: tuple[str, ...] = ()
 
     def cells(self) -> list[list[str]]:
         """Headings and a row for each network of each run."""
@@ -116,28 +47,26 @@ class Receipt:
             "n",
             "the book's",
             "n",
+            "expected",
             "difference",
-            "in std",
             "by seed",
             "seconds",
-            "verdict",
         ]
-        return [heads, *(_row(each) for each in self.comparisons)]
+        return [[*heads, "verdict"], *(_row(each) for each in self.comparisons)]
 
     def markdown(self) -> str:
         """The page."""
         made = [record for each in self.comparisons for record in each.theirs]
         profiles = ", ".join(dict.fromkeys(each.profile for each in self.comparisons))
-        counted = Counter(each.word for each in self.comparisons)
         parts = [
             TITLE,
             f"Made by `snnbook receipt`, version {__version__}; {profiles} profile. Test accuracy of the last "
-            "epoch in percent, mean ± standard deviation over n seeds. *In std*: the difference in standard "
-            "deviations of the book's seeds. *By seed*: the largest distance between two runs of one seed.",
-            "; ".join(f"{count} {word}" for word, count in counted.items()) + ".",
+            "epoch in percent, mean ± standard deviation over n seeds. *Expected*: where the mean of as many new "
+            "seeds lies in 95 % of cases, by the book's. *By seed*: the largest distance between two runs of one "
+            "seed.",
+            self.counted(),
             grid.markdown(self.cells()),
-            f'"{AS_SEEDS}" means within the 95 % prediction interval that the book\'s seeds give for theirs; '
-            f'"{FURTHER}" means outside it. The book\'s page "Why do mine differ?" says where to look.',
+            MEANING,
             "## Where",
             grid.markdown(self.places(), left=3),
             "## Settings",
@@ -145,6 +74,8 @@ class Receipt:
             "## Records",
             "\n".join(f"- `{name}`" for name in dict.fromkeys(_seal(one) for one in made)),
         ]
+        if self.unread:
+            parts += ["## Not read", "\n".join(f"- {why}" for why in self.unread)]
         return "\n\n".join(parts) + "\n"
 
     def places(self) -> list[list[str]]:
@@ -160,16 +91,23 @@ class Receipt:
         rows.append(["data", *(_values(made.data.get("fingerprint") for made in side) for side in sides)])
         return rows
 
+    def counted(self) -> str:
+        """How often each verdict came; of runs with settings of their own apart."""
+        kinds = Counter((each.word, bool(each.differences())) for each in self.comparisons)
+        same, other = (
+            "; ".join(f"{count} {word}" for (word, changed), count in kinds.items() if changed == kind)
+            for kind in (False, True)
+        )
+        more = f"; with other settings or data, so no rerun of the book's: {other}" if other else ""
+        return f"{same or NONE}{more}."
+
     def settings(self) -> list[str]:
-        """Settings that differ from the book's, a line for each run that has any."""
-        lines = []
-        for each in self.comparisons:
-            if not each.book or each.book[0].asked == each.theirs[0].asked:
-                continue
-            changed = merging.changes(each.book[0].config, each.theirs[0].config)
-            found = [f"{key} is {new!r}, the book's {old!r}" for key, old, new in changed]
-            if found:
-                lines.append(f"`{each.run}`: {'; '.join(found)}")
+        """Settings and data that differ from the book's, a line for each run that has any."""
+        lines = [
+            f"`{each.run}`: {ALONE}" if not each.book else f"`{each.run}`: {'; '.join(each.differences())}"
+            for each in self.comparisons
+            if not each.book or each.differences()
+        ]
         return list(dict.fromkeys(lines)) or ["All as the book's."]
 
 
@@ -203,31 +141,79 @@ def receipt(
         UserError: no record there, a damaged one, or the folder is the book's own.
     """
     results, book = Path(results), Path(book or files.results())
-    if results.resolve() == book.resolve():
+    paths = _own(results, book)
+    known = dict.fromkeys(run for _, run, _ in paths)
+    for name in runs:
+        if not any(_asked(name, kept, run) for kept, run, _ in paths):
+            raise UserError(f"no record of {name!r} in {results}; {config.nearest(name, [*known])}")
+    made: dict[tuple[str, str], list[Record]] = {}
+    unread = []
+    for kept, run, path in paths:
+        if profile in (None, kept) and (not runs or any(_asked(name, kept, run) for name in runs)):
+            try:
+                one = record.read(path)
+                tables.find(run.partition("+")[0], kept)
+                made.setdefault((kept, run), []).append(one)
+            except UserError as error:
+                if runs:
+                    raise
+                unread.append(str(error))
+    comparisons = [
+        one for (kept, run), theirs in made.items() for one in _comparisons(run, kept, theirs, book)
+    ]
+    if not comparisons:
+        which = f" of the {profile} profile" if profile else ""
+        raise UserError(
+            unread[0]
+            if unread
+            else f"no records{which} in {results}; expected those of 'snnbook run ID --results {results}'"
+        )
+    return Receipt(tuple(comparisons), tuple(unread))
+
+
+def _own(results: Path, book: Path) -> list[tuple[str, str, Path]]:
+    """Profile, run and path of a reader's records; in the book's own folder those of seeds that it does not count.
+
+    Raises:
+        UserError: the folder is the book's, and has no others.
+    """
+    paths = sorted(path for profile in tables.PROFILES for path in results.glob(f"{profile}/*/*/seed*.json"))
+    found = [(path.parts[-4], "/".join(path.parts[-3:-1]), path) for path in paths]
+    if results.resolve() != book.resolve():
+        return found
+    found = [each for each in found if not _counted(*each)]
+    if not found:
         raise UserError(
             f"{results} holds the book's own records; run into a folder of your own, for instance "
             "'snnbook run joint-table4/snn --results mine', and give that"
         )
-    made: dict[tuple[str, str], list[Record]] = {}
-    for path in sorted(results.glob("*/*/*/seed*.json")):
-        if path.relative_to(results).parts[0] in tables.PROFILES:
-            one = record.read(path)
-            made.setdefault((one.profile, one.run), []).append(one)
-    made = {key: found for key, found in made.items() if profile in (None, key[0])}
-    known = [run for _, run in made]
-    for run in runs:
-        if not any(name.partition("+")[0] == run or name == run for name in known):
-            raise UserError(f"no record of {run!r} in {results}; {config.nearest(run, known)}")
-    comparisons = []
-    for (kept, run), theirs in made.items():
-        if not runs or run in runs or run.partition("+")[0] in runs:
-            comparisons += _comparisons(run, kept, theirs, book)
-    if not comparisons:
-        which = f" of the {profile} profile" if profile else ""
-        raise UserError(
-            f"no records{which} in {results}; expected those of 'snnbook run ID --results {results}'"
-        )
-    return Receipt(tuple(comparisons))
+    return found
+
+
+def _counted(profile: str, run: str, path: Path) -> bool:
+    """Whether a record's seed is one of its table's."""
+    name = run.partition("/")[0]
+    if name not in tables.names():
+        return True
+    return path.stem.removeprefix("seed") in map(str, tables.load(name).seeds_in(profile))
+
+
+def _asked(name: str, profile: str, run: str) -> bool:
+    """Whether ``name`` means this run: its own, without its changes, a row's that is the same, or its table's."""
+    base = run.partition("+")[0]
+    if name in (run, base):
+        return True
+    rows = [f"{name}/{row.id}" for row in tables.load(name).rows] if name in tables.names() else [name]
+    return base in map(partial(_trained, profile), rows)
+
+
+def _trained(profile: str, row: str) -> str | None:
+    """The run that a row's name stands for; None where there is no such row."""
+    try:
+        table, found = tables.find(row, profile)
+    except UserError:
+        return None
+    return f"{table.id}/{found.id}"
 
 
 def _comparisons(run: str, profile: str, theirs: list[Record], book: Path) -> list[Comparison]:
@@ -239,26 +225,32 @@ def _comparisons(run: str, profile: str, theirs: list[Record], book: Path) -> li
 
 
 def _row(each: Comparison) -> list[str]:
-    theirs = record.statistic(each.theirs, each.key)
+    theirs = record.statistic(each.judged or each.theirs, each.key)
     book = record.statistic(each.book, each.key)
     seconds = record.statistic(each.theirs, "cost.seconds")
+    expected = "n/a"
+    if each.expected is not None:
+        middle = mean(each.values[1])
+        expected = f"{middle - each.expected:.2f} to {middle + each.expected:.2f}"
     return [
         each.run,
         each.network.upper(),
-        theirs.text(),
+        theirs.text(2),
         str(theirs.n),
-        book.text() if book else NOT_RUN,
+        book.text(2) if book else NOT_RUN,
         str(book.n if book else 0),
-        "n/a" if each.difference is None else f"{round(each.difference, 1) + 0.0:+.1f}",
-        "n/a" if each.deviations is None else f"{round(each.deviations, 1) + 0.0:+.1f}",
-        "n/a" if each.apart is None else f"{each.apart:.1f}",
+        expected,
+        "n/a" if each.difference is None else f"{round(each.difference, 2) + 0.0:+.2f}",
+        "n/a" if each.apart is None else f"{each.apart:.2f}",
         f"{seconds.mean:.1f}",
         each.word,
     ]
 
 
 def _values(found) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in found)) or "n/a"
+    return (
+        ", ".join(dict.fromkeys("not recorded" if value is None else str(value) for value in found)) or "n/a"
+    )
 
 
 def _seal(made: Record) -> str:

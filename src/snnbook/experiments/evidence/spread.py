@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import median
 
 from snnbook.experiments.evidence import paired
+from snnbook.experiments.evidence.beside import Comparison
 from snnbook.experiments.evidence.paired import Estimate
-from snnbook.experiments.evidence.receipt import Comparison, receipt
+from snnbook.experiments.evidence.receipt import receipt
 from snnbook.experiments.evidence.report import NETWORKS
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Statistic
