@@ -73,7 +73,15 @@ def test_choices_are_those_of_the_tables():
         (["run", "demo/snn", "--profile", "quik"], "invalid choice: 'quik'"),
         (["run", "demo/snn", "--profile", "lab"], "no profile 'lab'; known: quick"),
         (["run", "demo/snn", "--recipe", "official", "--bare"], "no recipe mode 'official'"),
-        (["run", "demo/snn", "--seed", "one"], "invalid int value: 'one'"),
+        (["run", "demo/snn", "--seed", "one"], "'one' is no seed; expected whole numbers"),
+        (
+            ["run", "--seed", "7", "demo/snn"],
+            "'demo/snn' is no seed; expected whole numbers, and names before",
+        ),
+        (
+            ["reproduce", "--seeds", "7", "demo"],
+            "'demo' is no seed; expected whole numbers, and names before",
+        ),
         (["run", "demo/snn", "--device", "gpu", "--bare"], "no device 'gpu'"),
         (["run", "demo/snn", "--results", "tables/demo.yaml/x"], "cannot write"),
         (["run", "demo/snn", "--set", "data.name=folder", "--data", "empty", "--bare"], "empty"),

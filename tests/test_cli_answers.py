@@ -53,6 +53,13 @@ def shell(command, folder, **changed):
     )
 
 
+def test_a_closed_folder_is_told_in_a_line(folder, monkeypatch, capsys):
+    fails(monkeypatch, PermissionError(13, "Permission denied", "results/quick"))
+    assert cli.main(["list"]) == 2
+    said = capsys.readouterr().err
+    assert "no permission for results/quick" in said and said.count("\n") == 1
+
+
 def fails(monkeypatch, error):
     def fail(_arguments):
         raise error

@@ -101,6 +101,15 @@ def test_where_no_terminal_is_nothing_is_cut(monkeypatch):
     assert line.endswith(tables.load("one-protocol").title)
 
 
+def test_seeds_of_ones_own_are_told_by_the_name_of_a_row_that_is_the_same_too(here, put_tables):
+    text = (here / "tables/demo.yaml").read_text()
+    head = text.replace("id: demo", "id: twin").partition("rows:")[0]
+    put_tables(twin=head + "rows:\n  - {id: mine, label: Mine, same: demo/snn}\n")
+    put(here / "results", "demo/snn", 77, 90.0, "quick")
+    for name in ("demo", "twin", None):
+        assert "demo/snn (quick): 77" in " ".join(listing.others(name, here / "results").split())
+
+
 def test_rows_of_a_table_are_listed_on_request(here, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     _, out, _ = call(capsys, "list", "demo")
@@ -183,7 +192,9 @@ def test_elsewhere_the_default_is_said(here, capsys, monkeypatch, command):
 
 def test_claims_name_profile_and_data(tmp_path, capsys):
     _, out, _ = call(capsys, "claims", "--results", str(tmp_path))
-    assert out.startswith("Judged by records of the desk profile, of which there are none yet.\n")
+    assert out.startswith(
+        "Judged by records of the desk profile, of which none says anything of these claims yet.\n"
+    )
     _, out, _ = call(capsys, "claims", "--profile", "paper", "--results", str(tmp_path))
     assert out.startswith("Judged by records of the paper profile")
     _, out, _ = call(capsys, "claims")

@@ -9,15 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from matrix_cases import BROKEN, TABLE, calls, gpus, lay_out, matrix, records
+from bad_input import one_line
+from matrix_cases import BROKEN, TABLE, calls, gpus, lay_out, matrix, records, stand_in
 from snnbook import cli
 from snnbook.errors import UserError
 from snnbook.experiments.matrix import engine, owner
 from snnbook.experiments.runs import record
+from snnbook.experiments.runs.lock import hold
 
 
 @pytest.fixture
@@ -40,6 +43,38 @@ def test_one_failing_row_is_named_with_its_log_and_stops_no_other(here):
     assert "it broke" in broken.log.read_text()
     assert (victim.task.name, victim.reason) == ("demo/victim", "not started, it needs demo/broken")
     assert victim.log.is_file()
+
+
+def test_a_log_of_a_run_at_work_is_kept_and_an_older_one_is_not(here):
+    made = matrix(here, seeds=(0,))
+    first, *others = made.steps
+    for step in made.steps:
+        made.log(step).parent.mkdir(parents=True, exist_ok=True)
+        made.log(step).write_text("said before\n")
+    with hold(first.runs[0].folder / "lock"):
+        for step in made.steps:
+            engine._prepare(made.log(step), step)
+    assert made.log(first).read_text() == "said before\n"
+    assert others and not any(made.log(step).exists() for step in others)
+
+
+def test_what_cannot_be_written_is_told_before_anything_starts(here):
+    (here / "file").write_text("")
+    made = matrix(here)
+    first, *others = made.steps
+    runs = tuple(replace(run, results=here / "file/sub") for run in first.runs)
+    blocked = replace(made, steps=(replace(first, runs=runs), *others))
+    one_line(lambda: engine.reproduce(blocked, lambda *_: None), "cannot write", "file/sub")
+    assert not (here / "runs/calls.txt").exists()
+
+
+def test_a_plan_says_where_weights_that_are_made_again_were_recorded(here):
+    record.write(stand_in("demo/teacher", 0), here / "results/quick/demo/teacher/seed0.json")
+    text = matrix(here, seeds=(0,)).text()
+    assert (
+        "again for the weights, which git does not keep: demo/teacher\n    recorded on abacus; where" in text
+    )
+    assert "recorded on" not in matrix(here, seeds=(1,)).text()
 
 
 def start(here, made):

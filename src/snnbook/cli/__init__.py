@@ -75,6 +75,11 @@ def _answered(arguments: Sequence[str] | None, debug: bool, stopped: list[int]) 
         if debug:
             raise
         _let_the_first_speak()
+        if isinstance(error, PermissionError) and error.filename:  # a closed folder on the way to a file
+            output.say(
+                f"snnbook: no permission for {error.filename}; choose another folder, or open it to you"
+            )
+            return 2
         output.say(f"snnbook: {output.unforeseen(error)}")
         output.discard()
         return 1

@@ -60,6 +60,15 @@ RUN = dedent("""\
     """)
 
 
+def _seed(text: str) -> int:
+    """A seed; what may be the name of a run says where that belongs."""
+    try:
+        return int(text)
+    except ValueError:
+        hint = ", and names before the option" if "/" in text or text.isidentifier() else ""
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; expected whole numbers{hint}") from None
+
+
 def _path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty; expected a path")
@@ -110,7 +119,7 @@ def parser() -> Parser:
     running.add_argument("run_ids", nargs="+", metavar="ID", help=text)
     running.add_argument(
         "--seed",
-        type=int,
+        type=_seed,
         nargs="+",
         action="extend",
         help="of weights, order and augmentation; several run in turn (0); tables count their own seeds alone",
@@ -161,7 +170,7 @@ def parser() -> Parser:
         help="as of 'snnbook run' (lab where there is an NVIDIA GPU, else quick)",
     )
     reproducing.add_argument(
-        "--seeds", type=int, nargs="+", action="extend", help="instead of each table's own"
+        "--seeds", type=_seed, nargs="+", action="extend", help="instead of each table's own"
     )
     reproducing.add_argument(
         "--data", type=_path, metavar="DIR", help="folder of data sets that are not bundled"

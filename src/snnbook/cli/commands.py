@@ -178,6 +178,7 @@ def claims(arguments: argparse.Namespace) -> None:
 
     found = judge.judged(arguments.profile, arguments.claims, arguments.results)
     print(getattr(verdicts, arguments.format)(found))
+    _tell_others(None, arguments.results, arguments.format)
     _tell_records(arguments.results, arguments.format)
 
 

@@ -56,14 +56,15 @@ def of_rows(name: str, results: Path | None) -> Iterator[str]:
 
 def others(name: str | None, results: Path | None) -> str:
     """A sentence on records whose seed is none of their table's, of one table or all; empty without such."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for table in [tables.load(name) for name in ([name] if name else tables.names())]:
-        rows = {row.id for row in table.rows}
-        for place, profile in product(record.places(results), table.profiles):
-            for path in sorted((place / profile / table.id).glob("*/seed*.json")):
-                row, seed = path.parent.name, path.stem.removeprefix("seed")
-                if row in rows and seed not in map(str, table.seeds_in(profile)):
-                    found.setdefault(f"{table.id}/{row} ({profile})", []).append(seed)
+        for row, profile in product(table.rows, table.profiles):
+            owner, trained = tables.find(f"{table.id}/{row.id}", profile)  # a row may be another table's
+            counted = set(map(str, owner.seeds_in(profile)))
+            for place in record.places(results):
+                for path in sorted((place / profile / owner.id / trained.id).glob("seed*.json")):
+                    if (seed := path.stem.removeprefix("seed")) not in counted:
+                        found.setdefault(f"{owner.id}/{trained.id} ({profile})", {})[seed] = None
     if not found:
         return ""
     told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())

@@ -143,7 +143,7 @@ def judged_by(found: Sequence[Verdict]) -> str:
     profiles = " and ".join(dict.fromkeys(verdict.profile for verdict in found))
     records = [made for verdict in found if verdict.estimate for made in verdict.estimate.records]
     data = " and ".join(sorted({made.data["name"] for made in records}))
-    where = f"on {data}" if data else "of which there are none yet"
+    where = f"on {data}" if data else "of which none says anything of these claims yet"
     return f"Judged by records of the {profiles} profile, {where}."
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from snnbook.data.location import default_root
 from snnbook.errors import UserError
 from snnbook.experiments.matrix import owner
 from snnbook.experiments.matrix.estimate import durations
-from snnbook.experiments.matrix.plan import Task
+from snnbook.experiments.matrix.plan import Step, Task
 from snnbook.experiments.matrix.prepare import Matrix
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.lock import hold
@@ -67,10 +67,8 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
     if not matrix.steps:
         return []
     _check_installed(matrix.executor)
-    for log in map(matrix.log, matrix.steps):
-        with files.told(log):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.unlink(missing_ok=True)
+    for step in matrix.steps:
+        _prepare(matrix.log(step), step)
     messages = matrix.work / matrix.profile / "snakemake.log"
     with _own_folder(matrix.work / "reproduce") as folder, _warm(matrix, folder) as environment:
         code = _schedule(matrix, folder, environment, messages, on_record)
@@ -219,6 +217,22 @@ def _watch(matrix: Matrix, process: subprocess.Popen, on_record: Callable[[Recor
             process.wait(0.5)
         except subprocess.TimeoutExpired:
             continue
+
+
+def _prepare(log: Path, step: Step) -> None:
+    """Find out now what cannot be written, and take an older log away, but of a run that is at work."""
+    for run in step.runs:
+        run.check_folders()
+    with files.told(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with ExitStack() as stack:
+            for run in step.runs:
+                stack.enter_context(hold(run.folder / "lock", 0))
+            with files.told(log):
+                log.unlink(missing_ok=True)
+    except files.HeldError:
+        pass
 
 
 def _failures(matrix: Matrix, messages: Path) -> list[Failure]:

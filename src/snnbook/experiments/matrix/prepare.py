@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snnbook import threads
 from snnbook.checks import whole
+from snnbook.experiments.evidence import machines
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
 from snnbook.experiments.matrix.estimate import START, Forecast, forecast
@@ -89,7 +90,14 @@ class Matrix:
         for (table, reason), runs in reasons.items():
             which = ", ".join(runs) if len(runs) < 4 else f"{len(runs)} rows of {table}"
             lines.append(f"  waits: {which}: {reason}")
-        lines += [f"  again for the weights, which git does not keep: {s.row}" for s in self.steps if s.again]
+        again = [step for step in self.steps if step.again]
+        lines += [f"  again for the weights, which git does not keep: {step.row}" for step in again]
+        runs = [one for step in again for one in step.runs]
+        if on := {machines.device(record.read(one.record_path).environment) for one in runs}:
+            lines.append(
+                f"    recorded on {' and '.join(sorted(on))}; where weights come out otherwise, what needs them "
+                "stops there, and a --results of your own makes both anew"
+            )
         return "\n".join(lines + (self._needs() if self.steps else []))
 
     def _needs(self) -> list[str]:

@@ -244,7 +244,10 @@ def _left(run: Run, fingerprint: str, parents: tuple[Trained, ...]) -> Trained:
     Raises:
         UserError: they are others: whatever started from them would not be what the two records say.
     """
-    found, told = weights_digest(run.weights), record.read(run.record_path).weights
+    try:
+        found, told = weights_digest(run.weights), record.read(run.record_path).weights
+    except UserError as error:
+        raise UserError(f"{error}; if you delete it, {run.id} is trained again") from None
     if told not in (None, found):
         raise UserError(
             f"the weights of {run.id}, seed {run.seed}, in {run.folder} ({found[:12]}) are not those its record "

@@ -82,10 +82,15 @@ class Recipe:
                 f"recipe.schedule is {self.schedule!r} and recipe.milestones {list(self.milestones)}; "
                 "expected milestones with 'steps', and with it alone"
             )
-        if self.warmup and (self.schedule != "cycle" or self.warmup >= self.epochs):
+        if self.warmup and self.schedule != "cycle":
             raise UserError(
                 f"recipe.warmup is {self.warmup} and recipe.schedule {self.schedule!r}; expected a warm-up with "
-                f"'cycle' alone, and of fewer epochs than recipe.epochs = {self.epochs}"
+                "'cycle' alone"
+            )
+        if self.warmup and self.warmup >= self.epochs:
+            raise UserError(
+                f"recipe.epochs is {self.epochs} and recipe.warmup {self.warmup}; expected a warm-up of fewer "
+                "epochs than there are; set recipe.warmup, too"
             )
         if self.compile and self.memory != "full":
             raise UserError(

@@ -204,7 +204,7 @@ def _read(place: Path) -> tuple[dict[str, Tensor], str]:
     except Exception as error:  # a damaged file breaks anywhere
         reason = one_line(error)[:80] or type(error).__name__
         raise UserError(
-            f"cannot read weights from {place} ({reason}); expected a whole safetensors file; write it again"
+            f"cannot read weights from {place} ({reason}); expected a whole safetensors file"
         ) from None
     if newer:
         raise UserError(
