@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from snnbook.experiments.evidence import learned, machines
+from snnbook.experiments.evidence import learned
+from snnbook.experiments.runs import machines
 from snnbook.experiments.runs.record import Record, Statistic
 
 NOT_RUN = "not run"

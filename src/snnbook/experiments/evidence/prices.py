@@ -12,9 +12,9 @@ from statistics import median
 
 from snnbook import files
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import machines, measurements
+from snnbook.experiments.evidence import measurements
 from snnbook.experiments.evidence.paired import Estimate, Term
-from snnbook.experiments.runs import record
+from snnbook.experiments.runs import machines, record
 from snnbook.experiments.runs.record import Record
 
 KEY = "cost.seconds_per_epoch"

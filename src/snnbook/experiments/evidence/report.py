@@ -7,9 +7,9 @@ from pathlib import Path
 from textwrap import wrap
 
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import grid, machines, prices, spreadsheet
+from snnbook.experiments.evidence import grid, prices, spreadsheet
 from snnbook.experiments.evidence.line import NOT_RUN, WAITS, Line, joined, marked, measured, spent, statistic
-from snnbook.experiments.runs import record
+from snnbook.experiments.runs import machines, record
 from snnbook.experiments.runs.record import Record, Statistic
 from snnbook.experiments.tables import config, tables
 from snnbook.experiments.tables.tables import PaperNumbers

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from snnbook import threads
 from snnbook.checks import whole
-from snnbook.experiments.evidence import machines
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.matrix.cards import cards
 from snnbook.experiments.matrix.estimate import START, Forecast, forecast
 from snnbook.experiments.matrix.plan import Step, Task
-from snnbook.experiments.runs import record
+from snnbook.experiments.runs import machines, record
 
 EXECUTORS = ("slurm", "kubernetes")
 
