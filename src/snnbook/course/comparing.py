@@ -78,9 +78,13 @@ def number(
 
 
 def numbers(
-    answer: object, expected: Mapping[str, float], *, within: float = 0.01, near: Mapping[str, Near] = {}
+    answer: object,
+    expected: Mapping[str, float],
+    *,
+    within: float | Mapping[str, float] = 0.01,
+    near: Mapping[str, Near] = {},
 ) -> None:
-    """As :func:`number`, for several with names, in their order or in a mapping."""
+    """As :func:`number`, for several with names, in their order or in a mapping; ``within`` for all or by name."""
     names = list(expected)
     if isinstance(answer, Mapping):
         if missing := [name for name in names if name not in answer]:
@@ -93,7 +97,8 @@ def numbers(
             f"the answer is {kind(answer)}; expected {len(names)} numbers: {', '.join(map(str, names))}"
         )
     for name, part in zip(names, answer, strict=True):
-        number(part, expected[name], within=within, near=near.get(name, ()), what=str(name))
+        share = within[name] if isinstance(within, Mapping) else within
+        number(part, expected[name], within=share, near=near.get(name, ()), what=str(name))
 
 
 def parts(answer: object, count: int | None = None, what: str = "the answer") -> list:

@@ -29,9 +29,11 @@ def who_can_learn(answer):
             if name == "tet"
             else "is that the potential, or its distance from the threshold?"
         )
-        numbers(
-            found, here, near=dict(zip(here, ([(-reach[name], wrong)], [(reach[name], wrong)]), strict=True))
+        near = (
+            [(-reach[name], wrong), (high, "is that the upper end? The lower end comes first")],
+            [(reach[name], wrong)],
         )
+        numbers(found, here, near=dict(zip(here, near, strict=True)))
     slopes = {
         name: p["surrogate"].derivative(torch.tensor(p["threshold"])).item()
         for name, p in neurons.PRESETS.items()
@@ -78,9 +80,12 @@ def kill_a_network(answer):
         answer = getattr(getattr(answer, "dynamics", None), "surrogate", answer)
     if not isinstance(answer, Surrogate):
         raise Wrong(f"the answer is {kind(answer)}; expected a surrogate such as Triangle()")
-    slope = answer.derivative(torch.tensor([-4.8, 0.0]))  # in the midst of the first step's potentials
+    # Where the first step's potentials come nearest to the threshold: whoever reaches those mends the network.
+    slope = answer.derivative(torch.tensor([-4.4, 0.0]))
     if not slope[0] > 1e-4 * slope[1]:
-        raise Wrong(f"{answer} has no slope to speak of five below the threshold, where the potentials begin")
+        raise Wrong(
+            f"{answer} has no slope to speak of where the potentials begin, more than four below the threshold"
+        )
 
 
 CHECKS = {

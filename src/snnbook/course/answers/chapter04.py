@@ -63,15 +63,23 @@ def identity_by_a_hair(answer):
 
 def an_open_gate(answer):
     lif = partial(neurons.preset, "tet", time_steps=4)
-    net = nn.Sequential(*(SEWBlock(8, 8, 1, lif, connect="and") for _ in range(10)))
+    blocks = [SEWBlock(8, 8, 1, lif, connect="and") for _ in range(10)]
+    net = nn.Sequential(*blocks)
     spikes = (torch.rand(4 * 16, 8, 6, 6) < 0.3).float()
     found = call(answer, net)
     if not isinstance(found, nn.Module):
         raise Wrong(f"your function returned {kind(found)}; expected the network")
-    with torch.no_grad():
-        share = found(spikes).sum() / spikes.sum()
+    kept = [module for module in found.modules() if isinstance(module, SEWBlock)]
+    if len(kept) != len(blocks) or any(a is not b for a, b in zip(kept, blocks, strict=True)):
+        raise Wrong("those are not the blocks that your function was given; change their biases alone")
+    out = found(spikes)
+    share = out.detach().sum() / spikes.sum()
     if not share > 0.1:  # 0.8 a block
         raise Wrong(f"of a hundred spikes {100 * share:.0f} come through ten blocks: branches are silent")
+    (torch.randn_like(out) * out).sum().backward()
+    slopes = [block.bn2.weight.grad for block in blocks]
+    if not any(slope is not None and slope.any() for slope in slopes):
+        raise Wrong("the gates are open and no gradient comes back: where does the surrogate end?")
 
 
 CHECKS = {

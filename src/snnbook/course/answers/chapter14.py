@@ -28,7 +28,7 @@ def events_of_an_edge(answer):
         answer,
         {name: math.floor(step) for name, step in steps.items()},
         within=1e-6,
-        near={names[0]: near, names[1]: near + half},
+        near={names[0]: near, names[1]: half + near},
     )
 
 
@@ -39,6 +39,7 @@ def the_negative(answer):
         lambda frames: frames.flip(2),
         [(frames,), (frames[:3, :2],)],
         wrong={
+            "nothing was changed": lambda frames: frames,
             "frames hold counts, not brightness": lambda frames: 1 - frames,
             "counts cannot be negative": lambda frames: -frames,
             "that is the largest count less each": lambda frames: frames.max() - frames,
