@@ -54,9 +54,10 @@ def every_moment(outputs: Tensor, labels: Tensor, lengths: Tensor | None = None)
     """
     labels = _labels(outputs, labels)
     repeated = labels.repeat(len(outputs), *[1] * (labels.dim() - 1))
+    logits = at_least_single(outputs).flatten(0, 1)
     if lengths is None:
-        return F.cross_entropy(outputs.flatten(0, 1), repeated)
-    losses = F.cross_entropy(outputs.flatten(0, 1), repeated, reduction="none")
+        return F.cross_entropy(logits, repeated)
+    losses = F.cross_entropy(logits, repeated, reduction="none")
     return _own_steps(losses.unflatten(0, outputs.shape[:2])[..., None], lengths).mean()
 
 
@@ -109,7 +110,7 @@ def check_lambda(lam: float) -> None:
 
 
 def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
-    """The mean of ``values`` ``[T, B, ...]`` over each recording's own steps, ``[B, ...]``."""
+    """The mean of ``values`` ``[T, B, ...]`` over each recording's own steps, ``[B, ...]``, in single at least."""
     sizes = check_axes(("outputs", values, "T B classes"))
     steps, batch = sizes["T"], sizes["B"]
     whole = isinstance(lengths, Tensor) and not (lengths.is_floating_point() or lengths.is_complex())
@@ -127,7 +128,7 @@ def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
                 f"lengths reach from {low} to {high}; expected 1 to {steps}, the steps of the outputs"
             )
     over = torch.arange(steps, device=values.device)[:, None, None] >= lengths[:, None]
-    return values.masked_fill(over, 0).sum(0) / lengths[:, None]
+    return at_least_single(values).masked_fill(over, 0).sum(0) / lengths[:, None]
 
 
 def _labels(outputs: Tensor, labels: Tensor) -> Tensor:
