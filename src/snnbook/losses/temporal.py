@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snnbook.checks import check_number, shown
 from snnbook.errors import UserError
-from snnbook.losses.shapes import as_labels, check_axes
+from snnbook.losses.shapes import as_labels, check_axes, readable
 from snnbook.precision import at_least_single
 
 
@@ -121,7 +121,7 @@ def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
             else shown(lengths)
         )
         raise UserError(f"lengths are {what}; expected {batch} whole numbers from 1 to {steps}")
-    if lengths.device.type == "cpu" and not torch.compiler.is_compiling():
+    if readable(lengths):
         low, high = (int(x) for x in torch.aminmax(lengths))
         if low < 1 or high > steps:
             raise UserError(
