@@ -11,6 +11,7 @@ from torch import nn
 
 from snnbook import losses
 from snnbook.backbones import NetworkConfig
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.joint import JointASNN, JointConfig
 from snnbook.trainers.loop.recipe import Recipe
@@ -69,8 +70,9 @@ def test_losses_of_half_precision_outputs_are_those_of_the_same_outputs_in_singl
     [
         Direct(Direct.Config(), NetworkConfig("convnet", width=4, time_steps=2), 4, 1),
         JointASNN(JointConfig(), NetworkConfig("convnet", width=4, time_steps=2), 4, 1),
+        SnnTorchNetwork(SnnTorchConfig(), NetworkConfig("vgg9", width=4, time_steps=2), 4, 1),
     ],
-    ids=["direct", "joint"],
+    ids=["direct", "joint", "snntorch"],
 )
 def test_predictions_over_time_are_in_single_precision(method):
     with HALF, torch.no_grad():
