@@ -42,6 +42,28 @@ def test_observation_by_hand():
     assert energy_of_data_movement(seen).volume == 2 * 4 * 2 * 4 + 4 / 8
 
 
+def test_a_relu_beside_the_neurons_is_an_activation_that_never_fires():
+    layers = nn.Flatten(), nn.ReLU(), neurons.preset("tet"), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)
+    network = SpikingNetwork(nn.Sequential(*layers), 3)
+    images = torch.tensor([0.1, 0.2, 0.3, 5.0]).view(1, 1, 2, 2)
+    seen = analysis.observe(network.backbone, lambda: network(images), 1)
+    assert (seen.rates, seen.spikes, seen.mean_rate) == ({"2": 0.25}, 3, 0.25)
+    assert seen.activations * 3 == 4 + 3 * 4 + 3 * 6
+    ann = analysis.observe(nn.Sequential(nn.ReLU()), lambda: nn.ReLU()(images), 1)
+    assert (ann.rates, ann.mean_rate) == ({}, 0)
+
+
+@pytest.mark.parametrize("least", [1e-3, 1e-4, 1e-7])
+def test_small_numbers_are_no_spikes(least):
+    layer = nn.Linear(3, 2)
+    network = SpikingNetwork(nn.Sequential(nn.Flatten(), layer, neurons.preset("tet")), 1)
+    images = least * torch.tensor([0.3, 0.5, 0.9]).view(1, 1, 1, 3)
+    seen = analysis.observe(network.backbone, lambda: network(images), 1)
+    assert seen.layers["1"].window is None
+    for pooled in ("multiply", "fold"):
+        assert energy_of_computation(seen, pooled=pooled).multiply_accumulates == 6
+
+
 def test_tables_of_the_paper_once_units_are_put_right():
     """Table 5 in microjoules, not millijoules, as printed and as its text says; Table 6's factor of eight."""
 

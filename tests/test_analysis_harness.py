@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
 from export_cases import images, layers, network
 from snnbook import LIF, NetworkConfig, UserError, build_snn
 from snnbook.analysis import by_neurobench
+from snnbook.folding import SpikingNetwork
 
 LABELS = torch.zeros(16, dtype=torch.long)
 
@@ -26,6 +28,14 @@ def test_operations_and_sparsity_are_ours(name, frames):
     found = by_neurobench(lived_in(name), x, LABELS)
     assert found.neurobench == pytest.approx(found.ours, rel=1e-6)
     assert 0 < found.ours["activation_sparsity"] < 1 and found.ours["accumulates"] > 0
+
+
+def test_a_relu_fires_in_neither():
+    pytest.importorskip("neurobench", reason="needs the extra neurobench")
+    torch.manual_seed(0)
+    parts = nn.Conv2d(3, 4, 3), LIF(), nn.Flatten(), nn.Linear(784, 8), nn.ReLU(), nn.Linear(8, 10)
+    found = by_neurobench(SpikingNetwork(nn.Sequential(*parts), 3), 2 * torch.rand(16, 3, 16, 16), LABELS)
+    assert found.neurobench["activation_sparsity"] == pytest.approx(found.ours["activation_sparsity"])
 
 
 def test_sums_of_spikes_are_multiplied_there_and_added_here():

@@ -56,6 +56,12 @@ def test_evaluation_brings_back_what_training_took_away():
     assert trained.abs().max() < 1e-3 and tested[0] < -1.4 and tested[3] > 1.2
 
 
+def test_without_running_statistics_evaluation_goes_by_step_too():
+    network = SpikingNetwork(nn.Sequential(StepBatchNorm2d(2, track_running_stats=False)), 3)
+    x = torch.arange(3.0).view(3, 1, 1, 1, 1) + torch.randn(3, 8, 2, 4, 4)
+    assert torch.equal(network.eval()(x), network.train()(x))
+
+
 @pytest.mark.parametrize("still", [True, False], ids=["static", "frames"])
 def test_with_it_and_the_other_differences_our_network_is_snntorchs(still):
     """The same logits, loss, gradients and running statistics, in training; the same logits in evaluation."""

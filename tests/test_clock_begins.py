@@ -1,5 +1,7 @@
 """Where time begins: static images give what the same frames give, or one line says why not."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -120,6 +122,20 @@ def test_an_encoder_of_your_own_is_named():
     assert [x.shape for x in named.run(with_exits, images())[0]] == [(2, 4, 10)] * 4
     for wrong in ("nosuch", "", 3):
         one_line(lambda wrong=wrong: SpikingNetwork(stack(), 2, encode=wrong), "encode is", "it has 0, 1")
+
+
+def test_the_last_network_around_a_backbone_says_where_time_begins():
+    class Seen(nn.Module):
+        def forward(self, x):
+            self.rows = len(x)
+            return x
+
+    backbone = stack(Seen())
+    expected = SpikingNetwork(backbone, 3)(images())
+    SpikingNetwork(backbone, 3, encode="0")
+    again = SpikingNetwork(copy.deepcopy(backbone), 3)
+    close(again(images()), expected)
+    assert again.backbone[0].rows == 4  # once, not at each step
 
 
 class Rows(nn.Module):

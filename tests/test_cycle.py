@@ -81,6 +81,14 @@ def test_a_cycle_resumes_as_if_it_had_never_stopped(tmp_path):
     assert (resumed.losses, resumed.accuracy) == (whole.losses, whole.accuracy)
 
 
+@pytest.mark.filterwarnings("error:Detected call")
+def test_a_first_step_that_overflows_is_no_mistake_of_the_order(monkeypatch):
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda *a, **k: scaler(*a, init_scale=2.0**60, **k))
+    recipe = replace(CYCLE, epochs=1, warmup=0.2, precision="float16", optimizer="sgd", momentum=0.9)
+    fit(method(), DATA, recipe, seed=1, progress=False)
+
+
 def test_validation_images_are_training_images_and_no_test_image_is_seen():
     config = DataConfig(size=8, train_per_class=20)
     whole, held = load(config), load(replace(config, validation=50, label_noise=0.5))

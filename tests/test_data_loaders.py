@@ -195,6 +195,10 @@ COLLATED = {
         lambda items: (torch.rand(len(items), 3), torch.zeros(len(items)).long()),
         "expected [B, C, H, W]",
     ),
+    "channels last": (
+        lambda items: (torch.rand(len(items), 6, 8, 3), torch.zeros(len(items)).long()),
+        "have shape [8, 6, 8, 3], channels last",
+    ),
     "whole": (
         lambda items: (torch.ones(len(items), 1, 6, 6).long(), torch.zeros(len(items)).long()),
         "are int64",

@@ -50,6 +50,23 @@ def test_data_sets_with_items_are_read_once(image, label):
     assert data.fingerprint == Dataset.from_tensors(*OWN).fingerprint
 
 
+class Turned(TensorDataset):
+    """Tensors whose items are others: upside down, labelled anew, and fewer."""
+
+    def __len__(self):
+        return 15
+
+    def __getitem__(self, i):
+        image, label = super().__getitem__(i)
+        return image.flip(-2), 2 - label
+
+
+def test_a_tensor_data_set_with_items_of_its_own_is_its_items():
+    data = dataset_of((Turned(*OWN[:2]), TEST))
+    expected = Dataset.from_tensors(OWN[0][:15].flip(-2), 2 - OWN[1][:15], *OWN[2:])
+    assert data.fingerprint == expected.fingerprint
+
+
 def test_lists_subsets_and_sums_are_data_sets_too():
     half = [Subset(TRAIN, range(10)), Subset(TRAIN, range(10, 20))]
     data = dataset_of((ConcatDataset(half), pairs(*OWN[2:]).items))

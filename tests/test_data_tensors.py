@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader, TensorDataset
 
 from bad_input import one_line
 from own_data import RECIPE, method, problem
 from snnbook import files
-from snnbook.data import DataConfig, Dataset, batches, load, test_batches
+from snnbook.data import DataConfig, Dataset, batches, dataset_of, load, test_batches
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.dataset import Images, assemble
 from snnbook.trainers.loop.evaluation import evaluate
@@ -158,6 +159,9 @@ WRONG_IMAGES = {
     "six axes": (IMAGES[None, None], "expected [N, C, H, W]"),
     "no axis": (torch.tensor(0.5), "expected [N, C, H, W]"),
     "channels last": (IMAGES.permute(0, 2, 3, 1).expand(-1, -1, -1, 3), "channels last"),
+    "grey last": (IMAGES.permute(0, 2, 3, 1), "channels last"),
+    "wide, channels last": (IMAGES[:, 0, :5, :, None].expand(-1, -1, -1, 3), "channels last"),
+    "frames, polarity last": (IMAGES[:, :, :, :, None].expand(-1, 4, 6, 6, 2), "channels last"),
     "a list": (IMAGES.tolist(), "are a list"),
     "objects": (np.array([None, "x"], dtype=object), "an array of object"),
     "words": (np.array(["a", "b"]), "expected numbers"),
@@ -193,6 +197,31 @@ def test_what_are_no_images_says_why(kind, half):
     parts[half] = value
     words = words.replace("training", "test") if half else words
     one_line(lambda: Dataset.from_tensors(*parts), words)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 32, 32),
+        (3, 7, 3),
+        (1, 8, 8),
+        (3, 4),
+        (32, 4),  # grey
+        (3, 8, 1),
+        (4, 2, 8, 6),
+        (4, 2, 3, 3),
+        (16, 3, 3),  # small maps
+        (700, 1, 1),  # vectors
+        (4, 700, 1, 1),
+        (9, 128, 1),  # a signal of nine channels
+    ],
+)
+def test_channels_that_come_first_are_taken(shape):
+    images, labels = torch.zeros(6, *shape), torch.arange(6) % 2
+    whole = shape if len(shape) > 2 else (1, *shape)
+    assert Dataset.from_tensors(images, labels, images, labels).train_images.shape[1:] == whole
+    loader = DataLoader(TensorDataset(images, labels), batch_size=3)
+    assert dataset_of((loader, loader)).shape == whole
 
 
 @pytest.mark.parametrize("half", [1, 3])

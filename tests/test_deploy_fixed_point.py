@@ -145,6 +145,25 @@ def test_bits_buy_closeness():
     assert torch.equal(fine.network(x).argmax(-1), made(x).argmax(-1))
 
 
+class Around(nn.Module):
+    """A branch that goes around the first neuron."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.conv, self.side = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.first, self.last, self.flat, self.head = LIF(), LIF(), nn.Flatten(), nn.Linear(64, 5)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(self.flat(self.last(self.conv(self.first(x)) + self.side(x))))
+
+
+def test_where_images_are_repeated_is_kept():
+    torch.manual_seed(0)
+    made, x = SpikingNetwork(Around(), 3, encode="stem").eval(), torch.rand(4, 2, 6, 6)
+    torch.testing.assert_close(to_fixed_point(made, x, Chip(16, 20)).network(x), made(x), rtol=0.1, atol=0.1)
+
+
 def test_energy_of_whole_numbers_can_be_counted():
     made = to_fixed_point(network(layers(LIF)), images()).network
     seen = analysis.observe(made, lambda: made(images()), 4)

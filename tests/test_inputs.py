@@ -9,6 +9,7 @@ from torch import nn
 
 from bad_input import one_line
 from snnbook.backbones import NetworkConfig, build_ann, build_backbone, build_snn
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.checks import check_number
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
@@ -57,6 +58,13 @@ ODD = [
 )
 def test_images_that_no_network_takes(images, says):
     one_line(lambda: NET(images), says)
+
+
+@pytest.mark.parametrize("shape", [(7, 2, 3, 8, 8), (3, 8, 8)], ids=["frames", "axes"])
+def test_snntorch_s_network_takes_what_ours_takes(shape):
+    network = SnnTorchNetwork(SnnTorchConfig(), NetworkConfig("vgg9", width=4, time_steps=2), 4)
+    says = "7 steps but the network runs T = 2; set network.time_steps" if len(shape) == 5 else "have shape"
+    one_line(lambda: network.predict(torch.rand(shape)), says)
 
 
 @given(

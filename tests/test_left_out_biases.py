@@ -85,6 +85,17 @@ def test_files_and_methods_too(tmp_path):
     assert torch.equal(part.stem(images), method.network.backbone.stem(images))
 
 
+def test_a_bias_that_the_network_has_is_loaded_as_one(tmp_path):
+    network = as_it_was(build_ann(NetworkConfig("snn5", width=4), 10).eval())
+    other, images = as_it_was(network), torch.randn(2, 3, 32, 32)
+    other.load_state_dict(network.state_dict())
+    assert torch.equal(other(images), network(images))
+    other = as_it_was(network)
+    save_file(network.state_dict(), tmp_path / "own.safetensors")
+    load_weights(other, tmp_path / "own.safetensors")
+    assert torch.equal(other(images), network(images))
+
+
 @pytest.mark.parametrize("change", ["another shape", "no mean"])
 def test_a_bias_that_fits_nothing_is_refused(change, tmp_path):
     network = build_backbone("snn5", 10, 3, width=4)

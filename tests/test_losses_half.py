@@ -11,6 +11,7 @@ from torch import nn
 
 from snnbook import losses
 from snnbook.backbones import NetworkConfig
+from snnbook.baselines.snntorch_network import SnnTorchConfig, SnnTorchNetwork
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.joint import JointASNN, JointConfig
 from snnbook.trainers.loop.recipe import Recipe
@@ -41,13 +42,37 @@ def test_a_mean_readout_is_not_rounded_to_half():
     assert losses.mean_readout(outputs).tolist() == [[256.0, 257.0]]
 
 
+LENGTHS = torch.tensor([1, 2, 3, 4])
+LABELS = torch.tensor([0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: losses.mean_readout(x, LENGTHS),
+        lambda x: losses.sdt(x, LABELS, LENGTHS),
+        lambda x: losses.every_moment(x, LABELS),
+        lambda x: losses.every_moment(x, LABELS, LENGTHS),
+        lambda x: losses.tet(x, LABELS),
+        lambda x: losses.cross_entropy(list(x), LABELS),
+    ],
+    ids=["readout", "sdt", "moments", "lengths", "tet", "exits"],
+)
+def test_losses_of_half_precision_outputs_are_those_of_the_same_outputs_in_single(loss, dtype):
+    torch.manual_seed(0)
+    outputs = torch.randn(4, 4, 10).to(dtype)
+    assert torch.equal(loss(outputs), loss(outputs.float()))  # equal is false for two dtypes, too
+
+
 @pytest.mark.parametrize(
     "method",
     [
         Direct(Direct.Config(), NetworkConfig("convnet", width=4, time_steps=2), 4, 1),
         JointASNN(JointConfig(), NetworkConfig("convnet", width=4, time_steps=2), 4, 1),
+        SnnTorchNetwork(SnnTorchConfig(), NetworkConfig("vgg9", width=4, time_steps=2), 4, 1),
     ],
-    ids=["direct", "joint"],
+    ids=["direct", "joint", "snntorch"],
 )
 def test_predictions_over_time_are_in_single_precision(method):
     with HALF, torch.no_grad():

@@ -271,6 +271,22 @@ def test_soft_labels_that_are_hard_give_the_same():
     torch.testing.assert_close(losses.cross_entropy([OUT[0]], soft), losses.cross_entropy([OUT[0]], LABELS))
 
 
+@pytest.mark.parametrize("labels", [LABELS, OUT[0].softmax(-1)], ids=["hard", "soft"])
+@pytest.mark.parametrize("loss", [losses.sdt, losses.every_moment, losses.tet, of_one_exit])
+def test_gradients_of_each_image_at_once(loss, labels):
+    def one(outputs, label, length):  # of one image
+        if loss is of_one_exit:
+            return loss(outputs[:, None], label[None])
+        return loss(outputs[:, None], label[None], lengths=length[None])
+
+    lengths, each = torch.tensor([1, 2, 2]), torch.func.grad(one)
+    found = torch.func.vmap(each, (1, 0, 0))(OUT, labels, lengths)
+    expected = [each(OUT[:, i], labels[i], lengths[i]) for i in range(3)]
+    torch.testing.assert_close(found, torch.stack(expected))
+    value = torch.func.vmap(one, (1, 0, 0))(OUT, labels, lengths)
+    torch.testing.assert_close(value, torch.stack([one(OUT[:, i], labels[i], lengths[i]) for i in range(3)]))
+
+
 @pytest.mark.parametrize("wrong", [None, [], (), OUT[0], "exits", [None], [OUT[0].numpy()]], ids=repr)
 def test_what_is_no_list_of_exits(wrong):
     one_line(lambda: losses.cross_entropy(wrong, LABELS), "expected")

@@ -93,6 +93,10 @@ def test_surrogates_whose_derivative_no_number_holds(kind, value):
         (dict(decay=1e-60, learn_decay=True), "learned from there"),
         (dict(decay=1 - 1e-12, learn_decay=True), "learned from there"),
         (dict(threshold=1e-60, learn_threshold=True), "learned from there"),
+        (
+            dict(threshold=0.5, surrogate=surrogates.RelativeTriangle(), learn_threshold=True),
+            "Triangle(0.5)",
+        ),
     ],
     ids=str,
 )

@@ -82,6 +82,32 @@ def test_products_too(product, without):
     torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-2)
 
 
+def test_einsum_of_a_list_too(without):
+    a, b = torch.randn(6, 6), torch.randn(6, 6)
+    with autocast(CPU, HALF):
+        found = torch.einsum("ij,jk->ik", [a, b])
+        assert torch.equal(found, a @ b) and found.dtype == HALF
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+def test_a_result_is_written_where_it_was_wished(dtype, without):
+    a, b = torch.randn(6, 6).to(dtype), torch.randn(6, 6).to(dtype)
+    found = []
+    for context in (autocast(CPU, HALF), torch.autocast("cpu", HALF)):
+        with context:
+            found.append(torch.zeros(6, 6, dtype=dtype))
+            assert torch.mm(a, b, out=found[-1]) is found[-1]
+    assert torch.equal(*found) and found[0].any()
+
+
+def test_the_other_half_precision_is_cast_as_autocast_does(without):
+    a, b = torch.randn(6, 6), torch.randn(6, 6)
+    with autocast(CPU, HALF):
+        found = a.half() @ b
+    with torch.autocast("cpu", HALF):
+        torch.testing.assert_close(found, a.half() @ b, rtol=2**-7, atol=2**-6)
+
+
 def test_sums_are_taken_in_single(without):
     """Ones beside a large number would be lost in a sum of half precision, one after another."""
     ones = torch.ones(1, 3000)

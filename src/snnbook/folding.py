@@ -222,7 +222,7 @@ class SpikingNetwork(nn.Module):
         time_steps: T; may be set at any time.
         encode: name of the layer before which a static image is repeated, if that is not the first neuron: an
             encoder of your own, or where a branch begins that goes around that neuron.  By default the layer at
-            ``backbone.encode``, if there is one.
+            ``backbone.encode``, if there is one.  The last network made of a backbone says it.
 
     Shape: to ``[T, B, classes]``, the readout ``O(t)``: integrated by the classifier, never fired.
 
@@ -245,6 +245,10 @@ class SpikingNetwork(nn.Module):
         layer = _layer(backbone, encode)
         for neuron in neurons(backbone).values():
             neuron.time_steps = None
+        for before in repeating(backbone).values():  # what an earlier network around it asked for
+            hooks = before._forward_pre_hooks
+            for number in [n for n, hook in hooks.items() if hook is _repeat]:
+                del hooks[number]
         if layer is not None and not hasattr(layer, "dynamics"):  # neurons repeat by themselves
             layer.register_forward_pre_hook(_repeat)
 
@@ -319,6 +323,11 @@ def _layer(backbone: nn.Module, name: str | None) -> nn.Module | None:
         known = ", ".join(child for child, _ in backbone.named_children())
         raise UserError(f"encode is {shown(name)}, which {type(backbone).__name__} has not; it has {known}")
     return found
+
+
+def repeating(backbone: nn.Module) -> dict[str, nn.Module]:
+    """By name, the layer that is no neuron and before which still images are repeated, if there is one."""
+    return {n: m for n, m in backbone.named_modules() if _repeat in m._forward_pre_hooks.values()}
 
 
 def _repeat(layer: nn.Module, inputs: tuple) -> tuple | None:

@@ -11,8 +11,14 @@ VECTORS = (
 )
 
 
-def check_images(images: Tensor, time_steps: int) -> None:
-    """Raise a UserError unless ``images`` are static ones or frames of so many steps."""
+def check_images(images: Tensor, time_steps: int, otherwise: str = "call set_time_steps(network, T)") -> None:
+    """Raise a UserError unless ``images`` are static ones or frames of so many steps.
+
+    Args:
+        images: of any kind.
+        time_steps: T of the network.
+        otherwise: how the network gets another T, in messages.
+    """
     if not isinstance(images, Tensor):
         raise UserError(f"images are {type(images).__name__}; expected a tensor {SHAPES}")
     if images.dim() not in (4, 5):
@@ -21,7 +27,7 @@ def check_images(images: Tensor, time_steps: int) -> None:
     if images.dim() == 5 and images.shape[0] != time_steps:
         raise UserError(
             f"frames have {images.shape[0]} steps but the network runs T = {time_steps}; "
-            "call set_time_steps(network, T) or pass [B, C, H, W] for a static image"
+            f"{otherwise} or pass [B, C, H, W] for a static image"
         )
 
 

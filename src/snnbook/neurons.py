@@ -45,7 +45,7 @@ class LIF(nn.Module):
         time_steps: T, how many steps are folded into the leading axis of a neuron that is in no network.
         learn_decay: train the decay, one for the layer, as ``sigmoid(w)`` (Fang et al. 2021), from ``decay`` on.
         learn_threshold: train the threshold, one for the layer, as ``exp(v)``, from ``threshold`` on.  The
-            reference kernel computes these neurons.
+            reference kernel computes these neurons.  Not with a ``RelativeTriangle``, which would not follow.
         scale_input: charge by ``(1 - beta) c`` instead of ``c``, so that the potential goes to where a constant
             current is: ``u[t] = u[t-1] + (c[t] - u[t-1]) / tau`` with ``beta = 1 - 1 / tau``.  So do Fang et al.
             (2021) and, with ``decay_input=True``, SpikingJelly; the three papers and snnTorch do not.
@@ -84,6 +84,11 @@ class LIF(nn.Module):
         for name, value in named.items():
             check_flag(name, value)
         decay, threshold = number("decay", decay, most=1), number("threshold", threshold)
+        if learn_threshold and isinstance(surrogate, surrogates.RelativeTriangle):
+            raise UserError(
+                "RelativeTriangle measures in thresholds of one length, which learn_threshold=True would change; "
+                f"expected another surrogate, for instance Triangle({threshold:g})"
+            )
         self._dynamics = Dynamics(threshold, surrogate, strict, reset == "hard", detach_reset, smooth)
         try_out(surrogate, smooth)
         self.scale_input = scale_input

@@ -91,7 +91,8 @@ class Rounded(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if function not in PRODUCTS or not torch.is_autocast_enabled("cpu"):
+        # Autocast leaves alone what is written into a tensor given.
+        if function not in PRODUCTS or kwargs.get("out") is not None or not torch.is_autocast_enabled("cpu"):
             return function(*args, **kwargs)
         half = torch.get_autocast_dtype("cpu")
         with torch.autocast("cpu", enabled=False):
@@ -121,7 +122,9 @@ class AsNow(ContextDecorator):
 
 
 def _single(x, half: torch.dtype):
-    """A tensor rounded to ``half``, in float32; what is none, or is in float64, as it is."""
-    if not isinstance(x, Tensor) or x.dtype not in (torch.float32, half):
+    """A tensor, or each of a list (einsum's), rounded to ``half``, in float32; else, and float64, as it is."""
+    if isinstance(x, list | tuple):
+        return [_single(entry, half) for entry in x]
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.dtype == torch.float64:
         return x
     return x.to(half).float()

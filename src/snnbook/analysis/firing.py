@@ -60,10 +60,11 @@ class Observation:
     Attributes:
         layers: convolutions and linear layers by name, in the order of their first call.
         activations: entries an image that the activation sites put out, at one time step.
-        rates: share of entries that are spikes, by activation site; empty for an ANN.
+        rates: share of entries that are spikes, by spiking neuron; empty for an ANN.
         spikes: spikes an image, over all time steps; 0 for an ANN.
         time_steps: T; 1 for an ANN.
         uncounted: modules with weights of another kind, whose operations are not in ``layers``.
+        neurons: those of ``activations`` that spiking neurons put out; None for all of them.
     """
 
     layers: dict[str, Activity]
@@ -72,11 +73,13 @@ class Observation:
     spikes: float
     time_steps: int
     uncounted: tuple[str, ...] = ()
+    neurons: float | None = None
 
     @property
     def mean_rate(self) -> float:
-        """Share of all activation entries that are spikes, larger layers counting more."""
-        return self.spikes / (self.activations * self.time_steps)
+        """Share of what spiking neurons put out that is spikes, larger layers counting more; 0 for an ANN."""
+        entries = self.activations if self.neurons is None else self.neurons
+        return self.spikes / (entries * self.time_steps) if entries else 0.0
 
     def every_step(self) -> "Observation":
         """The same network on a device that passes a still image through the stem at each time step again."""
@@ -158,9 +161,11 @@ def _level(x: Tensor) -> float | None:
 
 
 def _whole_multiples(x: Tensor, window: int) -> bool:
-    """All entries are whole, not negative, multiples of ``1 / window``, up to rounding."""
+    """All entries are whole, not negative, multiples of ``1 / window``, up to rounding; only zeros are none."""
     scaled = x.float() * window
-    return bool((scaled >= 0).all()) and bool(((scaled - scaled.round()).abs() < 1e-3).all())
+    whole = scaled.round()
+    near = (scaled >= 0) & ((scaled - whole).abs() < 1e-3) & ((whole != 0) == (x != 0))
+    return bool(near.all())
 
 
 @torch.no_grad()
@@ -218,13 +223,16 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
             handle.remove()
 
     time_steps, spiking = max(steps), bool(neurons)
+    firing = {name: site for name, site in sites.items() if name in neurons}  # not a ReLU beside them
+    entries, fired = (sum(site.entries for site in group.values()) for group in (sites, firing))
     return Observation(
         layers={name: x.activity(modules[name], images, spiking) for name, x in layers.items()},
-        activations=sum(site.entries for site in sites.values()) / images / time_steps,
-        rates={name: site.nonzero / site.entries for name, site in sites.items()} if spiking else {},
-        spikes=sum(site.nonzero for site in sites.values()) / images if spiking else 0.0,
+        activations=entries / images / time_steps,
+        rates={name: site.nonzero / site.entries for name, site in firing.items()},
+        spikes=sum(site.nonzero for site in firing.values()) / images,
         time_steps=time_steps,
         uncounted=tuple(name for name, m in modules.items() if _has_weights(m)),
+        neurons=fired / images / time_steps,
     )
 
 

@@ -72,12 +72,14 @@ def take_in_biases(network: nn.Module, state: MutableMapping[str, Tensor], prefi
 
     Args:
         network: holds what :func:`conv_bn` made.
-        state: its weights by name; loses such biases, and their running means are replaced.
+        state: its weights by name; loses biases that ``network`` has not, and their running means are replaced.
         prefix: of the network's names in ``state``.
     """
     names = {module: prefix + name for name, module in network.named_modules()}
     for norm, name in names.items():
         for convolution in vars(norm).get("follows", ()):
+            if convolution.bias is not None:  # somebody gave it one of its own
+                continue
             bias, mean = f"{names.get(convolution)}.bias", f"{name}.running_mean"
             if bias in state and mean in state and state[bias].shape == state[mean].shape:
                 state[mean] = state[mean] - state.pop(bias)

@@ -17,14 +17,15 @@ STATISTICS = ("joint", "step")
 
 
 class StepBatchNorm2d(nn.BatchNorm2d):
-    """torch's BatchNorm2d, trained on the statistics of each time step alone.
+    """torch's BatchNorm2d, on the statistics of each time step alone in training, and always if it keeps none.
 
     Parameters and running statistics are shared by all steps.  How many there are, the
     :class:`snnbook.folding.SpikingNetwork` around it says; in a network without time it is torch's own.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return each_step(super().forward, x) if self.training else super().forward(x)
+        by_batch = self.training or self.running_mean is None
+        return each_step(super().forward, x) if by_batch else super().forward(x)
 
 
 def each_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from snnbook.baselines.snntorch_resnet import resnet_layers
 from snnbook.baselines.snntorch_vgg import vgg_layers
 from snnbook.checks import check_config, check_fields, whole
 from snnbook.errors import UserError
-from snnbook.losses import sdt
+from snnbook.inputs import check_images
+from snnbook.losses import mean_readout, sdt
 from snnbook.losses.shapes import as_labels, check_axes
 from snnbook.neurons import preset
 
@@ -97,7 +98,12 @@ class SnnTorchNetwork(nn.Module):
         self.net = nn.Sequential(*LAYERS[network.name](network, in_channels, num_classes, leaky))
 
     def outputs(self, images: Tensor) -> Tensor:
-        """``[T, B, classes]``: the network called T times on the same images, or on each step's frames."""
+        """``[T, B, classes]``: the network called T times on the same images, or on each step's frames.
+
+        Raises:
+            UserError: images of another number of axes, or frames of another number of steps.
+        """
+        check_images(images, self.num_steps, "set network.time_steps")
         steps = images if images.dim() == 5 else images.expand(self.num_steps, *images.shape)
         self.reset()
         outputs = torch.stack([self.net(x) for x in steps])
@@ -118,7 +124,7 @@ class SnnTorchNetwork(nn.Module):
         return {"ce": sdt(outputs, labels)}
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        return {"snn": self.outputs(images).mean(0)}
+        return {"snn": mean_readout(self.outputs(images))}
 
     def backbones(self) -> dict[str, nn.Module]:
         return {"snn": self.net}

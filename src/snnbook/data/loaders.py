@@ -226,13 +226,14 @@ def _check_length(loader: DataLoader[Any], half: str) -> None:
 
 def _checked(batch: object, half: str, classes: int | None = None) -> tuple[Tensor, Tensor]:
     """Images ``[B, C, H, W]`` or ``[B, T, C, H, W]``, of bytes or finite floats, and their labels."""
-    what = f"a batch of the {half} loader"
+    what, expected = f"a batch of the {half} loader", "[B, C, H, W] or [B, T, C, H, W]"
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise UserError(f"{what} is a {type(batch).__name__}; expected a pair (images, labels)")
     images = tensors.tensor(batch[0], f"the images in {what}")
     if images.dim() not in (3, 4, 5) or not images.numel():
         shape = list(images.shape)
-        raise UserError(f"the images in {what} have shape {shape}; expected [B, C, H, W] or [B, T, C, H, W]")
+        raise UserError(f"the images in {what} have shape {shape}; expected {expected}")
+    tensors.check_channels_first(images, f"the images in {what}", expected)
     if images.dtype != torch.uint8 and not images.is_floating_point():
         kind = str(images.dtype).removeprefix("torch.")
         raise UserError(f"the images in {what} are {kind}; expected bytes (uint8) or floats")

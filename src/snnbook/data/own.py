@@ -31,7 +31,7 @@ def dataset_of(data: Loaded | Pair) -> Loaded:
     Args:
         data: one of them, which is returned as it is; or a pair, training and test, of
 
-            * ``TensorDataset`` of images and labels, see :meth:`snnbook.data.Dataset.from_tensors`;
+            * ``TensorDataset`` (no subclass) of images and labels, see :meth:`snnbook.data.Dataset.from_tensors`;
             * any data sets with a length, whose items are pairs of image and class number; an image is a tensor or
               an array ``[C, H, W]`` or ``[H, W]``, or a Pillow image.  All are read into memory, once: an item has
               to be the same each time, and augmentation is the recipe's;
@@ -85,7 +85,7 @@ def _classes(train: object, test: object) -> Sequence[str] | None:
 
 def _read(data: Any, half: str) -> tuple[Any, Any]:
     """All images and labels of a data set of torch."""
-    if isinstance(data, TensorDataset):
+    if type(data) is TensorDataset:  # a subclass may have items of its own
         if len(data.tensors) != 2:
             raise UserError(
                 f"the {half} set has {len(data.tensors)} tensors; expected two, images and labels"

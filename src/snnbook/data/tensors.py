@@ -36,10 +36,7 @@ def images(value: object, what: str) -> Tensor:
         raise UserError(
             f"{what} are empty, of shape {shape}; expected at least one image of at least one pixel"
         )
-    if found.dim() == 4 and shape[1] == shape[2] > 4 and shape[3] in (1, 3, 4):
-        raise UserError(
-            f"{what} have shape {shape}, channels last; expected {SHAPES}; permute(0, 3, 1, 2) them"
-        )
+    check_channels_first(found, what, SHAPES)
     if found.is_floating_point():
         found = found.float()
         low, high = (float(bound) for bound in found.aminmax())
@@ -50,6 +47,25 @@ def images(value: object, what: str) -> Tensor:
                 "divide by 255, clamp, or leave a Normalize out"
             )
     return found.unsqueeze(1) if found.dim() == 3 else found
+
+
+def check_channels_first(images: Tensor, what: str, expected: str) -> None:
+    """Raise a UserError if ``images`` look like ``[..., H, W, C]``: 1 to 4 channels behind two longer axes.
+
+    One entry behind two axes of different lengths may as well be a signal of many channels, ``[N, C, H, 1]``.
+
+    Args:
+        images: grey ones without an axis of channels pass.
+        what: their name in messages.
+        expected: their right shapes, in messages.
+    """
+    shape = list(images.shape)
+    if len(shape) < 4 or min(shape[-3:-1]) <= 4 or not 1 <= shape[-1] <= 4:
+        return
+    if shape[-1] > 1 or shape[-3] == shape[-2]:
+        raise UserError(
+            f"{what} have shape {shape}, channels last; expected {expected}; movedim(-1, -3) puts them first"
+        )
 
 
 def labels(value: object, count: int, what: str, classes: int | None = None) -> Tensor:

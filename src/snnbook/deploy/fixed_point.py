@@ -19,7 +19,7 @@ from snnbook.deploy.targets import numbers
 from snnbook.deploy.trial import Trial, held_against
 from snnbook.deploy.wiring import Wiring
 from snnbook.errors import UserError
-from snnbook.folding import SpikingNetwork, fold, unfold_current
+from snnbook.folding import SpikingNetwork, fold, repeating, unfold_current
 from snnbook.kernels import Dynamics
 
 WEIGHTED = (nn.Conv2d, nn.Linear)
@@ -187,7 +187,8 @@ def to_fixed_point(
         elif isinstance(part.layer, WEIGHTED):
             layers[name] = _rounded(part.layer, units[name])
     sources[wiring.OUTPUT] = drawn.outputs
-    made = SpikingNetwork(Wired(layers, sources), network.time_steps).eval()
+    wired = Wired(layers, sources)
+    made = SpikingNetwork(wired, network.time_steps, encode=next(iter(repeating(wired)), None)).eval()
     output, seen = wiring.spikes_of(network, images)
     found, calls = wiring.spikes_of(made, images)
     spikes = [seen[part.name].pop(0) for part in drawn.parts.values() if part.neuron]

@@ -11,12 +11,13 @@ from snnbook.checks import check_number
 from snnbook.errors import UserError
 from snnbook.losses.distillation import kl_divergence
 from snnbook.losses.shapes import as_labels, check_exits
+from snnbook.precision import at_least_single
 
 
 def cross_entropy(exits: list[Tensor], labels: Tensor) -> Tensor:
     """Cross-entropy summed over the exits of one network: half of Eq. 7; labels as :func:`sdt`'s."""
     labels = as_labels(labels, check_exits("B classes", exits=exits))
-    return sum(F.cross_entropy(logits, labels) for logits in exits)
+    return sum(F.cross_entropy(at_least_single(logits), labels) for logits in exits)
 
 
 def kld_loss(ann: list[Tensor], snn: list[Tensor], detach: bool = True) -> Tensor:

@@ -2,12 +2,14 @@
 
 All checks but one look at shapes alone.  Whether labels are numbers of classes is in their values, so it is
 looked up on the CPU only: on a GPU each step would wait for the answer, and the GPU's own assertion stops it.
+Nor is it while compiling or inside :mod:`torch.func`, whose tensors may stand for many.
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch._C import _functorch
 
 from snnbook.checks import shown
 from snnbook.errors import UserError
@@ -72,6 +74,13 @@ def check_exits(pattern: str, **networks: Sequence[Tensor]) -> dict[str, int]:
     return sizes
 
 
+def readable(x: Tensor) -> bool:
+    """Whether the values of ``x`` can be looked up, and at no cost."""
+    if torch.compiler.is_compiling() or x.device.type != "cpu":
+        return False
+    return not _functorch.is_functorch_wrapped_tensor(x)
+
+
 def as_labels(labels: Tensor, sizes: dict[str, int]) -> Tensor:
     """Labels as cross-entropy takes them; raise a UserError unless they fit the sizes ``B`` and ``classes``.
 
@@ -87,7 +96,7 @@ def as_labels(labels: Tensor, sizes: dict[str, int]) -> Tensor:
     number = not labels.is_complex() and labels.dtype != torch.bool
     if not number or labels.shape != ((batch, classes) if soft else (batch,)):
         raise UserError(f"labels are {labels.dtype} of shape {list(labels.shape)}; expected {expected}")
-    if labels.device.type == "cpu" and not torch.compiler.is_compiling():
+    if readable(labels):
         low, high = (float(x) for x in torch.aminmax(labels.sum(-1) if soft else labels.long()))
         least = float(labels.min()) if soft else low
         if not (least >= 0 and (low > 0.98 and high < 1.02 if soft else high < classes)):

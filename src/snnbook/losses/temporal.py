@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snnbook.checks import check_number, shown
 from snnbook.errors import UserError
-from snnbook.losses.shapes import as_labels, check_axes
+from snnbook.losses.shapes import as_labels, check_axes, readable
 from snnbook.precision import at_least_single
 
 
@@ -54,9 +54,10 @@ def every_moment(outputs: Tensor, labels: Tensor, lengths: Tensor | None = None)
     """
     labels = _labels(outputs, labels)
     repeated = labels.repeat(len(outputs), *[1] * (labels.dim() - 1))
+    logits = at_least_single(outputs).flatten(0, 1)
     if lengths is None:
-        return F.cross_entropy(outputs.flatten(0, 1), repeated)
-    losses = F.cross_entropy(outputs.flatten(0, 1), repeated, reduction="none")
+        return F.cross_entropy(logits, repeated)
+    losses = F.cross_entropy(logits, repeated, reduction="none")
     return _own_steps(losses.unflatten(0, outputs.shape[:2])[..., None], lengths).mean()
 
 
@@ -109,7 +110,7 @@ def check_lambda(lam: float) -> None:
 
 
 def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
-    """The mean of ``values`` ``[T, B, ...]`` over each recording's own steps, ``[B, ...]``."""
+    """The mean of ``values`` ``[T, B, ...]`` over each recording's own steps, ``[B, ...]``, in single at least."""
     sizes = check_axes(("outputs", values, "T B classes"))
     steps, batch = sizes["T"], sizes["B"]
     whole = isinstance(lengths, Tensor) and not (lengths.is_floating_point() or lengths.is_complex())
@@ -120,14 +121,14 @@ def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
             else shown(lengths)
         )
         raise UserError(f"lengths are {what}; expected {batch} whole numbers from 1 to {steps}")
-    if lengths.device.type == "cpu" and not torch.compiler.is_compiling():
+    if readable(lengths):
         low, high = (int(x) for x in torch.aminmax(lengths))
         if low < 1 or high > steps:
             raise UserError(
                 f"lengths reach from {low} to {high}; expected 1 to {steps}, the steps of the outputs"
             )
     over = torch.arange(steps, device=values.device)[:, None, None] >= lengths[:, None]
-    return values.masked_fill(over, 0).sum(0) / lengths[:, None]
+    return at_least_single(values).masked_fill(over, 0).sum(0) / lengths[:, None]
 
 
 def _labels(outputs: Tensor, labels: Tensor) -> Tensor:

@@ -174,7 +174,7 @@ def synchronized(module: nn.Module) -> Iterator[None]:
 
 def _each_step_over_processes(norm: nn.Module, forward, input: Tensor) -> Tensor:
     once = partial(_over_processes, norm, forward)
-    return each_step(once, input) if norm.training else forward(input)
+    return each_step(once, input) if norm.training else forward(input)  # which goes by step if it has to
 
 
 def _over_processes(norm: nn.Module, forward, input: Tensor) -> Tensor:

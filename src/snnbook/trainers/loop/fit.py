@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
@@ -128,7 +129,7 @@ def fit(
                 method, learner, data, recipe, optimizer, scheduler, scaler, seed, epoch, device, bar, world
             )
             if not recipe.each_batch:
-                scheduler.step()
+                _advance(scheduler)
             if not all(math.isfinite(value) for value in losses.values()):
                 raise UserError(
                     f"the loss is no longer finite in epoch {epoch + 1} ({losses}); "
@@ -220,7 +221,7 @@ def _train_epoch(
         scaler.step(optimizer)
         scaler.update()
         if recipe.each_batch:
-            scheduler.step()
+            _advance(scheduler)
         # Summed on the device: reading a number each step would make a GPU wait.
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach().float()
@@ -232,6 +233,17 @@ def _train_epoch(
     losses = world.mean({name: float(value) / steps for name, value in totals.items()})
     bar.update(len(data.train_labels) - images_seen)  # the part of a batch that was left out
     return losses, _clock(device) - start, images_seen
+
+
+def _advance(scheduler: torch.optim.lr_scheduler.LRScheduler) -> None:
+    """A step of the schedule, which counts batches, whether or not the scaler left out the optimizer's step.
+
+    In float16 the first one is often left out, of which torch would warn as of a mistake.
+    """
+    with warnings.catch_warnings() if scheduler.last_epoch == 0 else nullcontext():
+        if scheduler.last_epoch == 0:
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+        scheduler.step()
 
 
 def _clock(device: torch.device) -> float:
