@@ -3,6 +3,7 @@
 import pytest
 
 from claim_cases import lay_out, made, put
+from snnbook.experiments.evidence import beside
 from snnbook.experiments.evidence import receipt as receipts
 
 
@@ -17,5 +18,5 @@ def test_one_seed_of_the_books_has_no_spread_and_says_so(results):
     curve = made().curve | {"accuracy": {"snn": [10.0, 50.0, 91.0]}}
     put(mine, made("demo/a", 0, 91.0, curve=curve, cost=made().cost | {"seconds": 7.0}))
     (compared,) = receipts.receipt(mine, book=results).comparisons
-    assert compared.word == receipts.ONE
+    assert compared.word == beside.ONE
     assert (compared.difference, compared.expected) == (1.0, None)
