@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bad_input import one_line
 from claim_cases import TABLE, lay_out, made, put, timed
 from snnbook import experiments, plots
-from snnbook.experiments.evidence.curves import Curve
+from snnbook.experiments.evidence.curves import Curve, Curves
 from snnbook.plots.style import SERIES
 
 
@@ -155,6 +155,24 @@ def test_a_figure_has_a_band_for_each_row_of_several_seeds(results):
         assert "Not run yet in this profile: Third." in axes.get_xlabel()
         legend = [text.get_text() for text in axes.get_legend().get_texts()]
         assert legend == ["First (2 seeds)", "Second (1 seed)"]
+
+
+@pytest.mark.parametrize(("slow", "scale"), [(2, "linear"), (8, "log")])
+def test_minutes_that_lie_far_apart_have_a_logarithmic_axis(results, slow, scale):
+    for row in "ab":
+        put(results, trained(row, 0, (10, 50, 90)))
+    minutes(results, a=1, b=slow)
+    (axes,) = plots.learning_curves(curves(results), "minutes").axes
+    assert axes.get_xscale() == scale and "timed on a CPU, AVX2, 1 thread" in axes.get_xlabel()
+    assert plots.learning_curves(curves(results)).axes[0].get_xscale() == "linear"
+
+
+@pytest.mark.parametrize(("tests", "low"), [((20, 62, 70, 75, 80), 60), ((20, 62, 80), 0)])
+def test_the_axis_begins_at_second_tests_where_there_are_many(tests, low):
+    epochs = tuple(range(1, len(tests) + 1))
+    curve = Curve("a", "A", "snn", (), epochs, (), (tests,))
+    (axes,) = plots.learning_curves(Curves("demo", "desk", (curve,), ())).axes
+    assert axes.get_ylim()[0] == low and ("begins at 60" in axes.get_ylabel()) == (low == 60)
 
 
 def test_one_seed_has_no_band_and_no_word_of_one(results):

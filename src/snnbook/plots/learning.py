@@ -20,6 +20,7 @@ class Learned(Protocol):
     """What is drawn: see :class:`snnbook.experiments.Curves`."""
 
     curves: Sequence[Any]
+    timed_on: str
 
     def left_out(self) -> str: ...
 
@@ -75,9 +76,11 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
             markersize=3,
         )
     several = any(len(curve.accuracy) > 1 for curve in drawn)
-    without = found.left_out() if against == "epochs" else f"{found.left_out()} {found.not_timed()}".strip()
+    below = [AXES[against], found.left_out()]
+    if against == "minutes":
+        below = [below[0], f"(timed on {found.timed_on})", f"{below[1]} {found.not_timed()}".strip()]
     axes.set_ylabel("test accuracy, %" + ("\nmean; band: least to greatest seed" if several else ""))
-    axes.set_xlabel("\n".join(filter(None, (AXES[against], fill(without, 90)))))
+    axes.set_xlabel("\n".join(fill(line, 90) for line in below if line))
     if against == "epochs":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     elif max(x[-1] for x in along) > FAR * min(x[-1] for x in along):  # else the short ones lie on each other
@@ -87,9 +90,9 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xlim(left=0)
-    seconds = [min(run[1] for run in curve.accuracy) for curve in drawn if len(curve.epochs) > FEW]
-    if seconds:  # a first test may lie far below all others, and below the axis
-        axes.set_ylim(bottom=min(seconds))
+    second = [min(run[1] for run in curve.accuracy) for curve in drawn if len(curve.epochs) > FEW]
+    if second:  # a first test may lie far below all others, and below the axis
+        axes.set_ylim(bottom=min(second))
     grounded(axes, "y")
     legend(axes)
     return figure

@@ -64,7 +64,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves of several rows, ``missing`` ones left out.  :func:`snnbook.plots.learning_curves` draws them."""
+    """Curves of several rows, ``missing`` ones left out.  :func:`snnbook.plots.learning_curves` draws them.
+
+    ``timed_on``: the machine whose minutes they are; empty where nothing was timed.
+    """
 
     table: str
     profile: str

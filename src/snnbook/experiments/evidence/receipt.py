@@ -25,9 +25,10 @@ TITLE = "# Reproduction receipt"
 NONE = "no row of the book's as it stands"
 MEANING = f"""\
 "{AS_SEEDS}" means that their mean lies within what is expected, and no single run further away than is
-expected of the farthest of so many; "{FURTHER}" means otherwise, which happens by chance to about one such
-row in twenty. Where there are seeds that the book has not, they alone are judged; copies of the book's
-records are set aside. The book's page "Why do mine differ?" says where to look."""
+expected of the farthest of so many; "{FURTHER}" means otherwise, which happens by chance to one row in twenty
+of a single run, and of several runs to one in ten at most. Where there are seeds that the book has not, they
+alone are judged; copies of the book's records are set aside. The book's page "Why do mine differ?" says where
+to look."""
 VERSIONS = ("python", "torch", "platform", "device", "instructions", "threads", "kernel", "precision")
 
 
