@@ -38,6 +38,16 @@ def test_evidence_comes_seed_by_seed(here):
     assert [step.row for step in steps[:3]] == [step.row for step in steps[3:]]
 
 
+def test_a_row_with_more_seeds_than_its_table_is_planned_with_them(here, put_tables):
+    put_tables(demo=TABLE.replace("{id: snn, ", "{id: snn, seeds: {lab: [0, 1, 2]}, "))
+    steps = matrix(here, "lab", seeds=()).steps
+    assert [step.seeds for step in steps if step.row == "demo/snn"] == [(0,), (1,), (2,)]
+    assert [step.seeds for step in steps if step.row == "demo/pupil"] == [(0,), (1,)]
+    assert [step.seeds for step in matrix(here, seeds=()).steps if step.row == "demo/snn"] == [(0,)]
+    main(here / "results", here / "runs", "lab", 0, "demo/snn", 2)
+    assert [made.seed for made in record.of("demo/snn", "lab", here / "results")] == [2]  # it counts
+
+
 def test_a_row_that_stands_before_its_teacher_goes_after_it(here):
     """Seed 1 of the teacher is missing, so the pupil's step is there first: sorted anew."""
     main(here / "results", here / "runs", "quick", 0, "demo/teacher", 0)

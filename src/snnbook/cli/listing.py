@@ -60,7 +60,7 @@ def others(name: str | None, results: Path | None) -> str:
     for table in [tables.load(name) for name in ([name] if name else tables.names())]:
         for row, profile in product(table.rows, table.profiles):
             owner, trained = tables.find(f"{table.id}/{row.id}", profile)  # a row may be another table's
-            counted = set(map(str, owner.seeds_in(profile)))
+            counted = set(map(str, owner.seeds_in(profile, trained)))
             for place in record.places(results):
                 for path in sorted((place / profile / owner.id / trained.id).glob("seed*.json")):
                     if (seed := path.stem.removeprefix("seed")) not in counted:
@@ -87,17 +87,18 @@ def _all_counted(table: Table, profile: str, results: Path | None) -> str:
         made = _made(owner, trained, profile, results)
         done += made
         if (profile in owner.profiles and profile not in trained.waits) or made:
-            asked += len(owner.seeds_in(profile))
+            asked += len(owner.seeds_in(profile, trained))
     return f"{done}/{asked}" if asked else "-"
 
 
 def _counted(owner: Table, trained: Row, profile: str, results: Path | None) -> str:
     made = _made(owner, trained, profile, results)
-    return "waits" if profile in trained.waits and not made else f"{made}/{len(owner.seeds_in(profile))}"
+    return "waits" if profile in trained.waits and not made else f"{made}/{len(owner.seeds_in(profile, trained))}"
 
 
 def _made(owner: Table, trained: Row, profile: str, results: Path | None) -> int:
-    return len(record.records(f"{owner.id}/{trained.id}", profile, owner.seeds_in(profile), results))
+    seeds = owner.seeds_in(profile, trained)
+    return len(record.records(f"{owner.id}/{trained.id}", profile, seeds, results))
 
 
 def _indented(text: str) -> list[str]:

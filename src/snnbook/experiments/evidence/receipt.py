@@ -192,11 +192,12 @@ def _own(results: Path, book: Path) -> list[tuple[str, str, Path]]:
 
 
 def _counted(profile: str, run: str, path: Path) -> bool:
-    """Whether a record's seed is one of its table's."""
-    name = run.partition("/")[0]
-    if name not in tables.names():
-        return True
-    return path.stem.removeprefix("seed") in map(str, tables.load(name).seeds_in(profile))
+    """Whether a record's seed is one that its row asks for."""
+    try:
+        table, row = tables.find(run.partition("+")[0], profile)
+    except UserError:
+        return True  # no row of the book's: nothing to compare it with
+    return path.stem.removeprefix("seed") in map(str, table.seeds_in(profile, row))
 
 
 def _asked(name: str, profile: str, run: str) -> bool:

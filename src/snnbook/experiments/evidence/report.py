@@ -193,7 +193,8 @@ def report(
     mode = "" if recipe == "paper" else f"+{recipe}"
 
     def made(owner: tables.Table, row: tables.Row) -> list[Record]:
-        return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds_in(profile), results)
+        seeds = owner.seeds_in(profile, row)
+        return record.records(f"{owner.id}/{row.id}{mode}", profile, seeds, results)
 
     lines = []
     for row in content.rows:

@@ -78,7 +78,7 @@ def matrix(
         for row in table.rows:
             owner, trained = tables.find(f"{table.id}/{row.id}", profile)
             run = f"{owner.id}/{trained.id}"
-            for seed in seeds or table.seeds_in(profile):
+            for seed in seeds or owner.seeds_in(profile, trained):
                 if (run, seed) not in found:
                     found[run, seed] = _task(run, seed, profile, results, work, data)
     return list(found.values())

@@ -302,4 +302,4 @@ def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
         raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id, profile)
-    return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds_in(profile), results)
+    return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds_in(profile, row), results)

@@ -59,6 +59,7 @@ class Row:
         same: the row of another table that this one is; it is trained once and shown in both.
         instead: by profile, the row of another table that this one is there, and there alone.
         waits: by profile, what has to be there before it can be run.
+        seeds: by profile, its own instead of its table's.
         until: a path in the data folder; when that is there, the row can be run.
         baseline: its snnTorch twin.
         note: shown below the label.
@@ -75,6 +76,7 @@ class Row:
     same: str | None = None
     instead: dict[str, str] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
+    seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
     until: str | None = None
     baseline: str | None = None
     note: str = ""
@@ -99,9 +101,9 @@ class Table:
     recipes: dict[str, Sections]
     rows: tuple[Row, ...]
 
-    def seeds_in(self, profile: str) -> tuple[int, ...]:
-        """The seeds that ``profile`` asks for: all, or the first one where it is a rehearsal."""
-        return self.seeds[:1] if profile == REHEARSAL else self.seeds
+    def seeds_in(self, profile: str, row: Row) -> tuple[int, ...]:
+        """The seeds that ``profile`` asks for: the row's own, else all, or the first one where it is a rehearsal."""
+        return row.seeds.get(profile) or (self.seeds[:1] if profile == REHEARSAL else self.seeds)
 
     def row(self, name: str) -> Row:
         for row in self.rows:
@@ -160,7 +162,7 @@ def _load(name: str, path: Path, _stamp: tuple[int, int] | None) -> Table:
         paper=_text(keys, "paper", content),
         title=_text(keys, "title", content),
         source=_text(keys, "source", content),
-        seeds=config.convert(_required(keys, "seeds", content), tuple[int, ...], "seeds"),
+        seeds=_seeds(_required(keys, "seeds", content), "seeds"),
         base=_sections(keys.get("base"), "base"),
         profiles=_variants(keys.get("profiles"), "profiles", PROFILES),
         recipes=_variants(keys.get("recipes"), "recipes", RECIPES),
@@ -171,10 +173,6 @@ def _load(name: str, path: Path, _stamp: tuple[int, int] | None) -> Table:
     if not table.profiles and not all(row.same for row in rows):
         raise UserError(
             f"{content.where}: 'profiles' is missing or empty; expected one of {', '.join(PROFILES)}"
-        )
-    if not table.seeds or min(table.seeds) < 0:
-        raise UserError(
-            f"{keys['seeds'].where}: seeds is {shown(list(table.seeds))}; expected numbers from 0 up"
         )
     for index, row in enumerate(rows):
         if row.id.lower() in [other.id.lower() for other in rows[:index]]:
@@ -234,7 +232,7 @@ def _find(run_id: str) -> tuple[Table, Row]:
 
 def _row(setting: Setting) -> Row:
     shown = ("id", "label", "paper", "baseline", "note")
-    trained = ("profiles", "recipes", "needs", "inherits", "waits", "until", "instead", *SECTIONS)
+    trained = ("profiles", "recipes", "needs", "inherits", "waits", "seeds", "until", "instead", *SECTIONS)
     keys = config.mapping(setting, "a row", (*shown, "same", *trained))
     row_id = _id(keys, setting)
     empty = Setting(None, setting.where)
@@ -255,6 +253,7 @@ def _row(setting: Setting) -> Row:
         same=_links(keys.get("same", empty), str | None, "same"),
         instead=_instead(keys.get("instead", empty)),
         waits=_waits(keys.get("waits", empty)),
+        seeds=_row_seeds(keys.get("seeds", empty)),
         until=config.convert(keys.get("until", empty), str | None, "until"),
         baseline=_links(keys.get("baseline", empty), str | None, "baseline"),
         note=_text(keys, "note", setting) if "note" in keys else "",
@@ -282,6 +281,18 @@ def _waits(setting: Setting) -> dict[str, str]:
         return dict.fromkeys(PROFILES, setting.value)
     found = config.mapping(setting, "waits", PROFILES)
     return {profile: config.convert(item, str, f"waits.{profile}") for profile, item in found.items()}
+
+
+def _row_seeds(setting: Setting) -> dict[str, tuple[int, ...]]:
+    found = config.mapping(setting, "seeds", PROFILES)
+    return {profile: _seeds(item, f"seeds.{profile}") for profile, item in found.items()}
+
+
+def _seeds(setting: Setting, what: str) -> tuple[int, ...]:
+    found = config.convert(setting, tuple[int, ...], what)
+    if not found or min(found) < 0:
+        raise UserError(f"{setting.where}: {what} is {shown(list(found))}; expected numbers from 0 up")
+    return found
 
 
 def _instead(setting: Setting) -> dict[str, str]:
