@@ -240,7 +240,7 @@ def test_records_of_other_seeds_are_named(here, capsys):
     put(here / "results", "demo/snn", 1, 81.0, "quick")  # a rehearsal's one seed is 0
     for arguments in (("report", "demo"), ("list", "demo"), ("list",)):
         said = " ".join(call(capsys, *arguments)[1].split())
-        assert "none of the table's: demo/snn (quick): 1; demo/snn (desk): 7" in said
+        assert "none of the row's: demo/snn (quick): 1; demo/snn (desk): 7" in said
     assert "not counted" not in call(capsys, "list", "other")[1]
     code, printed, complained = call(capsys, "report", "demo", "--format", "csv")
     assert code == 0 and "not counted" not in printed and "not counted" in complained

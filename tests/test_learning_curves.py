@@ -117,7 +117,7 @@ def test_differences_are_taken_within_a_seed(results):
     put(results, trained("b", 2, (10, 50, 20)))
     head, first, second = curves(results).cells()  # no steps were timed
     assert head == ["row", "seeds", "minutes", "at the end, %", "less the first's"]
-    assert first[2] == second[2] == "not timed" and second[4] == "+3.0"  # seed 1 alone has both
+    assert first[2] == second[2] == "not timed" and second[4] == "+3.0 (1 of its seeds)"  # seed 1 alone
     (results / "desk/demo/b/seed1.json").unlink()
     assert curves(results).cells()[2][4] == "no seed in common"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from claim_cases import claim, lay_out, made, put, rows, timed
 from snnbook import experiments, files
 from snnbook.errors import UserError
-from snnbook.experiments.evidence import judge, learned, verdicts
+from snnbook.experiments.evidence import claims, judge, learned, verdicts
 from snnbook.experiments.evidence.paired import Estimate, student
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
@@ -256,6 +256,21 @@ def test_the_books_own_questions_are_counted_apart(results):
         "this book's own questions: 1 hold"
     )
     assert len(re.findall(r": \d hold, ", verdicts.text(found))) == 2
+
+
+def test_what_was_asked_after_its_records_had_been_seen_says_so(results):
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    before, after = (judge.judge(claim(exploratory=seen), results=results) for seen in (False, True))
+    assert before.word == after.word == "holds"  # judged alike, and told
+    assert after.text() == before.text() + ", exploratory"
+    assert verdicts.by_chance([before, before]).startswith("of 2 tests with an interval, 0.1 would")
+    assert verdicts.by_chance([before, after]).startswith("of 1 tests with an interval, 0.1 would")
+    assert "1 more are exploratory" in verdicts.by_chance([before, after])
+
+
+def test_a_note_on_what_had_been_seen_makes_a_claim_exploratory():
+    for entry in claims.load():
+        assert entry.exploratory == ("had been seen when it was written down" in entry.note), entry.id
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def needing(one, other):
 
 def test_a_price_has_the_minutes_of_what_was_needed_before(results):
     both(results)
-    timed(results, a=(50, 60, 90), b=(110, 120, 190))  # the median round counts
+    timed(results, a=(50, 60, 90), b=(110, 120, 170))  # the median round counts
     for seed in range(3):
         put(results, needing(made("demo/b", seed, 80), made("demo/a", seed)))
     found = experiments.report("demo", "desk", results=results)
@@ -99,6 +99,18 @@ def test_a_price_has_the_minutes_of_what_was_needed_before(results):
     curves = experiments.curves("demo", ["a", "b"], "desk", results=results).curves
     assert [curve.minutes[-1] for curve in curves] == pytest.approx([21, 77])
     assert "77.0" in found.csv().splitlines()[2].split(",")
+
+
+def test_minutes_compare_steps_of_one_round(results):
+    """A whole round that is slow, or a busy moment of one step, makes no difference between rows of equal work."""
+    both(results)
+    timed(results, a=(60, 60, 180, 60, 60), b=(60, 180, 180, 60, 60))
+    known = prices.load("desk", results)
+    assert known.minutes(made("demo/a")) == pytest.approx(3 * STEPS)
+    assert known.minutes(made("demo/b")) == pytest.approx(4 * STEPS)
+    timed(results, a=(60, 120, 180), b=(66, 132, 198))  # a tenth more in each round
+    known = prices.load("desk", results)
+    assert known.minutes(made("demo/b")) / known.minutes(made("demo/a")) == pytest.approx(1.1 * 4 / 3)
 
 
 def test_a_teacher_that_was_not_timed_times_nobody(results):
@@ -140,6 +152,10 @@ DAMAGED = [
     *("{", "[]", "{}", '{"measurements": []}', '{"measurements": {}}'),
     '{"measurements": {"TITLE": {"demo/a": {"each": [1]}}}}',
     '{"measurements": {"TITLE": {"demo/a": {"each": ["x"], "asked": "y"}}}}',
+    '{"measurements": {"TITLE": {"demo/a": {"each": [0], "asked": "y"}}}, "environment": {}}',
+    '{"measurements": {"TITLE": {"demo/a": {"each": [], "asked": "y"}}}, "environment": {}}',
+    '{"measurements": {"TITLE": {"a": {"each": [1], "asked": "y"}, "b": {"each": [1, 1], "asked": "y"}}},'
+    ' "environment": {}}',
 ]
 
 

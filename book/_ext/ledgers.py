@@ -130,7 +130,7 @@ class ClaimsDirective(LedgerDirective):
         return self.grid(heads, map(self.row, entries), (50, 14, *[18] * len(self.profiles)))
 
     def row(self, claim: claims.Claim) -> list[nodes.Node]:
-        about = f"{claim.source}. {claim.note}".strip()
+        about = f"{claim.source}. {'Exploratory. ' if claim.exploratory else ''}{claim.note}".strip()
         parts = (
             nodes.literal(claim.id, claim.id, classes=["run-id"]),
             nodes.inline(about, about, classes=["note"]),
@@ -173,7 +173,8 @@ class VerdictRole(SphinxRole):
         if found.estimate is None:
             return [told("", "", not_run(), explanation=found.why)], []
         number = sourced(f"{found.ours()} {found.claim.unit}", found.estimate, "")
-        return [said(found), nodes.Text(f" (on {found.on()}: "), number, nodes.Text(")")], []
+        end = ", exploratory)" if found.claim.exploratory else ")"
+        return [said(found), nodes.Text(f" (on {found.on()}: "), number, nodes.Text(end)], []
 
 
 class FidelityDirective(LedgerDirective):

@@ -33,6 +33,7 @@ from snnbook.errors import UserError
 from snnbook.experiments import report
 from snnbook.experiments.evidence import claims, comparisons, ledger
 from snnbook.experiments.evidence.comparisons import Comparison
+from snnbook.experiments.evidence.paired import CONFIDENCE
 from snnbook.experiments.tables import tables
 from snnbook.plots.compared import COSTS, points
 from snnbook.plots.style import Picture
@@ -141,14 +142,15 @@ class GainsDirective(PictureDirective):
             self.watch(table)
             for profile in reversed(tables.EVIDENCE):
                 if found := comparisons.of_table(table, against, profile):
-                    return self.forest(found, self.caption(table, against))
+                    return self.forest(found, self.caption(table, against, found))
         return self.nothing("Differences under one protocol")
 
-    def caption(self, name: str, against: str) -> str:
-        table = tables.load(name)
+    def caption(self, name: str, against: str, found: Sequence[Comparison]) -> str:
+        table, count = tables.load(name), sum(one.estimate.half is not None for one in found)
         return (
             f"{table.title}: test accuracy of each row less that of *{table.row(against).label}*, seed by seed. "
-            "Mean, 95 % interval and, as dots, every seed."
+            "Mean, 95 % interval and, as dots, every seed. If no row differed from that one, "
+            f"{(1 - CONFIDENCE) * count:.1f} of the {count} intervals would leave zero out all the same."
         )
 
 
@@ -177,12 +179,23 @@ class PriceDirective(PictureDirective):
         )
         caption = (
             f"{found.title}: test accuracy (mean and standard deviation over seeds) against {spent}; "
-            f"{' and '.join(on)}, {found.profile} profile. A square is an ANN."
+            f"{' and '.join(on)}, {found.profile} profile. A square is an ANN.{_unlike(found)}"
         )
         return (
             caption,
             "A dot for each row of the table, which has the numbers: the higher, the more accurate.",
         )
+
+
+def _unlike(found) -> str:
+    """A sentence for rows of unlike numbers of seeds, whose means are not paired."""
+    counts = {line.ours.n for line in found.lines if line.ours}
+    if len(counts) < 2:
+        return ""
+    return (
+        f" Rows have {min(counts)} to {max(counts)} seeds, a single one no bar; "
+        "differences seed by seed are another figure's."
+    )
 
 
 def setup(app) -> dict:

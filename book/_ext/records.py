@@ -117,7 +117,7 @@ def watch(env, run_id: str, profile: str) -> None:
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id, profile)
     env.note_dependency(str(tables.folder() / f"{table.id}.yaml"))
-    for seed in table.seeds_in(profile):
+    for seed in table.seeds_in(profile, row):
         record = folder() / profile / f"{table.id}/{row.id}{plus}{mode}" / f"seed{seed}.json"
         env.note_dependency(str(record))
 

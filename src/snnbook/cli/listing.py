@@ -55,7 +55,7 @@ def of_rows(name: str, results: Path | None) -> Iterator[str]:
 
 
 def others(name: str | None, results: Path | None) -> str:
-    """A sentence on records whose seed is none of their table's, of one table or all; empty without such."""
+    """A sentence on records whose seed is none of their row's, of one table or all; empty without such."""
     found: dict[str, dict[str, None]] = {}
     for table in [tables.load(name) for name in ([name] if name else tables.names())]:
         for row, profile in product(table.rows, table.profiles):
@@ -68,7 +68,7 @@ def others(name: str | None, results: Path | None) -> str:
     if not found:
         return ""
     told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())
-    return "\n".join(wrap(f"not counted, as their seeds are none of the table's: {told}", width()))
+    return "\n".join(wrap(f"not counted, as their seeds are none of the row's: {told}", width()))
 
 
 def _instead(links: dict[str, str]) -> str:
@@ -93,7 +93,11 @@ def _all_counted(table: Table, profile: str, results: Path | None) -> str:
 
 def _counted(owner: Table, trained: Row, profile: str, results: Path | None) -> str:
     made = _made(owner, trained, profile, results)
-    return "waits" if profile in trained.waits and not made else f"{made}/{len(owner.seeds_in(profile, trained))}"
+    return (
+        "waits"
+        if profile in trained.waits and not made
+        else f"{made}/{len(owner.seeds_in(profile, trained))}"
+    )
 
 
 def _made(owner: Table, trained: Row, profile: str, results: Path | None) -> int:

@@ -40,6 +40,7 @@ class Claim:
         desk: the run that stands for the test's only one in the desk profile, where both are one thing.
         size: the expression's value in the paper; by default worked out from the numbers of its tables.
         unit, digits: of the expression, and how many decimals are shown.
+        exploratory: it was written down when the records that it was first judged by had been seen.
         note: shown below the claim.
         waits: instead of a test, why there is none.
 
@@ -58,6 +59,7 @@ class Claim:
     size: float | None = None
     unit: str = "points"
     digits: int = 1
+    exploratory: bool = False
     note: str = ""
     waits: str = ""
     terms: tuple[Term, ...] = field(init=False, default=())

@@ -99,7 +99,8 @@ class Curves:
     def cells(self) -> list[list[str]]:
         """Headings and a row for each curve: its accuracy at the end of its training, and at equal time.
 
-        Behind either stands its difference from the first row, taken seed by seed, and half the 95 % interval.
+        Behind either stands its difference from the first row, taken seed by seed, and half the 95 % interval; and
+        over how many seeds, where not all of the row's are the first row's, too.
         """
         head, equal = ["row", "seeds", "minutes", "at the end, %"], self.equal_minutes
         if not self.curves:
@@ -211,7 +212,10 @@ def _difference(
     less = {one.seed: value for one, value in zip(first.records, theirs, strict=True)}
     by_seed = zip(curve.records, own, strict=True)
     values = {one.seed: value - less[one.seed] for one, value in by_seed if one.seed in less}
-    return Estimate(values, ()).text() if values else "no seed in common"
+    if not values:
+        return "no seed in common"
+    shared = "" if len(values) == len(own) else f" ({len(values)} of its seeds)"
+    return Estimate(values, ()).text() + shared
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -75,7 +75,8 @@ class Verdict:
         """``holds on digits, snn5 of width 4, T = 4, 20 seeds: +2.4 ± 0.9 points``, as prose says it."""
         if self.estimate is None:
             return f"{self.word} ({self.why})"
-        return f"{self.word} on {self.on()}: {self.ours()} {self.claim.unit}"
+        looked = ", exploratory" if self.claim.exploratory else ""
+        return f"{self.word} on {self.on()}: {self.ours()} {self.claim.unit}{looked}"
 
 
 def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> Verdict:

@@ -43,16 +43,19 @@ class Prices:
         """Seconds of an epoch's training steps, by round; None where no step of its settings was timed."""
         if self.asked.get(made.run) != made.asked:
             return None
-        recipe, images = made.config["recipe"], made.data["train"]
-        steps = images // recipe["batch_size"] + (
-            not recipe["drop_last"] and images % recipe["batch_size"] > 0
-        )
-        return tuple(steps * seconds for seconds in self.steps[made.run])
+        return tuple(_steps(made) * seconds for seconds in self.steps[made.run])
 
     def minutes(self, made: Record) -> float | None:
-        """Of all epochs' training steps, by the median round."""
-        seconds = self.epoch(made)
-        return None if seconds is None else made.config["recipe"]["epochs"] * median(seconds) / 60
+        """Of all epochs' training steps; None where no step of its settings was timed.
+
+        A step lasts as long as one of the first run, times the median over rounds of how many of those it lasts.
+        What slows down a whole round, a part in all its steps, is no difference between rows then.
+        """
+        if self.asked.get(made.run) != made.asked:
+            return None
+        first = next(iter(self.steps.values()))
+        times = median(own / one for own, one in zip(self.steps[made.run], first, strict=True))
+        return made.config["recipe"]["epochs"] * _steps(made) * times * median(first) / 60
 
     def before(self, made: Record, results: Path | None = None) -> float | None:
         """Minutes of all trainings whose weights went into this one; None where one is not known."""
@@ -80,7 +83,9 @@ def load(profile: str, results: Path | None = None) -> Prices:
             steps = {run: tuple(one / 1e3 for one in row["each"]) for run, row in rows.items()}
             asked = {run: row["asked"] for run, row in rows.items()}
             on = machines.whole(found["environment"])
-        except (AttributeError, KeyError, TypeError) as error:
+            if len(set(map(len, steps.values()))) > 1 or not all(min(each) > 0 for each in steps.values()):
+                raise ValueError("rows of unlike numbers of rounds, or steps of no time")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path} is damaged ({type(error).__name__}: {error}); restore it from git, or measure again"
             ) from None
@@ -107,6 +112,12 @@ def estimate(terms: tuple[Term, ...], profile: str, results: Path | None = None)
         columns.append([term.factor * one for one in seconds])
     values = {round: fsum(row) for round, row in enumerate(zip(*columns, strict=True))}
     return Estimate(values, tuple(used), "round")
+
+
+def _steps(made: Record) -> int:
+    """Of one epoch."""
+    recipe, images = made.config["recipe"], made.data["train"]
+    return images // recipe["batch_size"] + (not recipe["drop_last"] and images % recipe["batch_size"] > 0)
 
 
 def needed(made: Record, results: Path | None) -> dict[str, Record] | None:

@@ -66,11 +66,13 @@ def counts(found: Sequence[Verdict]) -> str:
 
 def by_chance(found: Sequence[Verdict]) -> str:
     """How many words to expect where nothing is true: ``of 20 tests with an interval, 1.0 would be ...``."""
-    tested = sum(map(_by_chance, found))
-    wrong = (1 - paired.CONFIDENCE) * tested
+    tested = [verdict for verdict in found if _by_chance(verdict)]
+    asked_before = sum(not verdict.claim.exploratory for verdict in tested)
+    wrong, looked = (1 - paired.CONFIDENCE) * asked_before, len(tested) - asked_before
+    more = f"; {looked} more are exploratory, of which chance decides more" if looked else ""
     return (
-        f"of {tested} tests with an interval, {wrong:.1f} would be decided by chance alone "
-        "if no claim had anything to it"
+        f"of {asked_before} tests with an interval, {wrong:.1f} would be decided by chance alone "
+        f"if no claim had anything to it{more}"
     )
 
 

@@ -102,7 +102,7 @@ class Table:
     rows: tuple[Row, ...]
 
     def seeds_in(self, profile: str, row: Row) -> tuple[int, ...]:
-        """The seeds that ``profile`` asks for: the row's own, else all, or the first one where it is a rehearsal."""
+        """The seeds that ``profile`` asks for: the row's own, else all; in a rehearsal the first."""
         return row.seeds.get(profile) or (self.seeds[:1] if profile == REHEARSAL else self.seeds)
 
     def row(self, name: str) -> Row:
