@@ -14,11 +14,8 @@ from snnbook.trainers.loop.recipe import Recipe
 
 LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
 ADVICE = "choose a smaller recipe.batch_size, fewer network.time_steps, or recipe.memory: recompute"
-
 MEMORY = f"memory is full ({{}}); {ADVICE}"
-SMALL = (
-    "the images are too small for the network ({}); expected larger ones, or a network that reduces them less"
-)
+SMALL = "the images are too small for the network ({}); expected larger ones, or a network that pools less"
 # What torch says, in part, and what it means.
 MEANINGS = {
     "can't allocate memory": MEMORY,
