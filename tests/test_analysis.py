@@ -5,15 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from snnbook import analysis, neurons
+from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.energy import TABLE_5, Constants, energy_of_computation, energy_of_data_movement
 from snnbook.analysis.firing import Observation
 from snnbook.backbones import NetworkConfig
-from snnbook.data import DataConfig, load
+from snnbook.data import DataConfig, Dataset, load
+from snnbook.deploy.wiring import sample_of
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
-from snnbook.trainers import METHODS, build_method
+from snnbook.trainers import METHODS, Direct, build_method
 
 
 def test_observation_by_hand():
@@ -40,6 +43,67 @@ def test_observation_by_hand():
     assert energy_of_computation(seen.every_step()).multiply_accumulates == 4 * 2
     assert energy_of_computation(seen.unskipped()).accumulates == 4 * 6
     assert energy_of_data_movement(seen).volume == 2 * 4 * 2 * 4 + 4 / 8
+
+
+class Twice(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x, x)
+
+
+def small():
+    torch.manual_seed(0)
+    layers = [
+        nn.Conv2d(1, 4, 3),
+        neurons.LIF(),
+        nn.Conv2d(4, 4, 1, bias=False),
+        nn.Flatten(),
+        nn.Linear(144, 2),
+    ]
+    images, labels = torch.rand(8, 1, 8, 8), torch.arange(8) % 2
+    network = SpikingNetwork(nn.Sequential(*layers), 2)
+    return Direct(Direct.Config(), network), Dataset.from_tensors(images, labels, images, labels)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        parametrizations.spectral_norm,
+        parametrizations.weight_norm,
+        lambda layer: prune.l1_unstructured(layer, "weight", 0.5),
+    ],
+    ids=["spectral", "weight", "pruned"],
+)
+def test_a_weight_made_of_others_counts_once(change):
+    method, data = small()
+    expected = analysis.measure(method, data)["snn"]
+    change(method.network.backbone[4])
+    found = analysis.measure(method, data)["snn"]
+    assert found["parameters"] == expected["parameters"] and "uncounted" not in found
+
+
+def test_parametrized_weights_of_another_kind_are_their_layers():
+    method, data = small()
+    own = nn.Bilinear(144, 144, 2)
+    parametrizations.weight_norm(own)
+    method.network.backbone[4] = Twice(own)
+    assert analysis.measure(method, data)["snn"]["uncounted"] == ["4.layer"]
+
+
+def test_a_default_device_moves_nothing():
+    method, data = small()
+    asked = AnalysisConfig(time_steps=(1, 2), landscape=5)
+
+    def found():
+        images = sample_of((1, 8, 8), method.network)
+        return analysis.measure(method, data, asked)["snn"], images.device.type
+
+    expected = found()
+    with torch.device("meta"):
+        assert found() == expected
 
 
 def test_a_relu_beside_the_neurons_is_an_activation_that_never_fires():

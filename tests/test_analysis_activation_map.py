@@ -41,6 +41,13 @@ def test_a_silent_layer_has_an_empty_map():
     assert not maps.any()
 
 
+def test_grad_cam_works_in_inference_mode():
+    ann, images = build_ann(NetworkConfig("convnet", width=4), 10), torch.rand(2, 3, 8, 8)
+    with torch.inference_mode():
+        found = grad_cam(ann, 1 * images, (8, 8))
+    assert torch.equal(found, grad_cam(ann, images, (8, 8)))
+
+
 @pytest.mark.parametrize("shape", [(1, 2, 3, 4, 4), (2, 3, 4, 4)])
 def test_maps_need_time(shape):
     with pytest.raises(UserError, match="two time steps or more"):

@@ -43,6 +43,13 @@ def test_loaders_train_in_their_order_with_their_images():
     assert measure(trained, data)["snn"]["time_steps"] == 2
 
 
+def test_measuring_draws_nothing():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    measure(TRAINED, dataset_of(loaders(shuffle=False)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_bytes_of_loaders_become_shares_and_frames_come_time_first():
     frames = problem(frames=2, channels=2)
     data = dataset_of(loaders(TensorDataset(*frames[:2]), TensorDataset(*frames[2:]), shuffle=False))

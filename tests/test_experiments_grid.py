@@ -16,6 +16,11 @@ def test_latex_prints_what_stands_there():
     assert [line.strip() for line in lines if "rule" in line] == [r"\toprule", r"\midrule", r"\bottomrule"]
 
 
+def test_a_cell_that_begins_like_an_argument_of_the_row_before_is_none():
+    lines = grid.latex([["row", "n"], ["[5] theirs", "1"], ["*best", "2"]], "c", "l").splitlines()
+    assert r"    {[}5] theirs & 1 \\" in lines and r"    {*}best & 2 \\" in lines
+
+
 CELLS = [["row", "network", "ours"], ["a | b", "SNN", "0.10"], ["two\nlines", "ANN", "100.00 ± 2"]]
 
 

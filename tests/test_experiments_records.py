@@ -87,6 +87,21 @@ def test_a_curve_stands_on_one_line(results):
     assert '"snn": [ 80.0, 90.0, 88.0 ]' in put(results, made()).read_text()
 
 
+@pytest.mark.parametrize("label", ["SNN [T  = 4]", "SNN [T\u00a0= 4]", "open [", 'said "[ a,\n b ]"'])
+def test_texts_with_brackets_and_odd_spaces_are_read_back_whole(results, label):
+    content = made(label=label)
+    assert record.read(put(results, content)) == content
+
+
+def test_a_layer_with_dots_in_its_name_is_found():
+    content = made(measure={"snn": {"firing_rates": {"stages.0.2": 0.5, "encode": 0.25}}})
+    assert content.value("measure.snn.firing_rates.stages.0.2") == 0.5
+    assert content.value("measure.snn.firing_rates.encode") == 0.25
+    assert content.value("curve.accuracy.snn.-1") == content.value("snn.last") == 88.0
+    for key in ("measure.snn.firing_rates.stages.0", "curve.accuracy.snn.3", "snn.last.", "snn.last.0"):
+        assert not content.has(key)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -56,8 +56,23 @@ LABELS = torch.tensor([0, 1, 2, 3])
         lambda x: losses.every_moment(x, LABELS, LENGTHS),
         lambda x: losses.tet(x, LABELS),
         lambda x: losses.cross_entropy(list(x), LABELS),
+        lambda x: losses.norm_loss([256 * x[0]], [x[1]]),
+        lambda x: losses.be_your_own_teacher(([x[0]], [256 * x[1]]), ([x[2]], [x[3]]), LABELS)["norm"],
+        lambda x: losses.attention_weights(x[None], x),
+        lambda x: losses.calibration(x[None], x[None]),
     ],
-    ids=["readout", "sdt", "moments", "lengths", "tet", "exits"],
+    ids=[
+        "readout",
+        "sdt",
+        "moments",
+        "lengths",
+        "tet",
+        "exits",
+        "norm",
+        "own teacher",
+        "attention",
+        "weighted",
+    ],
 )
 def test_losses_of_half_precision_outputs_are_those_of_the_same_outputs_in_single(loss, dtype):
     torch.manual_seed(0)

@@ -2,7 +2,9 @@
 
 import copy
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.trainers import Direct
 from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.history import History
 from snnbook.trainers.loop.recipe import Recipe
 
 NETWORK = NetworkConfig("resnet18", width=4, time_steps=2)
@@ -34,9 +37,9 @@ def data():
 DATA = data()
 
 
-def train(path, recipe, **options):
+def train(path, recipe, kind=Direct, **options):
     torch.manual_seed(0)
-    method = Direct(Direct.Config(), NETWORK, 4, 1)
+    method = kind(Direct.Config(), NETWORK, 4, 1)
     return fit(method, DATA, recipe, seed=0, progress=False, checkpoint=path, **options)
 
 
@@ -146,3 +149,55 @@ def test_any_part_may_be_wrong(states, tmp_path_factory, draw):
         assert len(str(error)) < 400 and "\n" not in str(error)
     else:
         assert history.epochs == 3
+
+
+class Warm(Direct):
+    """One term more from the second epoch on; notes in NumPy's numbers."""
+
+    def begin_epoch(self, epoch):
+        self.epoch = epoch
+
+    def forward(self, images, labels):
+        terms = super().forward(images, labels)
+        return terms if self.epoch == 0 else terms | {"late": sum(terms.values())}
+
+    def notes(self):
+        return {"rate": np.float32(0.25), "shares": (np.float64(0.5), torch.tensor(1))}
+
+
+def test_terms_that_begin_later_and_numbers_of_numpy_go_on(tmp_path):
+    path, recipe = tmp_path / "c.pt", replace(RECIPES["adam"], epochs=2)
+    with pytest.raises(Killed):
+        train(path, recipe, Warm, on_epoch=kill_after(1))
+    note = {"note": lambda epochs: {"done": np.int64(epochs)}}
+    resumed, whole = train(path, recipe, Warm, **note), train(None, recipe, Warm)
+    assert resumed.losses == whole.losses
+    assert whole.losses["late"][0] == 0 < whole.losses["late"][1]
+    assert resumed.notes == {"rate": [0.25] * 2, "shares": [[0.5, 1]] * 2, "done": [2]}
+    assert type(resumed.notes["done"][0]) is int
+
+
+def test_notes_that_no_checkpoint_could_be_read_with_are_refused_at_once():
+    one_line(lambda: train(None, RECIPES["adam"], note=lambda _: {"a": {1, 2}}), "notes hold {1, 2}")
+
+
+class Remembering(Direct):
+    def get_extra_state(self):
+        return {"seen": np.float64(3)}
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_a_state_that_could_not_be_read_again_is_not_written(tmp_path):
+    place = tmp_path / "c.pt"
+    one_line(lambda: train(place, RECIPES["adam"], Remembering), "_extra_state", "expected tensors")
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("second", [({"snn": 1.0}, {}), ({"snn": 1.0, "ann": 1.0}, {"sdt": 1.0})])
+def test_tests_have_the_same_names(second):
+    history = History()
+    history.test({"snn": 1.0}, {"sdt": 1.0})
+    one_line(lambda: history.test(*second), "same names")
+    assert history.tested == [0]

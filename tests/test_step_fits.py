@@ -114,6 +114,25 @@ def test_a_batch_is_no_larger_than_the_data(monkeypatch):
     fit(built("direct"), images(), recipe, seed=0, progress=False)
 
 
+class View(nn.Module):
+    def forward(self, x):
+        return x.view(len(x), -1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([nn.Conv2d(3, 4, 3), View(), nn.Linear(784, 4)], "recipe.channels_last"),
+        ([nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(4)], "has no shape yet"),
+        ([nn.MaxPool2d(32), nn.Flatten(), nn.Linear(3, 4)], "too small"),
+        ([nn.Conv2d(3, 4, 32), nn.Flatten(), nn.Linear(4, 4)], "too small"),
+    ],
+)
+def test_a_network_that_cannot_take_the_images_is_told(layers, words):
+    method = Direct(DirectConfig(), SpikingNetwork(nn.Sequential(*layers), 2))
+    one_line(lambda: fit(method, images(), Recipe(batch_size=6, augment=()), seed=0, progress=False), words)
+
+
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("can't allocate memory")])
 def test_memory_that_torch_did_not_get_is_told(error):
     def full():

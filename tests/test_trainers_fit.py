@@ -3,10 +3,12 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from bad_input import one_line
 from killing import Killed, kill_after
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, Dataset, load
@@ -70,6 +72,40 @@ def test_resumed_run_equals_an_uninterrupted_one(data, tmp_path, recipe):
 def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(data):
     losses = [fit(method(data), data, RECIPE, seed=s, progress=False).losses for s in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_seed_of_numpys_is_a_seed(data):
+    once = dataclasses.replace(RECIPE, epochs=1)
+    losses = [fit(method(data), data, once, seed=s, progress=False).losses for s in (200, np.uint8(200))]
+    assert losses[0] == losses[1]
+
+
+class Thawing(Direct):
+    def begin_epoch(self, epoch):
+        self.requires_grad_(epoch > 0)
+        self.network.backbone.head.requires_grad_(True)
+
+
+def test_weights_that_thaw_learn_or_are_told(data):
+    torch.manual_seed(0)
+    thawing = Thawing(DirectConfig(), TINY, 10, 1)
+    stem = next(thawing.parameters())
+    before = stem.detach().clone()
+    stem.requires_grad_(False)
+    one_line(lambda: fit(thawing, data, RECIPE, seed=0, progress=False), "frozen", "begin_epoch(0)")
+    assert torch.equal(stem, before)
+    thawing.requires_grad_(True)
+    fit(thawing, data, RECIPE, seed=0, progress=False)
+    assert not torch.equal(stem, before)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_training(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    untrained = method(data)
+    before = next(untrained.parameters()).detach().clone()
+    place = tmp_path / "file" / "run.pt"
+    one_line(lambda: fit(untrained, data, RECIPE, seed=0, checkpoint=place, progress=False), "cannot write")
+    assert torch.equal(next(untrained.parameters()), before)
 
 
 @pytest.mark.parametrize("name", ["joint", "snntorch"])

@@ -60,6 +60,23 @@ def test_the_method_is_the_sum_of_its_parts(teacher):
     torch.testing.assert_close(terms["ce"], F.cross_entropy(outputs.mean(0), LABELS))
 
 
+def test_attention_is_of_training_alone(teacher):
+    method = sastc(teacher)
+    method.begin_epoch(0)
+    method(images(), LABELS)
+    last = method.attention
+    with torch.inference_mode():  # as in a validation
+        method.eval()(images(1), LABELS)
+    assert method.attention is last and method.batches == 1
+    method.train().begin_epoch(1)
+    method(images(), LABELS)["sastc"].backward()
+
+
+def test_a_teacher_comes_to_the_students_precision():
+    terms = sastc(build_ann(NetworkConfig("convnet", width=8), 10, 1).double())(images(), LABELS)
+    assert {x.dtype for x in terms.values()} == {torch.float32}
+
+
 def test_the_student_may_be_asked_for_the_label_at_every_step(teacher):
     method = sastc(teacher, label_loss="tet", ce=0.5)
     outputs, _ = method.study(images())

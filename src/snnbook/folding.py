@@ -156,6 +156,8 @@ def checkpoint_contexts():
     """``context_fn`` of :func:`torch.utils.checkpoint.checkpoint`, which runs layers again in the backward pass.
 
     By then the network's call is over; the clock of the first time must be set once more, and its precision.
+    Layers whose weights are composed (:mod:`snnbook.factorized`) are not run again this way, since by then their
+    weights are composed anew, which torch refuses; ``recipe.memory: recompute`` does it.
     """
     return nullcontext(), AsNow(AtThisTime())
 

@@ -60,7 +60,8 @@ def grad_cam(
         ``[1, B, height, width]`` in [0, 1], shaped as the maps of an SNN with one time step.
     """
     network.eval()
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        images = images.clone()  # one made in inference mode takes no part in a gradient
         last = network.features(images)[-1].detach().requires_grad_()  # [B, C, h, w]
         logits = network.head(network.pool(last))
         chosen = logits.argmax(1) if classes is None else classes

@@ -1,5 +1,6 @@
 """What flows through a network: firing rates, synaptic operations, activations, one pass over images."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -231,12 +232,14 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
         rates={name: site.nonzero / site.entries for name, site in firing.items()},
         spikes=sum(site.nonzero for site in firing.values()) / images,
         time_steps=time_steps,
-        uncounted=tuple(name for name, m in modules.items() if _has_weights(m)),
+        uncounted=_uncounted(network),
         neurons=fired / images / time_steps,
     )
 
 
-def _has_weights(module: nn.Module) -> bool:
-    """Weights of its own, and no layer whose operations are known."""
-    matrices = [p for p in module.parameters(recurse=False) if p.dim() > 1]
-    return bool(matrices) and not isinstance(module, COUNTED)
+def _uncounted(network: nn.Module) -> tuple[str, ...]:
+    """Modules with weights of their own whose operations are not known; parametrized weights are their layer's."""
+    modules = dict(network.named_modules())
+    matrices = [name for name, p in network.named_parameters(remove_duplicate=False) if p.dim() > 1]
+    owners = [re.split(r"(?:^|\.)parametrizations\.|\.?[^.]+$", name, maxsplit=1)[0] for name in matrices]
+    return tuple(dict.fromkeys(name for name in owners if not isinstance(modules[name], COUNTED)))

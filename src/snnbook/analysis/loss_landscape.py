@@ -57,7 +57,7 @@ def filter_normalized_direction(network: nn.Module, generator: torch.Generator) 
         if p.dim() < 2:
             direction.append(torch.zeros_like(p))
             continue
-        d = torch.randn(p.shape, generator=generator).to(p)
+        d = torch.randn(p.shape, generator=generator, device="cpu").to(p)
         direction.append(d * _lengths(p.detach()) / _lengths(d).clamp(min=1e-12))
     return direction
 
@@ -99,7 +99,7 @@ def landscape(
             factors lie elsewhere.
     """
     check_has_its_factors(network)
-    whole(seed, "seed", most=MOST_SEED)
+    seed = whole(seed, "seed", most=MOST_SEED)
     if points < 3 or points % 2 == 0:
         raise UserError(
             f"points is {points}; expected an odd number of at least 3, the minimum in the middle"
@@ -110,9 +110,11 @@ def landscape(
     first, second = (filter_normalized_direction(network, generator) for _ in range(2))
     parameters = list(network.parameters())
     kept = [p.detach().clone() for p in parameters]
-    steps = torch.linspace(-radius, radius, points, dtype=torch.float64)
+    steps = torch.linspace(-radius, radius, points, dtype=torch.float64, device="cpu")
     steps[points // 2] = 0
-    surfaces = {name: torch.zeros(points, points, dtype=torch.float64) for name in losses}
+    surfaces = {
+        name: torch.zeros(points, points, dtype=torch.float64, device=steps.device) for name in losses
+    }
     bar = bars.bar(what="landscape", total=points * points, unit="point", disable=not progress)
     try:
         for i, a in enumerate(steps.tolist()):

@@ -16,6 +16,7 @@ from snnbook.analysis.firing import observe
 from snnbook.analysis.harness import by_neurobench
 from snnbook.analysis.loss_landscape import landscape
 from snnbook.analysis.stm import mismatch
+from snnbook.analysis.synapses import COUNTED
 from snnbook.analysis.time_scalability import scalability, spiking_network, variance_beyond
 from snnbook.data import Dataset, batches, test_batches
 from snnbook.errors import UserError
@@ -65,7 +66,10 @@ def measure(
         whose operations are not known, if there are any.
     """
     method.eval()
-    images, labels, *ends = next(iter(test_batches(data, IMAGES)))
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # a loader's pass that ends early leaves the generator as it seeded it
+        images, labels, *ends = next(iter(test_batches(data, IMAGES)))
     result = {}
     for name, network in method.backbones().items():
         seen = observe(network, lambda: method.predict(images, *ends), len(labels))
@@ -211,9 +215,17 @@ def _landscape(network: SpikingNetwork, data: Dataset, analyses: AnalysisConfig,
 
 
 def _deployed_parameters(network: nn.Module) -> int:
-    """Weights of the network alone: composed ones count, which are no parameters while factors are trained."""
-    count = sum(p.numel() for p in network.parameters())
+    """Weights of the network deployed alone: composed ones count, and not what they are composed of."""
+    count = sum(p.numel() for name, p in network.named_parameters() if ".parametrizations." not in f".{name}")
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and "weight" not in layer._parameters:
-            count += layer.weight.numel()
+        composed = {
+            *getattr(layer, "parametrizations", ())
+        }  # torch's spectral_norm and weight_norm, for instance
+        if isinstance(layer, COUNTED) and "weight" not in layer._parameters:
+            composed.add("weight")
+            old = [
+                p for name, p in layer._parameters.items() if name.startswith("weight_")
+            ]  # as pruning leaves
+            count -= sum(p.numel() for p in old)
+        count += sum(getattr(layer, name).numel() for name in composed)
     return count

@@ -25,12 +25,13 @@ def fan_out(layer: nn.Module, space: tuple[int, ...] = ()) -> Tensor:
         A map of shape ``space``, the same for all channels, in float64, on the CPU.
     """
     if isinstance(layer, nn.Linear):
-        return torch.tensor(float(layer.out_features), dtype=torch.float64)
+        return torch.tensor(float(layer.out_features), dtype=torch.float64, device="cpu")
     kind = next(kind for kind in CONVOLUTIONS if isinstance(layer, kind))
     geometry = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
     if kind in TRANSPOSED:
         geometry["output_padding"] = layer.output_padding
-    with torch.inference_mode(False), torch.enable_grad(), full_precision(torch.device("cpu")):
+    cpu = torch.device("cpu")
+    with torch.inference_mode(False), torch.enable_grad(), full_precision(cpu), cpu:
         # One channel stands for all; skip_init draws no random numbers.
         ones = nn.utils.skip_init(
             kind, 1, 1, layer.kernel_size, bias=False, padding_mode=layer.padding_mode, **geometry

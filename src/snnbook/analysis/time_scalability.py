@@ -46,7 +46,7 @@ def scalability(
             )
         longest = data.frames
     network.eval()
-    correct, correct_moments = torch.zeros(longest), torch.zeros(longest)
+    correct, correct_moments = torch.zeros(2, longest, device="cpu")
     try:
         set_time_steps(network, longest)
         for images, labels, *ends in test_batches(data, batch_size):

@@ -58,8 +58,7 @@ def batches(
             no batch would be full; one that the number of processes does not divide, or whose last batch has fewer
             images than processes.
     """
-    whole(seed, "seed")
-    whole(epoch, "epoch")
+    seed, epoch = whole(seed, "seed"), whole(epoch, "epoch")
     if isinstance(dataset, LoaderDataset):
         dataset.check(batch_size, augment, drop_last, part)
         return dataset.batches(
@@ -70,7 +69,7 @@ def batches(
         )
     _check_augment(augment, dataset)
     count = len(dataset.train_labels)
-    _check_batch_size(batch_size)
+    batch_size = whole(batch_size, "batch_size", 1)
     if drop_last and batch_size > count:
         raise UserError(
             f"batch_size is {batch_size}, but there are {count} training images; make it smaller, "
@@ -95,8 +94,8 @@ def _batches(dataset, batch_size, seed, epoch, augment, drop_last, part) -> Iter
     device, count = dataset.device, len(dataset.train_labels)
     # Drawn on the CPU, for every image of the epoch at once: any device sees the same, and waits for it once.
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
-    order = torch.randperm(count, generator=generator)
-    draws = torch.rand(len(augment), count, 2, generator=generator)
+    order = torch.randperm(count, generator=generator, device="cpu")
+    draws = torch.rand(len(augment), count, 2, generator=generator, device="cpu")
     crops = draws[0] if augment[:1] == (RESIZED_CROP,) else None
     starts = range(0, count - batch_size + 1 if drop_last else count, batch_size)
     spans = [_share(start, min(start + batch_size, count), part) for start in starts]
@@ -131,7 +130,7 @@ def test_batches(
     """
     if isinstance(dataset, LoaderDataset):
         return dataset.batches("test")
-    _check_batch_size(batch_size)
+    batch_size = whole(batch_size, "batch_size", 1)
     _check_part(part)
     return _test_batches(dataset, batch_size, part)
 
@@ -198,10 +197,6 @@ def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset
             )
         if name == RESIZED_CROP and place:
             raise UserError(f"augment {name!r} stands at place {place + 1}; expected it first")
-
-
-def _check_batch_size(batch_size: int) -> None:
-    whole(batch_size, "batch_size", 1)
 
 
 def _check_part(part: tuple[int, int]) -> tuple[int, int]:

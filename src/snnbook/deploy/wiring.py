@@ -102,7 +102,7 @@ def sample_of(sample: Tensor | tuple[int, ...], network: SpikingNetwork) -> Tens
         and all(type(n) is int and n > 0 for n in sample)
     ):
         drawn = torch.Generator().manual_seed(0)
-        return torch.rand(network.time_steps, 8, *sample, generator=drawn)
+        return torch.rand(network.time_steps, 8, *sample, generator=drawn, device="cpu")
     shown = f"of shape {list(sample.shape)}" if isinstance(sample, Tensor) else repr(sample)[:60]
     raise UserError(f"sample is {shown}; expected images {SHAPES}, or the shape (C, H, W) of one")
 

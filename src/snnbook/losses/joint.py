@@ -33,7 +33,11 @@ def norm_loss(ann: list[Tensor], snn: list[Tensor], detach: bool = True) -> Tens
     so this is the mean over batch and entries, as in the paper's first public code.
     """
     check_exits("B C", ann=ann, snn=snn)
-    return sum(F.mse_loss(s, a.detach() if detach else a) for a, s in zip(ann, snn, strict=True))
+    return sum(_squared(s, a.detach() if detach else a) for a, s in zip(ann, snn, strict=True))
+
+
+def _squared(found: Tensor, wanted: Tensor, reduction: str = "mean") -> Tensor:
+    return F.mse_loss(at_least_single(found), at_least_single(wanted), reduction=reduction)
 
 
 def be_your_own_teacher(
@@ -74,9 +78,7 @@ def be_your_own_teacher(
         raise UserError(f"the features have another batch than the logits' {batch}; expected one batch")
     check_number("alpha", alpha, 0, 1, meaning="the share of the soft targets")
     check_number("beta", beta, 0)
-    distance = sum(
-        F.mse_loss(y, x.detach(), reduction="sum") for x, y in zip(a_features, s_features, strict=True)
-    )
+    distance = sum(_squared(y, x.detach(), "sum") for x, y in zip(a_features, s_features, strict=True))
     return {
         "ce": (1 - alpha) * (cross_entropy(a, labels) + cross_entropy(s, labels)),
         "self": alpha

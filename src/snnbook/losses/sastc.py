@@ -34,7 +34,10 @@ def similarity(features: Tensor, time: bool = False) -> Tensor:
 
 
 class _InnerProducts(torch.autograd.Function):
-    """``x @ x.mT``, whose gradient is one product where torch takes two, one for each factor."""
+    """``x @ x.mT``, whose gradient is one product where torch takes two, one for each factor.
+
+    It has no forward mode: a compiler refuses a function with a ``jvp``.
+    """
 
     generate_vmap_rule = True
 
@@ -68,7 +71,7 @@ def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
     """
     check_axes(("queries", queries, "T B S E"), ("keys", keys, "B K E"))
     with full_precision(queries.device):
-        return torch.softmax(queries @ keys.mT, dim=-1)
+        return torch.softmax(at_least_single(queries) @ at_least_single(keys).mT, dim=-1)
 
 
 def distance(projected: Tensor, target: Tensor) -> Tensor:
@@ -107,4 +110,4 @@ def calibration(attention: Tensor, distances: Tensor) -> Tensor:
         UserError: the shapes differ.
     """
     check_axes(("attention", attention, "T B S K"), ("distances", distances, "T B S K"))
-    return (attention * distances).sum(-1).mean()
+    return (at_least_single(attention) * at_least_single(distances)).sum(-1).mean()

@@ -176,7 +176,8 @@ class SASTC(StudentAndTeacher):
         if self.config.beta:
             student, teacher = student[self.layers], teacher[self.layers]
             attention = self.attend(student, teacher)  # Eqs. 3-5
-            self.attention = attention.detach().mean(1)
-            self._count(self.attention)
+            if self.training:
+                self.attention = attention.detach().mean(1)
+                self._count(self.attention)
             terms["sastc"] = self.config.beta * calibration(attention, self.match(student, teacher))
         return terms

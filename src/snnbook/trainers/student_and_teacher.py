@@ -127,7 +127,8 @@ class StudentAndTeacher(nn.Module):
         config: a :class:`StudentAndTeacherConfig`.
         network: the student's.
         num_classes, in_channels: of the data.
-        teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained.
+        teacher: weights of a run of method ``direct`` with ``train: ann``; or the network itself, trained; it is
+            brought to the student's device and precision.
 
     Raises:
         UserError: another method's settings; see :func:`load_teacher`; a teacher that is neither, or of other
@@ -187,6 +188,7 @@ class StudentAndTeacher(nn.Module):
             )
         if isinstance(teacher, Backbone):
             _check_teacher(teacher, num_classes if config.kld else None, in_channels)
+            teacher.to(next(self.student.parameters()))
         else:
             wanted = teacher_network(config.teacher, network)
             teacher = load_teacher(wanted, num_classes, in_channels, teacher)

@@ -15,6 +15,7 @@ _TEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    **{character: f"{{{character}}}" for character in "[*"},  # behind a row's end they would be its argument
     "±": r"$\pm$",
     "µ": r"$\mu$",
     "λ": r"$\lambda$",

@@ -96,18 +96,16 @@ class Record:
 
 
 def _follow(content: Any, key: str) -> Any:
-    for part in key.split("."):
-        if (
-            isinstance(content, list)
-            and re.fullmatch(r"-?[0-9]{1,9}", part)
-            and abs(int(part)) <= len(content)
-        ):
-            content = content[int(part)] if int(part) < len(content) else None
-        elif isinstance(content, dict) and part in content:
-            content = content[part]
-        else:
-            return None
-    return content
+    if isinstance(content, dict) and key in content:
+        return content[key]  # names of layers have dots
+    part, dot, rest = key.partition(".")
+    if isinstance(content, dict):
+        found = content.get(part)
+    elif isinstance(content, list) and re.fullmatch(r"-?[0-9]{1,9}", part):
+        found = content[int(part)] if -len(content) <= int(part) < len(content) else None
+    else:
+        return None
+    return _follow(found, rest) if dot else found
 
 
 def _paths(content: dict, prefix: str = "") -> list[str]:
@@ -144,8 +142,10 @@ def write(record: Record, path: Path) -> None:
     content = _content(record)
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    # A curve on one line: records are read in diffs.
-    files.write_text(path, re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text) + "\n")
+    # A curve on one line: records are read in diffs.  Texts, which have no line breaks in JSON, stay as they are.
+    files.write_text(
+        path, re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\n *", " ", found[0]), text) + "\n"
+    )
 
 
 def read(path: Path) -> Record:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from snnbook.checks import MOST_SEED, shown, whole
 from snnbook.data.loaders import LoaderDataset
@@ -27,6 +28,10 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
     if not parameters or meta:
         what = "is on the meta device" if meta else "has no parameter that could learn"
         raise UserError(f"the method {what}; expected parameters that hold numbers and require a gradient")
+    if lazy := [name for name, p in method.named_parameters() if isinstance(p, UninitializedTensorMixin)]:
+        raise UserError(
+            f"{lazy[0]!r} has no shape yet; call the network once on a batch of images, then train"
+        )
     if recipe.channels_last and any(p.dim() == 5 for p in parameters):
         raise UserError(
             "weights of five axes (Conv3d) know no channels_last; set recipe.channels_last: false"

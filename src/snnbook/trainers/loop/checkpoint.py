@@ -15,17 +15,38 @@ import torch
 from torch import Tensor, nn
 
 from snnbook import files
-from snnbook.errors import UserError
+from snnbook.errors import UserError, one_line
 
 LIBRARIES = ("builtins", "abc", "torch", "torchvision", "snntorch", "snnbook")
 PLAIN = (bool, int, float, str, bytes, tuple, type(None))  # constants, as they are written
 
 
 def save(path: str | Path, state: dict[str, Any]) -> None:
-    """Write tensors, numbers, strings and containers of them; the file appears whole or not at all."""
+    """Write tensors, numbers, strings and containers of them; the file appears whole or not at all.
+
+    Raises:
+        UserError: the method's state holds something else, or the file cannot be written.
+    """
+    _check_readable(
+        {name: part for name, part in state.get("method", {}).items() if not isinstance(part, Tensor)}
+    )
     buffer = io.BytesIO()
     torch.save(state, buffer)
     files.write_bytes(files.place(path, "training state"), buffer.getvalue())
+
+
+def _check_readable(states: dict[str, Any]) -> None:
+    """Raise a UserError unless a checkpoint of these, a method's extra states, will be read again."""
+    buffer = io.BytesIO()
+    try:
+        torch.save(states, buffer)
+        buffer.seek(0)
+        torch.load(buffer, weights_only=True)
+    except Exception as error:  # pickle raises many types, as load does
+        raise UserError(
+            f"the method's {', '.join(states)} holds what no checkpoint can be read with "
+            f"({one_line(error)[-100:]}); expected tensors and Python's own numbers, texts, lists and dictionaries"
+        ) from None
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnbook import bars
+from snnbook import bars, files
 from snnbook.checks import shown
 from snnbook.data import batches, dataset_of
 from snnbook.data.loaders import LoaderDataset
@@ -28,7 +28,7 @@ from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
 from snnbook.trainers.loop.fits import told
-from snnbook.trainers.loop.history import History
+from snnbook.trainers.loop.history import History, plain
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.resumed import restore
 from snnbook.trainers.loop.saved import save_memory
@@ -51,7 +51,8 @@ def fit(
     """Train ``method`` for ``recipe.epochs``, testing after every ``recipe.test_every`` of them and the last.
 
     The order of images and their augmentation depend on ``(seed, epoch)`` alone, so a run resumed from its
-    checkpoint goes on exactly as if it had never stopped, be it in one process or in many.
+    checkpoint goes on exactly as if it had never stopped, be it in one process or in many.  Torch's generator is
+    seeded by ``(seed, epoch)``, too, and left where the training put it; what a method draws must come from it.
 
     Args:
         method: see :mod:`snnbook.trainers`; moved to ``device`` and trained in place.
@@ -70,10 +71,12 @@ def fit(
 
     Raises:
         UserError: arguments that do not fit together, a step that does not fit into memory; a checkpoint that is
-            damaged or of another run; losses, weights or predictions that are not finite; a training set smaller
-            than a batch; a batch that processes cannot share.
+            damaged, of another run or cannot be written; losses, weights or predictions that are not finite; a
+            training set smaller than a batch; a batch that processes cannot share; test losses or networks with
+            other names than before; weights that begin to learn and were frozen before.
     """
     device = check_arguments(method, recipe, seed, device)
+    seed = int(seed)  # one of NumPy's is too narrow for what is worked out of it
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     method.to(device, memory_format=layout)
     data = dataset_of(data).to(device)
@@ -93,6 +96,8 @@ def fit(
             f"{name!r} holds NaN or infinity before training begins; expected numbers; load sound weights or "
             "build the network anew"
         )
+    if checkpoint is not None and history.epochs < recipe.epochs:
+        world.decide(partial(files.check_writable, [Path(checkpoint)], "training state"))
     if checkpoint is not None and isinstance(data, LoaderDataset):
         data.check_repeats(seed)
     check_predictions(method, data, recipe, world.size)
@@ -145,9 +150,9 @@ def fit(
             if history.epochs % recipe.test_every == 0 or history.epochs == recipe.epochs:
                 history.test(accuracy(method, data, recipe, world), test_losses(method, data, recipe, world))
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
-            notes = world.mean(method.notes()) if hasattr(method, "notes") else {}
+            notes = world.mean(plain(method.notes())) if hasattr(method, "notes") else {}
             if note is not None:
-                notes |= world.decide(partial(note, epoch + 1))
+                notes |= world.decide(lambda done=epoch + 1: plain(note(done)))
             history.note(notes)
             if checkpoint is not None and world.rank == 0:
                 state = {
@@ -196,6 +201,7 @@ def _train_epoch(
     method.train()
     if hasattr(method, "begin_epoch"):
         method.begin_epoch(epoch)
+    _check_frozen(method, optimizer)
     # For methods that draw numbers of their own, other ones in each process.
     torch.manual_seed((seed * 1_000_003 + epoch) * world.size + world.rank)
     totals, steps, images_seen, start = {}, 0, 0, _clock(device)
@@ -233,6 +239,17 @@ def _train_epoch(
     losses = world.mean({name: float(value) / steps for name, value in totals.items()})
     bar.update(len(data.train_labels) - images_seen)  # the part of a batch that was left out
     return losses, _clock(device) - start, images_seen
+
+
+def _check_frozen(method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Raise a UserError if weights ask for a gradient that no optimizer has, and so would never learn."""
+    known = {p for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in method.named_parameters():
+        if parameter.requires_grad and parameter not in known:
+            raise UserError(
+                f"{name!r} was frozen when training began, so it would not learn now; hand it over unfrozen and "
+                "freeze it in begin_epoch(0)"
+            )
 
 
 def _advance(scheduler: torch.optim.lr_scheduler.LRScheduler) -> None:

@@ -14,6 +14,18 @@ from snnbook.trainers.loop.recipe import Recipe
 
 LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
 ADVICE = "choose a smaller recipe.batch_size, fewer network.time_steps, or recipe.memory: recompute"
+MEMORY = f"memory is full ({{}}); {ADVICE}"
+SMALL = "the images are too small for the network ({}); expected larger ones, or a network that pools less"
+# What torch says, in part, and what it means.
+MEANINGS = {
+    "can't allocate memory": MEMORY,
+    "more than 1 value per channel": "a batch of one image has nothing that BatchNorm could normalize by; "
+    "choose another recipe.batch_size, or set recipe.drop_last: true",
+    "view size is not compatible": "a view(...) of numbers that lie in another order, as those of images do with "
+    "recipe.channels_last; take flatten(1) or reshape(...), or set recipe.channels_last: false",
+    "Output size is too small": SMALL,
+    "Kernel size can't be greater than actual input size": SMALL,
+}
 
 
 def at_hand(device: torch.device) -> float:
@@ -68,17 +80,12 @@ def step_fits(
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Torch's words for memory that it did not get, or for a batch too small to normalize by, in one line."""
+    """Torch's words for what a network, its images or the memory do not allow, in one line."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise UserError(f"memory is full ({one_line(error)[:120]}); {ADVICE}") from None
-        raise
-    except ValueError as error:
-        if "more than 1 value per channel" in str(error):
-            raise UserError(
-                "a batch of one image has nothing that BatchNorm could normalize by; choose another "
-                "recipe.batch_size, or set recipe.drop_last: true"
-            ) from None
-        raise
+    except (RuntimeError, ValueError) as error:
+        meaning = next((ours for theirs, ours in MEANINGS.items() if theirs in str(error)), None)
+        meaning = MEMORY if isinstance(error, torch.OutOfMemoryError) else meaning
+        if meaning is None:
+            raise
+        raise UserError(meaning.format(one_line(error)[:120])) from error

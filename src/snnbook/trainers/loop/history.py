@@ -5,6 +5,9 @@ from math import isfinite
 from statistics import median
 from typing import Any
 
+from snnbook.checks import shown
+from snnbook.errors import UserError
+
 CURVES = ("losses", "accuracy", "test_losses")
 
 
@@ -13,7 +16,7 @@ class History:
     """What happened, one entry an epoch; of tests, one a test.
 
     Attributes:
-        losses: each named loss term, mean over the epoch's steps.
+        losses: each named loss term, mean over the epoch's steps; 0 where a term is not asked for.
         tested: the epochs after which there was a test, counted from 1.
         accuracy: each network's accuracy on the test set, in percent.
         test_losses: losses on the test set by name, of methods that ask for them with ``test_losses``.
@@ -61,7 +64,8 @@ class History:
 
     def trained(self, losses: dict[str, float], seconds: float, images: int) -> None:
         """An epoch of training is over."""
-        _append(self.losses, losses)
+        for name in {**self.losses, **losses}:
+            self.losses.setdefault(name, [0.0] * self.epochs).append(losses.get(name, 0.0))
         self.seconds.append(seconds)
         self.images.append(images)
 
@@ -70,10 +74,39 @@ class History:
         _append(self.notes, notes)
 
     def test(self, accuracy: dict[str, float], losses: dict[str, float]) -> None:
-        """The test after it, if there was one."""
+        """The test after it, if there was one.
+
+        Raises:
+            UserError: other names than in the tests before.
+        """
+        for what, curves, values in (
+            ("predict", self.accuracy, accuracy),
+            ("test_losses", self.test_losses, losses),
+        ):
+            if self.tested and curves.keys() != values.keys():
+                before, now = (", ".join(names) or "none" for names in (curves, values))
+                raise UserError(
+                    f"the method's {what} gave {now} in epoch {self.epochs} and {before} before; "
+                    "expected the same names in each test"
+                )
+            _append(curves, values)
         self.tested.append(self.epochs)
-        _append(self.accuracy, accuracy)
-        _append(self.test_losses, losses)
+
+
+def plain(value: Any) -> Any:
+    """Notes in Python's own numbers, texts, lists and dictionaries, which alone are read from a checkpoint again.
+
+    Raises:
+        UserError: something else is among them than these, and NumPy's and torch's numbers.
+    """
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UserError(f"an epoch's notes hold {shown(value)}; expected numbers and lists of them")
 
 
 def _append(curves: dict[str, list[Any]], values: dict[str, Any]) -> None:
