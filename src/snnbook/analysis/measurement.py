@@ -66,9 +66,8 @@ def measure(
         whose operations are not known, if there are any.
     """
     method.eval()
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # a loader's pass that ends early leaves the generator as it seeded it
+    # A loader's pass that ends early leaves the generator as it seeded it.
+    with torch.random.fork_rng(devices=[]):
         images, labels, *ends = next(iter(test_batches(data, IMAGES)))
     result = {}
     for name, network in method.backbones().items():
@@ -218,14 +217,11 @@ def _deployed_parameters(network: nn.Module) -> int:
     """Weights of the network deployed alone: composed ones count, and not what they are composed of."""
     count = sum(p.numel() for name, p in network.named_parameters() if ".parametrizations." not in f".{name}")
     for layer in network.modules():
-        composed = {
-            *getattr(layer, "parametrizations", ())
-        }  # torch's spectral_norm and weight_norm, for instance
+        composed = {*getattr(layer, "parametrizations", ())}  # of torch's spectral_norm, for instance
         if isinstance(layer, COUNTED) and "weight" not in layer._parameters:
             composed.add("weight")
-            old = [
-                p for name, p in layer._parameters.items() if name.startswith("weight_")
-            ]  # as pruning leaves
+            # As pruning leaves.
+            old = [p for name, p in layer._parameters.items() if name.startswith("weight_")]
             count -= sum(p.numel() for p in old)
         count += sum(getattr(layer, name).numel() for name in composed)
     return count
