@@ -134,7 +134,7 @@ def call(function: object, *arguments, what: str = "your function", copy: bool =
     """What ``function`` makes of ``arguments``, or of copies that it may change."""
     if not callable(function) or isinstance(function, type):
         raise Wrong(
-            f"the answer is {kind(function)}; expected the function itself, without brackets behind it"
+            f"the answer is {kind(function)}; expected the function itself, without brackets after it"
         )
     try:
         found = function(*(_copies(arguments) if copy else arguments))
