@@ -30,7 +30,7 @@ def lines(
         series: values ``[n]``, or ``[runs, n]``, by name; the names go into the legend.
         x_label: what ``x`` is, with its unit.
         y_label: what the curves are, with their unit.
-        markers: a dot at each value, for few and discrete ones; so few that each is labelled on the axis, up to six.
+        markers: a dot at each value, for few and discrete ones; up to six are the axis's labels, too.
         doubling: a horizontal axis on which each doubling takes the same room, labelled at the values of ``x``.
         events: places on the horizontal axis by name, each a dashed vertical line.
 
