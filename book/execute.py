@@ -176,6 +176,14 @@ def _execute(content, notebook: Path) -> set[str]:
         return set(listed.read_text().splitlines())
 
 
+def _unforeseen(cell) -> list:
+    """The errors among a cell's outputs, unless its tags say that it fails."""
+    tags = cell.metadata.get("tags", [])
+    return (
+        [] if "raises-exception" in tags else [o for o in cell.get("outputs", []) if o.output_type == "error"]
+    )
+
+
 def run(content, name: str, folder: Path, kernels: KernelSpecManager, environment: Mapping[str, str]) -> None:
     """Run all cells of ``content``, called ``name``, in a fresh kernel in ``folder``; outputs come in place.
 
@@ -216,6 +224,11 @@ def run(content, name: str, folder: Path, kernels: KernelSpecManager, environmen
         except DeadKernelError:
             reason = "its kernel died (out of memory?)"
         else:
-            return
+            # What %%capture or %run catches, IPython shows, and calls the cell well done.
+            failed = [(i, e) for i, cell in enumerate(content.cells) for e in _unforeseen(cell)]
+            if not failed:
+                return
+            at, error = failed[0]
+            reason = f"{error.ename}: {error.evalue}".splitlines()[0]
     line = next(iter(content.cells[at].source.splitlines()), "")
     raise UserError(f"{name}, cell {at + 1} (it begins {line!r}): {reason}")

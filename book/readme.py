@@ -12,12 +12,11 @@ from snnbook.experiments.evidence import claims, judge
 TABLES = {"one-protocol": "desk", "tet-figure7": "desk"}
 # What each paper's method is for: the first of its claims that has been run speaks, as on the book's first page.
 QUESTIONS = {
-    "TET over one loss on the mean readout, on photographs": (
-        "tet-beats-sdt-cifar100-t2",
-        "protocol-tet-helps",
-    ),
+    "TET over one loss on the mean readout": ("protocol-tet-helps",),
+    "The same on a hundred classes": ("tet-beats-sdt-cifar100-t2",),
     "The same on digits": ("tet-beats-sdt-snn5",),
     "Joint A-SNN over the SNN alone": ("joint-all-beat-alone",),
+    "Joint A-SNN without its early exits over the whole method": ("joint-without-exits-snn",),
     "SASTC over plain distillation, under one protocol": (
         "cifar100-sastc-beats-kd",
         "protocol-sastc-beats-kd",

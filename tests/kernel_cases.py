@@ -5,11 +5,11 @@ import torch
 from snnbook import surrogates
 
 SURROGATES = [
-    surrogates.Rectangle(1.0),
+    surrogates.Rectangle(0.8),  # not 1, which hides factors; nor 2, ATan's
     surrogates.Triangle(0.7),
     surrogates.RelativeTriangle(1.5, 0.5),
     surrogates.Sigmoid(4.0),
-    surrogates.ATan(2.0),
+    surrogates.ATan(3.0),
     surrogates.DSpike(3.0),
 ]
 

@@ -21,6 +21,8 @@ def test_a_neurons_earlier_spikes_count():
     expected = torch.tensor([value / max(raw) for value in raw])
     torch.testing.assert_close(maps[:, 0], expected)
     assert not maps[:, 1].any()
+    larger = spike_activation_map(spikes, (1, 4), gamma=0.5)[1, 0, 0]  # pixels of half the width
+    torch.testing.assert_close(larger, torch.tensor([1, 0.75, 0.25, 0]))
 
 
 def test_channels_add_up_and_images_do_not_mix():
@@ -47,9 +49,10 @@ def test_maps_need_time(shape):
 
 def test_grad_cam_by_definition():
     torch.manual_seed(0)
-    network = build_backbone("resnet18", 10, width=4).eval()
+    network = build_backbone("resnet18", 10, width=4)
     images, classes = torch.randn(3, 3, 32, 32), torch.tensor([1, 5, 2])
     maps = grad_cam(network, images, (4, 4), classes)
+    assert not network.training
     features = network.features(images)[-1]
     # Behind global average pooling, the gradient of a logit is the classifier's weight over the map's positions.
     weights = network.head.weight[classes] / 16
@@ -69,6 +72,7 @@ def test_maps_for_a_record_are_small_and_those_of_student_and_teacher():
     for _ in range(20):  # so that BatchNorm knows the images, and deep layers fire
         method.student(images)
     maps = activation_maps(method, images, largest=16)
+    assert not method.training
     with torch.no_grad():
         layers, (logits, features) = method.study(images)[1], method.teach(images)
     assert [torch.tensor(x).shape for x in maps["student"]] == [

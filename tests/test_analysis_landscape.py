@@ -72,6 +72,19 @@ def test_a_bowl():
     assert found.rise("square", 1.0) == pytest.approx(4.0)
 
 
+def test_the_plane_has_two_directions():
+    torch.manual_seed(0)
+    found = landscape(
+        nn.Linear(9, 1),
+        torch.ones(1, 9),
+        torch.zeros(1),
+        {"square": lambda o, y: o.square().mean()},
+        points=3,
+    )
+    corner, middle, other = (found.losses["square"][i, 2 - i].item() for i in range(3))
+    assert len({round(x, 3) for x in (corner, middle, other)}) == 3  # along one direction they would be alike
+
+
 def test_same_seed_same_landscape():
     images, labels = 5 * torch.randn(10, 1, 8, 8), torch.randint(10, (10,))
     draw = lambda seed: landscape(small(), images, labels, {"sdt": losses.sdt}, points=3, seed=seed)  # noqa: E731

@@ -66,6 +66,16 @@ def test_weights_of_the_score_by_hand():
     weighted = (shares.numpy() * expected).sum() / 4
     assert score.value(shares) == pytest.approx(np.log(weighted), rel=1e-5)
     assert score.value(torch.ones(2, 3)) == pytest.approx(score.value())
+    inside = STM(BATCH, log="inside")
+    inside.update(*pair)
+    weighted = (shares.numpy() * np.log(expected)).sum() / 4
+    assert inside.value(shares) == pytest.approx(weighted, rel=1e-5)
+
+
+def test_a_pair_without_weight_does_not_count_where_it_agrees_either():
+    score, teacher = STM(BATCH, log="inside"), maps([(3, 4), (2, 4)])
+    score.update([torch.stack([teacher[0], teacher[0]])], teacher)
+    assert score.value(torch.tensor([0.0, 1.0])) == pytest.approx(score.table()[..., 1].mean().item())
 
 
 @pytest.mark.parametrize("log", ["outside", "inside"])
@@ -98,6 +108,7 @@ def test_mismatch_over_test_images(data, teacher):
     method = sastc(teacher)
     score = mismatch(method, data, batch_size=32)
     assert score.batches == 3  # of 100 images, the last 4 left out
+    assert not method.student.training
     assert score.table().shape == (2, 4, 3)
     pair = mismatch((method.student, method.teacher), data, batch_size=32)
     assert pair.value() == score.value()

@@ -1,7 +1,9 @@
 """The benchmark measures ratios in turn; what they are is no test's business."""
 
 import json
+import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from snnbook import bench
 from snnbook.bench import groups, measure, run
 from snnbook.errors import UserError
+from snnbook.kernels import kernel_name
 
 CPU = torch.device("cpu")
 
@@ -20,6 +23,42 @@ def test_ratios_are_taken_within_rounds():
     assert calls == ["a", "b"] * (measure.WARM_UP + 3)
     assert found["a"]["ratio"] == found["a"]["least"] == found["a"]["most"] == 1
     assert found["b"]["least"] <= found["b"]["ratio"] <= found["b"]["most"]
+
+
+def test_times_are_in_milliseconds(monkeypatch):
+    ticks = iter(range(1000))  # a second from one look at the clock to the next
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    found = bench.ratios({"a": lambda: None, "b": lambda: next(ticks)}, ("a",), rounds=2)
+    assert (found["a"]["each"], found["b"]["each"]) == ([1000, 1000], [2000, 2000])
+    assert (found["b"]["milliseconds"], found["b"]["ratio"]) == (2000, 2)
+
+
+@pytest.mark.parametrize("before", [None, "reference"])
+def test_a_kernel_is_lent_and_given_back(before, monkeypatch):
+    monkeypatch.delenv("SNNBOOK_KERNEL", raising=False)
+    if before:
+        monkeypatch.setenv("SNNBOOK_KERNEL", before)
+    with measure.using_kernel(None):
+        assert kernel_name() == (before or "autograd")
+    with measure.using_kernel("compiled"):
+        assert kernel_name() == "compiled"
+    assert os.environ.get("SNNBOOK_KERNEL") == before
+
+
+def test_a_step_computes_in_its_precision_and_forgets_the_last_one():
+    seen = []
+
+    class Linear(torch.nn.Linear):
+        def forward(self, images, labels):
+            seen.append(super().forward(images.flatten(1)).dtype)
+            return {"ce": self.weight.sum()}
+
+    for dtype in (None, torch.bfloat16):
+        step = measure.Step(Linear(4, 2), torch.rand(2, 1, 2, 2), torch.zeros(2).long(), dtype=dtype)
+        step()
+        step()
+        assert torch.equal(step.method.weight.grad, torch.ones(2, 4))  # of one step
+    assert seen == 2 * [torch.float32] + 2 * [torch.bfloat16]
 
 
 def test_a_base_may_be_a_sum():

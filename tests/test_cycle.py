@@ -39,16 +39,17 @@ def test_the_cycle_rises_to_the_rate_and_falls_to_zero(epochs, steps, share):
     assert abs(top - recipe.warmup * steps) <= 1
 
 
-def test_a_cycle_without_warm_up_is_a_cosine_in_batches():
-    recipe = replace(CYCLE, warmup=0.0)
+@pytest.mark.parametrize(("drop_last", "steps"), [(True, 12), (False, 15)])
+def test_a_cycle_without_warm_up_is_a_cosine_in_batches(drop_last, steps):
+    recipe = replace(CYCLE, warmup=0.0, drop_last=drop_last)
     parameter = nn.Parameter(torch.zeros(2, 2))
     optimizer = recipe.optimizer_for(nn.ParameterList([parameter]))
-    scheduler, rates = recipe.scheduler_for(optimizer, 95), []  # four batches of twenty, the rest left out
-    for _ in range(12):
+    scheduler, rates = recipe.scheduler_for(optimizer, 95), []  # four batches of twenty an epoch, and fifteen
+    for _ in range(steps):
         rates.append(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
-    assert rates == pytest.approx([0.005 * (1 + math.cos(math.pi * step / 12)) for step in range(12)])
+    assert rates == pytest.approx([0.005 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)])
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,8 @@ def test_rules_differ_where_they_are_said_to():
     assert syops.multiply_accumulates == jelly.multiply_accumulates and syops.accumulates > jelly.accumulates
     stem = next(iter(averaging().layers.values()))
     assert paper.multiply_accumulates == 4 * stem.padded
+    others = list(averaging().layers.values())[1:]
+    assert paper.accumulates == pytest.approx(sum(layer.padded * layer.used for layer in others))
     assert paper.joules == pytest.approx(1e-12 * (0.9 * paper.accumulates + 5.5 * paper.multiply_accumulates))
 
 

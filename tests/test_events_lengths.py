@@ -13,6 +13,7 @@ from event_files import made
 from snnbook import data, folding, losses, trainers
 from snnbook.analysis import measure, rehearse, scalability
 from snnbook.analysis.config import AnalysisConfig
+from snnbook.analysis.time_scalability import _held
 from snnbook.backbones import NetworkConfig
 from snnbook.data import DataConfig, events
 from snnbook.trainers.loop.fit import fit
@@ -202,6 +203,12 @@ def test_methods_leave_the_silence_out(padded, name):
     assert scalability(method.network, padded, (5,), 5)["integrated"][5] == pytest.approx(right)
     recipe = Recipe(epochs=1, batch_size=6, augment=(), test_every=1)
     assert fit(method, padded, recipe, seed=0, progress=False).losses
+
+
+def test_over_time_a_recording_stays_as_it_was_at_its_end():
+    values = torch.arange(12.0).view(4, 3, 1)  # four steps of three recordings
+    held = _held(values, torch.tensor([1, 2, 4]))[..., 0].T
+    assert held.tolist() == [[0, 0, 0, 0], [1, 4, 4, 4], [2, 5, 8, 11]]
 
 
 def test_an_energy_is_measured_of_recordings_as_they_are_tested(padded, monkeypatch):

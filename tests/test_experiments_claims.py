@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from claim_cases import claim, lay_out, rows
+from claim_cases import claim, lay_out, made, put, rows
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, fidelity, judge, paired, verdicts
 from snnbook.experiments.runs import record
@@ -92,6 +92,8 @@ def test_the_papers_size_comes_from_its_tables(results):
         ((93, 94, 95), "within 3", "undecided"),
         ((93, 94, 95), "within 6.5", "holds"),
         ((85, 86, 87), "within 1", "does not hold"),
+        ((85, 86, 87), "within 3", "undecided"),
+        ((85, 86, 87), "within 6.5", "holds"),
         ((91, 92, 93), "> 0", "cannot be decided here"),
         ((90, 90, 90), "within 0.1", "holds"),
         ((90, 90, 90), "> 0", "undecided"),
@@ -109,6 +111,9 @@ def test_one_seed_decides_nothing_and_no_record_is_not_run(results):
     found = judge.judge(claim("demo/late:snn.last - demo/a:snn.last > 0"), results=results)
     assert (found.word, found.why) == ("not run", "for events")
     assert judge.judge(claim(), "lab", results).why == "no record of demo/a"
+    put(results, made("demo/b", seed=1))
+    (results / "desk/demo/b/seed0.json").unlink()
+    assert judge.judge(claim(), results=results).why == "its runs have no seed in common"
     assert judge.judge(claim("", waits="a row"), results=results).why == "a row"
     assert (
         judge.judge(claim("demo/a:snn.last > 0"), "paper", results).why == "table demo has no paper profile"

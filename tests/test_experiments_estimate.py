@@ -1,10 +1,11 @@
 """What a run may take, from the records of other profiles."""
 
 from dataclasses import replace
+from types import SimpleNamespace as Made
 
 import pytest
 
-from snnbook.experiments.matrix.estimate import _recorded
+from snnbook.experiments.matrix.estimate import _recorded, _seconds, _stretched
 from snnbook.experiments.matrix.extrapolate import Extrapolation, of_record, of_run
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
@@ -48,6 +49,24 @@ def test_a_row_without_record_takes_the_pace_of_its_network():
     others = recorded("quick", kd=6, surrogate=2) | recorded("desk", snn=3, surrogate=50)
     work = of_run(resolve("sastc-cifar100/alone", 0, "desk")).total  # its images are in no record
     assert estimate(others, "sastc-cifar100/alone") == pytest.approx(3 * work)
+
+
+def test_tests_take_a_fifth_of_training_on_as_many_images():
+    book = record.of(SNN, "desk")[0]
+    tested = replace(
+        book,
+        cost=book.cost | {"seconds": 100.0},
+        config=book.config | {"recipe": book.config["recipe"] | {"epochs": 4}},
+        curve=book.curve | {"accuracy": {"snn": [10.0, 20.0, 30.0]}},  # three tests in four epochs
+        data=book.data | {"train": 100, "test": 50},
+    )
+    assert _seconds(tested) == pytest.approx(100 * (1 + 0.2 * 3 / 4 * 0.5))
+
+
+def test_a_papers_gpu_takes_so_many_times_less():
+    guess = Made(seconds=100.0, parameters=10, devices=("abacus",))
+    found = _stretched(Made(runs=[1, 2]), 5.0, Made(papers_gpu=4.0, of=lambda run: guess))
+    assert (found.seconds, found.papers_gpu, found.disk, found.stretched) == (205.0, 55.0, 80, 2)
 
 
 def test_nothing_recorded_is_no_estimate():

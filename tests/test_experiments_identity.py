@@ -126,6 +126,18 @@ def test_a_checkpoint_belongs_to_the_weights_it_started_from(here):
     assert training.identity(resolve("demo/pupil"), "f", (parent,)) in names
 
 
+def test_weights_that_another_run_left_in_its_place_are_made_again(here):
+    """The mark beside them tells whose they are."""
+    run(here, "start")
+    (weights,) = (here / "runs").rglob("model.safetensors")
+    mark, before = weights.with_suffix(".id"), weights.read_bytes()
+    name = mark.read_text()
+    mark.write_text("another run")
+    weights.write_bytes(b"others")
+    run(here, "start", weights=True)
+    assert weights.read_bytes() == before and mark.read_text() == name
+
+
 def test_a_record_of_other_data_is_not_shown_for_these(here, tree, tmp_path_factory):
     """``--data A`` and then ``--data B``: B's reader is not told A's accuracy."""
     rewrite(

@@ -217,3 +217,13 @@ def test_a_run_that_went_on_elsewhere_says_where_it_was(here, monkeypatch):
     assert f"device {whole.environment['device']}" in before and "another machine" not in before
     assert made.metrics == whole.metrics
     assert not list((here / "b/runs").rglob("made_on.json"))
+
+
+def test_a_run_that_went_on_where_it_was_or_began_anew_was_nowhere_else(here, monkeypatch):
+    killed(here, monkeypatch)
+    assert "earlier" not in run(here).environment
+    killed(here, monkeypatch, "b")
+    (checkpoint_,) = (here / "b/runs").rglob("checkpoint.pt")
+    checkpoint_.unlink()
+    monkeypatch.setattr(provenance, "device_name", lambda device: "another machine")
+    assert "earlier" not in run(here, "b").environment

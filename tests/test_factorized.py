@@ -121,6 +121,10 @@ def test_different_networks_are_refused():
     _, wider = pair(width=16)
     with pytest.raises(UserError, match="differs between the two networks"):
         SharedFactors(ann, wider)
+    ann, more = pair()
+    more.own = nn.Conv2d(1, 1, 1)
+    with pytest.raises(UserError, match="own differs between the two networks"):
+        SharedFactors(ann, more)
 
 
 def test_released_networks_share_no_weight():

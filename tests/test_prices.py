@@ -139,6 +139,17 @@ def test_curves_over_minutes_leave_out_what_was_not_timed(results):
         assert ("not timed" in axes.get_xlabel()) == (against == "minutes")
 
 
+def test_what_a_teacher_needed_is_paid_for_too(results):
+    timed(results, a=(60,), b=(60,))
+    first, second = made("demo/a"), needing(made("demo/b"), made("demo/a"))
+    put(results, first)
+    put(results, second)
+    third = needing(made("demo/a", 0), second)
+    known = prices.load("desk", results)
+    assert known.before(third, results) == pytest.approx((3 + 4) * STEPS)
+    assert known.whole(third, results) == pytest.approx((3 + 4 + 3) * STEPS)
+
+
 def test_a_last_batch_that_is_not_full_counts_where_it_is_trained_on(results):
     timed(results, a=(1, 1))
     one, known = made("demo/a"), prices.load("desk", results)

@@ -92,6 +92,7 @@ FIRST = "network.backbone.stem.0.weight"
         (("history", "losses", "ce"), [1.0]),
         (("history", "losses", "ce"), ["x", "y"]),
         (("history", "tested"), [2, 1]),
+        (("history", "tested"), [2, 2]),
         (("history", "tested"), [1, 9]),
         (("history", "notes"), {"a": [1, 2, 3]}),
         (("history", "more"), 1),

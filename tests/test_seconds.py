@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from snnbook import Dataset, Recipe, fit
+from snnbook.trainers.loop.history import History
 
 
 class Waiting(nn.Module):
@@ -33,3 +34,7 @@ def test_waiting_costs_no_seconds():
     history = fit(Waiting(0.2), data, Recipe(epochs=1, batch_size=2, augment=()), seed=0, progress=False)
     assert time.perf_counter() - start > 2.0
     assert 0 < history.seconds[0] < 1.0
+
+
+def test_the_pace_is_that_of_the_median_epoch():
+    assert History(seconds=[8.0, 1.0, 2.0], images=[8, 8, 8]).images_per_second == 4

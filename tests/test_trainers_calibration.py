@@ -47,6 +47,14 @@ def test_embeddings_have_unit_length_and_finite_gradients():
     torch.testing.assert_close(Embedding(BATCH, 4)(similarities).norm(dim=-1), torch.ones(2, BATCH))
 
 
+def test_an_embedding_by_hand():
+    embed, rows = Embedding(BATCH, 4), torch.rand(2, BATCH, BATCH)
+    hidden = (rows @ embed.hidden.weight.T + embed.hidden.bias).clamp(min=0)
+    expected = hidden @ embed.output.weight.T + embed.output.bias
+    assert hidden.shape == (2, BATCH, 8)
+    torch.testing.assert_close(embed(rows), expected / expected.norm(dim=-1, keepdim=True))
+
+
 @given(seed=st.integers(0, 99), kind=st.sampled_from(["sastc", "semckd"]), steps=st.integers(1, 4))
 @settings(max_examples=20, deadline=None)
 def test_statistics_by_step_equal_a_loop_over_steps_and_merged_ones_a_single_call(seed, kind, steps):
@@ -62,6 +70,19 @@ def test_statistics_by_step_equal_a_loop_over_steps_and_merged_ones_a_single_cal
     torch.testing.assert_close(projection(x), plain(x))
     by_step = torch.cat([plain(step) for step in x.chunk(steps)])
     torch.testing.assert_close(projection(x, parts=steps), by_step)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernels"),
+    [
+        ("sastc", [(10, 3, 3, 3), (5, 10, 1, 1)]),
+        ("semckd", [(10, 3, 1, 1), (10, 10, 3, 3), (5, 10, 1, 1)]),
+        ("hint", [(5, 3, 3, 3)]),
+    ],
+)
+def test_convolutions_of_a_projection(kind, kernels):
+    """From 3 channels to 5, over twice as many."""
+    assert [tuple(layer.weight.shape) for layer in Projection(3, 5, kind).convolutions] == kernels
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])

@@ -24,6 +24,13 @@ def test_all_pairs_weigh_the_same_and_one_pair_is_their_entry(teacher):
     assert len(one.match.projections) == len(one.match.projections[0]) == 1
 
 
+def test_terms_have_their_weights(teacher):
+    plain = features_kd(teacher, beta=1.0)(images(), LABELS)
+    weighed = features_kd(teacher, ce=0.5, kld=3.0, beta=2.0)(images(), LABELS)
+    for name, weight in {"ce": 0.5, "kld": 3.0, "features": 2.0}.items():
+        torch.testing.assert_close(weighed[name], weight * plain[name])
+
+
 def test_uniform_attention_is_all_pairs(teacher):
     method = features_kd(teacher, beta=1.0)
     _, student = method.study(images())

@@ -1,6 +1,7 @@
 """The loop: resumed equals uninterrupted, seeds repeat, methods learn, damaged files are refused."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -191,6 +192,54 @@ def test_steps_divide_the_learning_rate_by_ten():
         optimizer.step()
         scheduler.step()
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_a_cosine_falls_to_zero_over_the_epochs():
+    recipe = Recipe(epochs=4, learning_rate=0.1)
+    optimizer = recipe.optimizer_for(torch.nn.Linear(1, 1))
+    scheduler, rates = recipe.scheduler_for(optimizer, 100), []
+    for _ in range(5):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(5)])
+
+
+def test_momentum_and_decay_are_the_recipes():
+    """By hand, with a gradient of 1: 0.1 (1 + 0.5), then 0.9 of that step and 0.1 (1 + 0.5 * 0.85)."""
+    weight = nn.Parameter(torch.ones(1, 1))
+    recipe = Recipe(optimizer="sgd", learning_rate=0.1, momentum=0.9, weight_decay=0.5)
+    optimizer = recipe.optimizer_for(nn.ParameterList([weight]))
+    for _ in range(2):
+        weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert weight.item() == pytest.approx(0.85 - 0.9 * 0.15 - 0.1 * (1 + 0.5 * 0.85))
+
+
+class _Drawing(nn.Module):
+    """A method that draws numbers of its own, as dropout does."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images, labels):
+        return {"drawn": torch.rand(()) * self.weight.sum()}
+
+    def predict(self, images):
+        return {"snn": torch.zeros(len(images), 10)}
+
+    def backbones(self):
+        return {"snn": self}
+
+
+def test_a_kill_changes_no_number_that_a_method_draws(data, tmp_path):
+    options = dict(seed=3, progress=False, checkpoint=tmp_path / "c.pt")
+    whole = fit(_Drawing(), data, RECIPE, seed=3, progress=False)
+    with pytest.raises(Killed):
+        fit(_Drawing(), data, RECIPE, **options, on_epoch=kill_after(1))
+    torch.manual_seed(99)  # a new process starts anywhere
+    assert fit(_Drawing(), data, RECIPE, **options).losses == whole.losses
 
 
 @pytest.mark.parametrize("options", [{"schedule": "steps"}, {"milestones": (3,)}])

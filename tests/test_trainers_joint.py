@@ -57,6 +57,19 @@ def test_teachers_get_no_gradient():
     assert all(s.grad.abs().sum() > 0 for s in snn)
 
 
+def test_nor_does_the_ann_of_the_public_code_and_its_features_count_by_their_sum():
+    exits = [[torch.randn(4, 10, requires_grad=True) for _ in range(2)] for _ in range(4)]
+    a, a_features, s, s_features = exits
+    terms = losses.be_your_own_teacher((a, a_features), (s, s_features), torch.arange(4), beta=0.5)
+    apart = sum((x - y).square().sum() for x, y in zip(a_features, s_features, strict=True))
+    torch.testing.assert_close(terms["norm"], 0.5 * apart)
+    (terms["kld"] + terms["norm"]).backward()
+    assert all(x.grad is None for x in a + a_features)
+    assert all(x.grad.abs().sum() > 0 for x in s + s_features)
+    terms["self"].backward()
+    assert a[-1].grad is None and a[0].grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("detach", [True, False])
 def test_the_lessons_reach_the_ann_only_if_it_is_not_detached(detach):
     method, images, labels = joint(JointConfig(detach=detach)), torch.rand(4, 3, 16, 16), torch.arange(4)
@@ -185,10 +198,21 @@ def test_unknown_settings_are_refused():
         JointConfig(mode="offical")
 
 
-def test_at_one_time_step_mean_and_sum_are_one_readout():
+def test_a_sum_is_the_mean_times_the_time_steps():
     network, images = NetworkConfig("vgg16", width=4, time_steps=1), torch.rand(4, 3, 16, 16)
     mean, total = (joint(JointConfig(readout=r), network).eval().predict(images) for r in ("mean", "sum"))
     torch.testing.assert_close(mean["snn"], total["snn"])
+    network = dataclasses.replace(network, time_steps=3)
+    mean, total = (joint(JointConfig(readout=r), network).eval().predict(images) for r in ("mean", "sum"))
+    torch.testing.assert_close(3 * mean["snn"], total["snn"])
+
+
+def test_the_last_exit_predicts():
+    """What the two networks say without their exits, as they are deployed."""
+    method, images = joint().eval(), torch.rand(4, 3, 16, 16)
+    said, alone = method.predict(images), method.backbones()
+    torch.testing.assert_close(said["snn"], method.snn.run(alone["snn"], images).mean(0))
+    torch.testing.assert_close(said["ann"], alone["ann"](images))
 
 
 @pytest.mark.parametrize(
@@ -237,3 +261,20 @@ def test_both_networks_classifiers_start_alike(mode):
     method = joint(JointConfig(mode=mode))
     for ann, snn in zip(method.ann.heads, method.snn.backbone.heads, strict=True):
         assert torch.equal(ann.weight, snn.weight)
+
+
+def test_classifiers_of_the_public_code_begin_by_their_fan_out():
+    for head in joint(JointConfig(mode="official")).ann.heads:
+        assert head.weight.std().item() == pytest.approx((2 / 10) ** 0.5, rel=0.2)
+
+
+@pytest.mark.parametrize("mode", ["paper", "official"])
+def test_terms_that_grow_with_the_batch_are_named(mode):
+    """Or the loss of several processes would not be that of one."""
+    method, images, labels = joint(JointConfig(mode=mode)).eval(), torch.rand(8, 3, 16, 16), torch.arange(8)
+    with torch.no_grad():
+        whole, *halves = (method(images[part], labels[part]) for part in (slice(8), slice(4), slice(4, 8)))
+    for name, term in whole.items():
+        share = 1 if name in method.summed else 0.5
+        torch.testing.assert_close(term, share * sum(half[name] for half in halves), rtol=1e-4, atol=0)
+        assert term > 0

@@ -7,7 +7,7 @@ from torch import nn
 
 from killing import Killed, kill_after
 from sastc_cases import BATCH, LABELS, STUDENT, TEACHER, features_kd, images, sastc, trained
-from snnbook.backbones import NetworkConfig
+from snnbook.backbones import NetworkConfig, build_ann
 from snnbook.errors import UserError
 from snnbook.losses import tet
 from snnbook.losses.sastc import calibration
@@ -35,6 +35,12 @@ def test_everything_learns_but_the_teacher(teacher, preset):
             assert parameter.grad.abs().sum() > 0, name
     assert not any(m.training for m in method.teacher.modules())
     assert all(torch.equal(value, before[name]) for name, value in method.teacher.state_dict().items())
+
+
+def test_a_teacher_that_is_given_as_a_network_is_not_trained_either():
+    teacher = build_ann(NetworkConfig(**TEACHER), 10, 1)
+    groups = Recipe().optimizer_for(sastc(teacher)).param_groups
+    assert not {id(p) for group in groups for p in group["params"]} & {id(p) for p in teacher.parameters()}
 
 
 def test_the_method_is_the_sum_of_its_parts(teacher):

@@ -4,8 +4,8 @@ A neuron fires ``spike = step(x)`` with ``x = membrane potential - threshold``. 
 almost everywhere, so the backward pass uses another function's.  A surrogate has two faces:
 
 * ``derivative(x)``: what backpropagation multiplies by, any shape in, the same shape out;
-* ``smooth(x)``: the function it is the derivative of, rising from 0 to 1 (or to ``gamma`` for the triangle
-  of Guo et al.).  Training with ``smooth`` in the forward pass as well has a true gradient, which finite
+* ``smooth(x)``: the function it is the derivative of, rising from 0 to 1 (or to ``gamma * threshold`` for the
+  triangle of Guo et al.).  Training with ``smooth`` in the forward pass as well has a true gradient, which finite
   differences can check.
 
 Six stand here; one of your own is a subclass of :class:`Surrogate`, and any neuron takes it.

@@ -75,7 +75,9 @@ def an_open_gate(answer):
     out = found(spikes)
     share = out.detach().sum() / spikes.sum()
     if not share > 0.1:  # 0.8 a block
-        raise Wrong(f"of a hundred spikes {100 * share:.0f} come through ten blocks: branches are silent")
+        raise Wrong(
+            f"of a hundred spikes {100 * share:.0f} come through ten blocks: branches fire too seldom"
+        )
     (torch.randn_like(out) * out).sum().backward()
     slopes = [block.bn2.weight.grad for block in blocks]
     if not any(slope is not None and slope.any() for slope in slopes):
