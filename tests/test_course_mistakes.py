@@ -5,10 +5,11 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import snnbook
-from snnbook import set_time_steps
+from snnbook import LIF, set_time_steps
 from snnbook.course.answers import chapter03
 from snnbook.surrogates import Sigmoid, Triangle
 
@@ -145,3 +146,33 @@ def test_both_places_are_filled_to_the_last_step():
     for T in (2, 4):
         assert "use len(c), not the notebook's T" in told("18.3", lambda c, h, s, T=T: soft(c, h, s, T))
     assert "the tensor of spikes differs" in told("18.3", lambda c, h, s: soft(1.05 * c, h, s))
+
+
+def scaled(pooled=True, over=(0, 2, 3)):
+    def answer(d, student, teacher):
+        sizes = [[min(x.shape[-1], y.shape[-1]) if pooled else y.shape[-1] for y in teacher] for x in student]
+        rows = [
+            [F.adaptive_avg_pool2d(y, n).var(over).mean() for y, n in zip(teacher, row, strict=True)]
+            for row in sizes
+        ]
+        return d / torch.tensor(rows)
+
+    return answer
+
+
+def test_a_projection_predicts_what_is_pooled_and_has_means_for_nothing():
+    assert not told("12.3", scaled())
+    assert "as same_size gives it" in told("12.3", scaled(pooled=False))
+    assert "within each channel" in told("12.3", scaled(over=(0, 1, 2, 3)))
+
+
+def test_max_pooling_is_not_made_of_itself():
+    assert not told("20.2", lambda x: LIF(threshold=0.5)(4 * F.avg_pool2d(x, 2)))
+    assert "a neuron puts out 0 and 1 alone" in told("20.2", lambda x: F.max_pool2d(x, 2))
+
+
+def test_a_mapping_where_several_things_are_asked_is_told_so():
+    for exercise, count in (("17.2", "2"), ("15.1", "several")):
+        assert f"a dict of 1; expected {count} things in a tuple or a list" in told(
+            exercise, lambda *_: {"ann": 1.0}
+        )

@@ -107,6 +107,14 @@ def test_lines_draw_the_values():
     assert list(line.get_ydata()) == [3, 2, 1]
 
 
+def test_few_values_are_the_ticks():
+    def ticks(x):
+        return list(plots.lines(x, {"a": [*x]}, "x", "y", markers=True).axes[0].get_xticks())
+
+    assert ticks((0, 20, 50)) == [0, 20, 50]
+    assert len(ticks(range(100))) < 20
+
+
 def test_series_differ_in_more_than_colour():
     series = {str(i): [0, i] for i in range(6)}
     drawn = plots.lines([0, 1], series, "x", "y").axes[0].lines

@@ -106,7 +106,8 @@ def parts(answer: object, count: int | None = None, what: str = "the answer") ->
     if isinstance(answer, Tensor | np.ndarray) and answer.ndim:
         answer = list(answer)
     if not isinstance(answer, list | tuple | set | frozenset) or count not in (None, len(answer)):
-        raise Wrong(f"{what} is {kind(answer)}; expected {'several things' if count is None else count}")
+        several = "several things" if count is None else f"{count} things"
+        raise Wrong(f"{what} is {kind(answer)}; expected {several} in a tuple or a list")
     if len(answer) > MOST:
         raise Wrong(f"{what} is {kind(answer)}; expected far less")
     return list(answer)
@@ -133,7 +134,7 @@ def call(function: object, *arguments, what: str = "your function", copy: bool =
     """What ``function`` makes of ``arguments``, or of copies that it may change."""
     if not callable(function) or isinstance(function, type):
         raise Wrong(
-            f"the answer is {kind(function)}; expected the function itself, without brackets behind it"
+            f"the answer is {kind(function)}; expected the function itself, without brackets after it"
         )
     try:
         found = function(*(_copies(arguments) if copy else arguments))

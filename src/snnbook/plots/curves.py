@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator
 from snnbook.errors import UserError
 from snnbook.plots.style import PALETTE, THRESHOLD, band, grounded, legend, numbers, panels, styled
 
+FEW = 6  # values of a horizontal axis that can each have a label
+
 
 @styled
 def lines(
@@ -28,7 +30,7 @@ def lines(
         series: values ``[n]``, or ``[runs, n]``, by name; the names go into the legend.
         x_label: what ``x`` is, with its unit.
         y_label: what the curves are, with their unit.
-        markers: a dot at each value, for few and discrete ones.
+        markers: a dot at each value, for few and discrete ones; up to six are the axis's labels, too.
         doubling: a horizontal axis on which each doubling takes the same room, labelled at the values of ``x``.
         events: places on the horizontal axis by name, each a dashed vertical line.
 
@@ -51,6 +53,8 @@ def lines(
         shown = [value for value in x if float(np.log2(value)).is_integer()]
         axes.set_xticks(shown, labels=[f"{value:g}" for value in shown])
         axes.minorticks_off()
+    elif markers and len(x) <= FEW:
+        axes.set_xticks(x, labels=[f"{value:g}" for value in x])
     elif (x == x.round()).all():  # epochs and time steps have no halves
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=x_label, ylabel=y_label)

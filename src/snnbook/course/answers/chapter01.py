@@ -70,7 +70,7 @@ def catch_the_wrong_axis(answer):
         leaks = name in ("the colleague's code", "a mean over the batch")
         found = truth(call(answer, run, x), "what your function returns")
         if found != leaks:
-            last = " (a change of the last image can reach no row behind it)" if leaks else ""
+            last = " (a change of the last image can reach no row after it)" if leaks else ""
             raise Wrong(f"for {name} your function says {found}{last}")
 
 

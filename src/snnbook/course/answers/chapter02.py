@@ -75,7 +75,7 @@ def gradient_of_the_decay(answer):
 
 def kill_a_network(answer):
     if isinstance(answer, type):
-        raise Wrong("that is a class; write brackets behind it, and its parameters into them")
+        raise Wrong("that is a class; write brackets after it, and its parameters into them")
     if isinstance(answer, nn.Module):
         answer = getattr(getattr(answer, "dynamics", None), "surrogate", answer)
     if not isinstance(answer, Surrogate):

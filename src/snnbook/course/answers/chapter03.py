@@ -78,7 +78,7 @@ def average_pooling(answer):
     values = F.avg_pool2d(windows, 2).unique()
     found = tensor(parts(answer)).flatten().sort()[0].tolist()
     if len(found) == 2:
-        raise Wrong("those are the values behind max-pooling; what is the mean of four spikes?")
+        raise Wrong("those are the values after max-pooling; what is the mean of four spikes?")
     if len(found) != len(values):
         raise Wrong(f"{len(found)} values: some are missing, or too many")
     numbers(found, {f"value {i}": v.item() for i, v in enumerate(values, 1)})

@@ -53,25 +53,40 @@ def a_query_of_one_number(answer):
 
 
 def layers_on_one_scale(answer):
-    def scaled(d, teacher, size=torch.var):
-        return d / torch.stack([size(y) for y in teacher])
+    def within_channels(y, of=torch.var):
+        return of(y.transpose(0, 1).flatten(1), 1).mean()
 
-    teacher = [(k + 1) * torch.rand(5, *shape) for k, shape in enumerate(((2, 4, 4), (3, 2, 2), (3, 1, 1)))]
-    d = torch.rand(2, 5, 3, 3)
+    def sizes(student, teacher, of=within_channels, pool=F.adaptive_avg_pool2d):
+        size = [[min(x.shape[-1], y.shape[-1]) for y in teacher] for x in student]
+        rows = [[of(pool(y, n)) for y, n in zip(teacher, row, strict=True)] for row in size]
+        return torch.stack([torch.stack(row) for row in rows])  # (S, K)
+
+    shapes = ((2, 4, 4), (3, 2, 2), (3, 1, 1))
+    student = [(torch.rand(2, 24, *shape) < 0.5).float() for shape in shapes]
+    # Channels that differ in their means, and maps whose pixels are alike neither wholly nor not at all.
+    teacher = [(k + 1) * torch.rand(24, *shape) for k, shape in enumerate(shapes)]
+    teacher = [y + y.new_tensor([0, 2, 5])[: y.shape[1], None, None] for y in teacher]
+    d = torch.rand(2, 24, 3, 3)
     function(
         answer,
-        scaled,
-        [(d, teacher), (d[:, :, :2, :2], teacher[:2])],
+        lambda d, student, teacher: d / sizes(student, teacher),
+        [(d, student, teacher), (d[:, :, :2, :2], student[:2], teacher[:2])],
         wrong={
-            "that divides along student layers; the teacher's are the last axis": lambda d, teacher: (
-                d / torch.stack([y.var() for y in teacher])[:, None]
+            "that is the variance of the teacher's layer as it is; for each student layer take it as same_size "
+            "gives it": lambda d, student, teacher: d / sizes(student, teacher, pool=lambda y, n: y),
+            "channels differ in their means, which a projection may give back; take the variance within each "
+            "channel": lambda d, student, teacher: d / sizes(student, teacher, torch.var),
+            "that divides along student layers; the teacher's are the last axis": lambda d, student, teacher: (
+                d / sizes(student, teacher).T
             ),
-            "that is the standard deviation; a squared distance asks for its square": lambda d, teacher: (
-                scaled(d, teacher, torch.std)
+            "that is the standard deviation; a squared distance asks for its square": (
+                lambda d, student, teacher: (
+                    d / sizes(student, teacher, lambda y: within_channels(y, torch.std))
+                )
             ),
-            "that multiplies": lambda d, teacher: d * torch.stack([y.var() for y in teacher]),
-            "that is the mean square; a variance is of what differs from the mean": lambda d, teacher: scaled(
-                d, teacher, lambda y: y.square().mean()
+            "that multiplies": lambda d, student, teacher: d * sizes(student, teacher),
+            "that is the mean square; a variance is of what differs from the mean": (
+                lambda d, student, teacher: d / sizes(student, teacher, lambda y: y.square().mean())
             ),
         },
         within=0.1,  # whoever divides by n is right, too

@@ -7,8 +7,8 @@ from snnbook.experiments.evidence import claims, judge
 
 
 def best_or_last(answer):
-    for name in ("joint-table4", "tet-figure7"):
-        reports = [report(name, profile="quick", which=which) for which in ("last", "best")]
+    for name, profile in (("joint-table4", "quick"), ("tet-figure7", "desk")):
+        reports = [report(name, profile=profile, which=which) for which in ("last", "best")]
         ours = [[line.ours.mean for line in made.lines if line.ours] for made in reports]
         right = [high - low for low, high in zip(*ours, strict=True)]
         found = parts(call(answer, *reports), None, "what your function returns")

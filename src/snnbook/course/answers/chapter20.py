@@ -42,10 +42,15 @@ def without_max_pooling(answer):
             "that is an average of the window; the maximum of spikes is a spike": lambda x: F.avg_pool2d(
                 x, 2
             ),
-            "that is the sum; a neuron behind it makes it 0 or 1": lambda x: 4 * F.avg_pool2d(x, 2),
+            "that is the sum; a neuron after it makes it 0 or 1": lambda x: 4 * F.avg_pool2d(x, 2),
             "that is every spike of all four; one is enough": lambda x: (F.avg_pool2d(x, 2) == 1).float(),
         },
     )
+    half = tensor(call(answer, 0.5 * spikes[1]), "what your function returns")
+    if not ((half == 0) | (half == 1)).all():
+        raise Wrong(
+            "that is the maximum of any numbers, which the format lacks; a neuron puts out 0 and 1 alone"
+        )
 
 
 def ties(answer):
