@@ -188,7 +188,8 @@ class StudentAndTeacher(nn.Module):
             )
         if isinstance(teacher, Backbone):
             _check_teacher(teacher, num_classes if config.kld else None, in_channels)
-            teacher.to(next(self.student.parameters()))
+            if not any(weight.is_meta for weight in teacher.parameters()):
+                teacher.to(next(self.student.parameters()))
         else:
             wanted = teacher_network(config.teacher, network)
             teacher = load_teacher(wanted, num_classes, in_channels, teacher)
