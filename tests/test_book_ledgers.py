@@ -19,6 +19,8 @@ def results(put_tables, monkeypatch):
 PAGE = """\
 # Page
 
+A is better: {verdict}`better`; and again: {verdict}`seen`.
+
 ## Claims
 
 ```{claims}
@@ -40,6 +42,8 @@ PAGE = """\
 CLAIMS = """\
 claims:
   - {id: better, paper: tet, says: "A is `better`.", source: Table 1,
+     test: "demo/a:snn.last - demo/b:snn.last > 0"}
+  - {id: seen, paper: snnbook, says: "A is better.", source: Chapter 1, exploratory: true,
      test: "demo/a:snn.last - demo/b:snn.last > 0"}
   - {id: later, paper: sastc, says: Not yet., source: Table 2, waits: a row to come}
 """
@@ -86,6 +90,8 @@ def test_pages_show_verdicts_effects_and_spreads_from_the_records(results, monke
     assert 'class="verdict holds">holds' in page and "digits, resnet18, T = 4, 3 seeds" in page
     assert "demo/a:snn.last - demo/b:snn.last &gt; 0; demo/a and demo/b, desk profile, seeds 0 (" in page
     assert "desk profile; of 1 tests with an interval, 0.1 would be decided by chance" in page
+    assert page.count(">exploratory<") == 1 and 'title="written down when' in page  # said of one of the two
+    assert "Chapter 1. Exploratory." in page and "1 more are exploratory" in page
     assert 'title="a row to come"' in page and "lab profile: nothing run yet." in page
     assert "-4.0 ± 2.5 points, n = 3" in page
     assert "threads: 2 instead of 1" in page and "-3.0" in page

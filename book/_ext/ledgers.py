@@ -24,6 +24,7 @@ from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.config import nearest
 
 PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC", "snnbook": "This book's own"}
+EXPLORATORY = "written down when the records that it was first judged by had been seen, which promises less"
 ABOUT = {  # what claims are of, in the order of the counts
     "accuracy": "accuracy",
     "mechanism": "why a method works",
@@ -173,8 +174,12 @@ class VerdictRole(SphinxRole):
         if found.estimate is None:
             return [told("", "", not_run(), explanation=found.why)], []
         number = sourced(f"{found.ours()} {found.claim.unit}", found.estimate, "")
-        end = ", exploratory)" if found.claim.exploratory else ")"
-        return [said(found), nodes.Text(f" (on {found.on()}: "), number, nodes.Text(end)], []
+        looked = (
+            [nodes.Text(", "), explained("exploratory", EXPLORATORY, "record")]
+            if found.claim.exploratory
+            else []
+        )
+        return [said(found), nodes.Text(f" (on {found.on()}: "), number, *looked, nodes.Text(")")], []
 
 
 class FidelityDirective(LedgerDirective):
