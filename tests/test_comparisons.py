@@ -85,7 +85,7 @@ def test_a_tables_rows_are_compared_with_one_of_them(results):
         ((92, 93, 92), AHEAD),
         ((87, 88, 87), BEHIND),
         ((89, 90, 92), UNDECIDED),
-        ((95,), ""),
+        ((95,), UNDECIDED),
         ((11, 10, 12), UNLEARNED),
     ],
 )

@@ -23,8 +23,8 @@ class Comparison:
         label: what is compared: ``TET over SDT``.
         on: what it was found on, and the profile.
         estimate: the difference over seeds, in points of test accuracy.
-        word: a verdict's, see :mod:`.judge`; where nothing is claimed, :data:`AHEAD`, :data:`BEHIND` or
-            undecided, and empty for one seed.
+        word: a verdict's, see :mod:`.judge`; where nothing is claimed, :data:`AHEAD`, :data:`BEHIND` or, as one
+            seed always is, undecided.
         size: the difference in the paper.
     """
 
@@ -121,8 +121,6 @@ def _side(estimate: Estimate) -> str:
     """Of zero, on which the interval lies."""
     if learned.faults(estimate.records):
         return UNLEARNED
-    if estimate.half is None:
-        return ""
     return UNDECIDED if not estimate.decided else AHEAD if estimate.mean > 0 else BEHIND
 
 
