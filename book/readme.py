@@ -17,7 +17,9 @@ QUESTIONS = {
     "The same on digits": ("tet-beats-sdt-snn5",),
     "Joint A-SNN over the SNN alone": ("joint-all-beat-alone",),
     "Joint A-SNN without its early exits over the whole method": ("joint-without-exits-snn",),
-    "Joint A-SNN with its public code's adaptors at these exits over the whole method": ("joint-adaptors-help",),
+    "Joint A-SNN with its public code's adaptors at these exits over the whole method": (
+        "joint-adaptors-help",
+    ),
     "SASTC over plain distillation, under one protocol": (
         "cifar100-sastc-beats-kd",
         "protocol-sastc-beats-kd",
