@@ -262,7 +262,9 @@ def test_what_was_asked_after_its_records_had_been_seen_says_so(results):
     rows(results, a=(93, 94, 95), b=(90, 90, 90))
     before, after = (judge.judge(claim(exploratory=seen), results=results) for seen in (False, True))
     assert before.word == after.word == "holds"  # judged alike, and told
-    assert after.text() == before.text() + ", exploratory"
+    assert after.text() == before.text().replace("holds", "holds, exploratory", 1)
+    shown = verdicts.text([before, after]), repr(verdicts.Verdicts((before, after)).cells())
+    assert all(each.count("holds, exploratory") == 1 for each in shown)
     assert verdicts.by_chance([before, before]).startswith("of 2 tests with an interval, 0.1 would")
     assert verdicts.by_chance([before, after]).startswith("of 1 tests with an interval, 0.1 would")
     assert "1 more are exploratory" in verdicts.by_chance([before, after])

@@ -219,26 +219,23 @@ def test_senseless_recipes_are_refused(wrong):
         Recipe(**wrong)
 
 
-def test_steps_divide_the_learning_rate_by_ten():
-    recipe = Recipe(epochs=6, learning_rate=0.1, schedule="steps", milestones=(2, 4))
+STEPS = Recipe(epochs=6, learning_rate=0.1, schedule="steps", milestones=(2, 4))
+COSINE = [0.05 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [(STEPS, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]), (Recipe(epochs=4, learning_rate=0.1), COSINE)],
+    ids=["divided by ten", "to zero over the epochs"],
+)
+def test_a_schedule_has_its_learning_rates(recipe, expected):
     optimizer = recipe.optimizer_for(torch.nn.Linear(1, 1))
     scheduler, rates = recipe.scheduler_for(optimizer, 100), []
-    for _ in range(6):
+    for _ in expected:
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
-
-
-def test_a_cosine_falls_to_zero_over_the_epochs():
-    recipe = Recipe(epochs=4, learning_rate=0.1)
-    optimizer = recipe.optimizer_for(torch.nn.Linear(1, 1))
-    scheduler, rates = recipe.scheduler_for(optimizer, 100), []
-    for _ in range(5):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(5)])
+    assert rates == pytest.approx(expected)
 
 
 def test_momentum_and_decay_are_the_recipes():

@@ -1,6 +1,5 @@
 """What flows through a network: firing rates, synaptic operations, activations, one pass over images."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -241,5 +240,5 @@ def _uncounted(network: nn.Module) -> tuple[str, ...]:
     """Modules with weights of their own whose operations are not known; parametrized weights are their layer's."""
     modules = dict(network.named_modules())
     matrices = [name for name, p in network.named_parameters(remove_duplicate=False) if p.dim() > 1]
-    owners = [re.split(r"(?:^|\.)parametrizations\.|\.?[^.]+$", name, maxsplit=1)[0] for name in matrices]
+    owners = [name.partition("parametrizations.")[0].rpartition(".")[0] for name in matrices]
     return tuple(dict.fromkeys(name for name in owners if not isinstance(modules[name], COUNTED)))

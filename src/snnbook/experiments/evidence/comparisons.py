@@ -54,7 +54,11 @@ def of_claims(names: Sequence[str] = (), results: Path | None = None) -> list[Co
     verdicts = [judge.best(claim, results) for claim in chosen]
     return [
         Comparison(
-            label(v.claim.terms, v.claim.relation), _on(v.on(), v.profile), v.estimate, v.word, v.claim.size
+            label(v.claim.terms, v.claim.relation) + (" (exploratory)" if v.claim.exploratory else ""),
+            _on(v.on(), v.profile),
+            v.estimate,
+            v.word,
+            v.claim.size,
         )
         for v in verdicts
         if v.estimate

@@ -63,6 +63,11 @@ class Verdict:
             return None
         return abs(self.claim.size - self.estimate.mean) <= self.estimate.half
 
+    @property
+    def marked(self) -> str:
+        """The word, and whether the claim is exploratory."""
+        return f"{self.word}, exploratory" if self.claim.exploratory else self.word
+
     def ours(self) -> str:
         """The expression's mean over seeds and half its interval, or "not run"."""
         return self.estimate.text(self.claim.digits) if self.estimate else NOT_RUN
@@ -75,8 +80,7 @@ class Verdict:
         """``holds on digits, snn5 of width 4, T = 4, 20 seeds: +2.4 ± 0.9 points``, as prose says it."""
         if self.estimate is None:
             return f"{self.word} ({self.why})"
-        looked = ", exploratory" if self.claim.exploratory else ""
-        return f"{self.word} on {self.on()}: {self.ours()} {self.claim.unit}{looked}"
+        return f"{self.marked} on {self.on()}: {self.ours()} {self.claim.unit}"
 
 
 def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> Verdict:

@@ -24,7 +24,7 @@ class Verdicts:
                 _with_unit(claims.size(verdict.claim), verdict),
                 _with_unit(verdict.ours(), verdict) if verdict.estimate else verdict.why,
                 verdict.on() or "n/a",
-                f"{verdict.word}: {verdict.why}" if verdict.why and verdict.estimate else verdict.word,
+                f"{verdict.marked}: {verdict.why}" if verdict.why and verdict.estimate else verdict.marked,
             ]
             for verdict in self.entries
         ]
@@ -123,7 +123,7 @@ def text(found: Sequence[Verdict]) -> str:
     blocks = [judged_by(found)]
     for verdict in found:
         claim = verdict.claim
-        lines = [f"{verdict.word}: {claim.id} ({claim.source})", f"  {claim.says}"]
+        lines = [f"{verdict.marked}: {claim.id} ({claim.source})", f"  {claim.says}"]
         lines.append(f"  {claim.test_in(verdict.profile)}" if claim.test else "  (no test)")
         if verdict.estimate:
             where = (

@@ -152,7 +152,7 @@ def fit(
             bar.set_postfix({name: f"{values[-1]:.2f}%" for name, values in history.accuracy.items()})
             notes = world.mean(plain(method.notes())) if hasattr(method, "notes") else {}
             if note is not None:
-                notes |= world.decide(lambda done=epoch + 1: plain(note(done)))
+                notes |= plain(world.decide(partial(note, epoch + 1)))
             history.note(notes)
             if checkpoint is not None and world.rank == 0:
                 state = {
