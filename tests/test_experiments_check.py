@@ -5,8 +5,9 @@ import json
 import pytest
 
 from claim_cases import TABLE, lay_out, made, put, rows
-from snnbook import cli
+from snnbook import cli, files
 from snnbook.experiments.evidence.check import check
+from snnbook.experiments.runs import record
 from snnbook.experiments.tables import settings, tables
 
 
@@ -51,6 +52,14 @@ def test_records_of_other_settings_and_in_wrong_places_are_found(results):
     )
     assert "demo/gone/seed2.json says that it is desk/demo/b/seed0.json" in told
     assert "demo/gone/seed1.json says that it is desk/demo/b/seed1.json" in told
+
+
+def test_what_went_into_a_committed_record_is_committed_too():
+    for path in sorted(files.results().glob("*/*/*/seed*.json")):
+        read = record.read(path)
+        for need in read.needs:
+            (teacher,) = record.records(need["run"], read.profile, [read.seed])
+            assert teacher.weights in (None, need["weights"]), path
 
 
 def test_wrong_ledgers_and_tables_are_found(results):

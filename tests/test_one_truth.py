@@ -282,3 +282,13 @@ def test_chance_is_counted_where_it_decides(results, settings):
     rows(results, a=(93, 94, 95), b=(90, 90, 90))
     found = [judge.judge(claim(**more), results=results) for more in ({}, settings)]
     assert verdicts.by_chance(found).startswith("of 1 tests")
+
+
+def test_a_look_before_all_planned_seeds_are_run_says_so(results):
+    table = tables.folder() / "demo.yaml"
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    assert "planned" not in judge.judge(claim(), results=results).text()
+    table.write_text(table.read_text().replace("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 3, 4]"))
+    found = judge.judge(claim(), results=results)
+    assert found.text().startswith("holds on digits, resnet18, T = 4, 3 of 5 planned seeds: +4.0")
+    assert "; 1 are looked at before all their planned seeds are run" in verdicts.by_chance([found])

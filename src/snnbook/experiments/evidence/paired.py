@@ -45,11 +45,13 @@ class Estimate:
         values: by seed.
         records: what they come from.
         over: what the values are by, if not by seed.
+        planned: how many seeds all its runs are to have; 0 where no table says.
     """
 
     values: dict[int, float]
     records: tuple[Record, ...]
     over: str = "seed"
+    planned: int = 0
 
     @property
     def n(self) -> int:
@@ -57,7 +59,9 @@ class Estimate:
 
     @property
     def count(self) -> str:
-        """``3 seeds``."""
+        """``3 seeds``, or ``3 of 5 planned seeds``: a look before the end finds by chance more often."""
+        if self.n < self.planned:
+            return f"{self.n} of {self.planned} planned {self.over}s"
         return f"{self.n} {self.over}{'s' * (self.n != 1)}"
 
     @property
@@ -151,7 +155,15 @@ def estimate(terms: tuple[Term, ...], profile: str, results: Path | None = None)
     pairs = list(zip(terms, by_term, strict=True))
     values = {s: fsum(term.factor * found[s].value(term.key) for term, found in pairs) for s in seeds}
     used = {(term.run, seed): found[seed] for term, found in pairs for seed in seeds}
-    return Estimate(values, tuple(used.values()))
+    return Estimate(values, tuple(used.values()), planned=_planned(terms, profile))
+
+
+def _planned(terms: tuple[Term, ...], profile: str) -> int:
+    """How many seeds the tables ask for of all an expression's runs; none of runs with changed settings."""
+    if any("+" in term.run for term in terms):
+        return 0
+    rows = [tables.find(term.run, profile) for term in terms]
+    return len(set.intersection(*(set(table.seeds_in(profile, row)) for table, row in rows)))
 
 
 def missing(terms: tuple[Term, ...], profile: str, results: Path | None = None) -> str:

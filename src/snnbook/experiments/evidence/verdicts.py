@@ -69,7 +69,9 @@ def by_chance(found: Sequence[Verdict]) -> str:
     tested = [verdict for verdict in found if _by_chance(verdict)]
     asked_before = sum(not verdict.claim.exploratory for verdict in tested)
     wrong, looked = (1 - paired.CONFIDENCE) * asked_before, len(tested) - asked_before
+    early = sum(verdict.estimate.n < verdict.estimate.planned for verdict in tested)
     more = f"; {looked} more are exploratory, of which chance decides more" if looked else ""
+    more += f"; {early} are looked at before all their planned seeds are run" if early else ""
     return (
         f"of {asked_before} tests with an interval, {wrong:.1f} would be decided by chance alone "
         f"if no claim had anything to it{more}"
