@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import signal
 
 import pytest
 from hypothesis import given, settings
@@ -244,6 +245,38 @@ def test_records_of_other_seeds_are_named(here, capsys):
     assert "not counted" not in call(capsys, "list", "other")[1]
     code, printed, complained = call(capsys, "report", "demo", "--format", "csv")
     assert code == 0 and "not counted" not in printed and "not counted" in complained
+
+
+def test_records_of_other_settings_than_today_are_named(here, capsys):
+    put(here / "results", "demo/snn", 0, 80.0, "desk")
+    asking = (("report", "demo"), ("list", "demo"), ("list",), ("claims",))
+    assert not any("other settings" in call(capsys, *arguments)[1] for arguments in asking)
+    table = tables.folder() / "demo.yaml"
+    table.write_text(table.read_text().replace("width: 4", "width: 8"))
+    for arguments in asking:
+        said = " ".join(call(capsys, *arguments)[1].split())
+        assert "other settings than their rows have now, see snnbook check: demo/snn (desk): 0" in said
+    assert "other settings" not in call(capsys, "list", "other")[1]
+    assert "demo/snn" in call(capsys, "check")[1]
+
+
+@pytest.mark.parametrize("command", ["list", "report", "claims", "reproduce", "check"])
+def test_a_folder_without_tables_is_told(here, capsys, monkeypatch, command):
+    monkeypatch.setenv("SNNBOOK_EXPERIMENTS", str(here / "nowhere"))
+    code, _, complained = call(capsys, command)
+    assert code == 2 and f"no tables in {here / 'nowhere'}" in complained
+
+
+@pytest.mark.parametrize(("command", "goes_on"), [("reproduce", True), ("report", False)])
+def test_what_keeps_nothing_does_not_promise_to_go_on(here, capsys, monkeypatch, command, goes_on):
+    monkeypatch.setattr(tables, "names", lambda: signal.raise_signal(signal.SIGINT))
+    code, _, complained = call(capsys, command)
+    assert code == 130 and "interrupted" in complained and ("goes on" in complained) == goes_on
+
+
+def test_a_seed_that_nothing_takes_is_told_before_anything_is_written(here, capsys):
+    code, _, complained = call(capsys, "run", "demo/snn", "--seed", str(2**32))
+    assert code == 2 and "at most 4294967295" in complained and not (here / "runs").exists()
 
 
 def test_a_markdown_report_says_which_table_it_is(here, capsys):

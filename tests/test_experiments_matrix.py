@@ -205,7 +205,7 @@ def test_reproduce_trains_for_real_and_then_has_nothing_to_do(here, capfd):
     with pytest.raises(SystemExit, match="1"):  # for the first seed, which does not stop the second
         cli.main([*again, "--device", "cpu"])
     assert (
-        "snnbook: demo/snn, seed -1: seed is -1; expected a whole number of at least 0\n"
+        "snnbook: demo/snn, seed -1: seed is -1; expected a whole number of at least 0, at most 4294967295\n"
         in capfd.readouterr().err
     )
     assert weights.is_file()

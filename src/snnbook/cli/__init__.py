@@ -14,6 +14,7 @@ from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop import processes
 
 WORKERS = (commands.run, commands.reproduce, commands.bench)
+LASTING = ("run", "reproduce")
 READERS = (commands.report, commands.claims, commands.check)
 
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # Both signals unwind, so that a notebook's kernel is ended with us.
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
     try:
         code = _answered(arguments, debug, stopped)
     finally:
@@ -41,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not stopped:
         return code
     if processes.first():
-        output.say("\nsnnbook: interrupted; the same command goes on from the last finished epoch")
+        goes_on = (
+            "; the same command goes on from the last finished epoch" if {*words[:1]} & {*LASTING} else ""
+        )
+        output.say(f"\nsnnbook: interrupted{goes_on}")
     return 128 + stopped[0]
 
 

@@ -12,14 +12,11 @@ from snnbook.trainers.loop import processes
 def list_tables(arguments: argparse.Namespace) -> None:
     """The tables, or the rows of one."""
     from snnbook.cli import listing
-    from snnbook.experiments.tables import tables
 
     if arguments.table is not None:
         lines = listing.of_rows(arguments.table, arguments.results)
-    elif tables.names():
-        lines = listing.of_tables(arguments.results)
     else:
-        raise UserError(f"no tables in {tables.folder()}; expected *.yaml files there")
+        lines = listing.of_tables(arguments.results)
     for line in lines:
         print(line)
     if arguments.table is None:
@@ -223,10 +220,10 @@ def doctor(arguments: argparse.Namespace) -> None:
 
 
 def _tell_others(table: str | None, results: Path | None, form: str = "text") -> None:
-    """Records that no table counts, since their seed is none of its."""
+    """Records that no table counts, since their seed is none of its, and those of other settings than today."""
     from snnbook.cli import listing
 
-    if line := listing.others(table, results):
+    for line in filter(None, (listing.others(table, results), listing.outdated(table, results))):
         print(line, file=sys.stdout if form == "text" else sys.stderr)
 
 

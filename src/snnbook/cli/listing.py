@@ -2,11 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from textwrap import wrap
 
+from snnbook.errors import UserError
 from snnbook.experiments.runs import record
+from snnbook.experiments.runs.job import resolve
+from snnbook.experiments.runs.record import Record
+from snnbook.experiments.runs.standing import changed
 from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.tables import Row, Table
 
@@ -69,6 +74,39 @@ def others(name: str | None, results: Path | None) -> str:
         return ""
     told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())
     return "\n".join(wrap(f"not counted, as their seeds are none of the row's: {told}", width()))
+
+
+def outdated(name: str | None, results: Path | None) -> str:
+    """A sentence on records that count though their row has other settings by now; empty without such."""
+    found: dict[str, dict[str, None]] = {}
+    for table in [tables.load(name) for name in ([name] if name else tables.names())]:
+        for row, profile in product(table.rows, table.profiles):
+            for made in filter(
+                partial(_has_changed, results=results), _readable(table, row, profile, results)
+            ):
+                found.setdefault(f"{made.run} ({profile})", {})[str(made.seed)] = None
+    if not found:
+        return ""
+    told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())
+    return "\n".join(
+        wrap(f"made with other settings than their rows have now, see snnbook check: {told}", width())
+    )
+
+
+def _readable(table: Table, row: Row, profile: str, results: Path | None) -> list[Record]:
+    """The records of a row, or none if one is damaged, which is told where it is needed."""
+    try:
+        return record.of(f"{table.id}/{row.id}", profile, results)
+    except UserError:
+        return []
+
+
+def _has_changed(made: Record, results: Path | None) -> bool:
+    try:
+        run = resolve(made.run, made.seed, made.profile, results=results)
+    except UserError:  # a row that waits by now, say
+        return False
+    return run.asked != made.asked and bool(changed(run, made))
 
 
 def _instead(links: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from snnbook import files
-from snnbook.checks import whole
+from snnbook.checks import MOST_SEED, whole
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import settings as merging
@@ -156,7 +156,7 @@ def resolve(
         UserError: no such run, profile, mode, section, or a negative seed; a run that needs itself, or one that
             cannot be run in this profile.
     """
-    seed = whole(seed, "seed")
+    seed = whole(seed, "seed", most=MOST_SEED)
     places = (
         Path(results or record.folder()).absolute(),
         Path(work or record.folder().parent / "runs").absolute(),

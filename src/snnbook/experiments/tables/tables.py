@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snnbook import files
-from snnbook.checks import shown
+from snnbook.checks import MOST_SEED, shown
 from snnbook.errors import UserError
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.config import Setting
@@ -124,8 +124,15 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """The tables there are."""
-    return sorted(path.stem for path in folder().glob("*.yaml") if not path.name.startswith("."))
+    """The tables there are.
+
+    Raises:
+        UserError: there are none.
+    """
+    found = sorted(path.stem for path in folder().glob("*.yaml") if not path.name.startswith("."))
+    if not found:
+        raise UserError(f"no tables in {folder()}; expected *.yaml files there")
+    return found
 
 
 def _known(name: str) -> bool:
@@ -290,8 +297,12 @@ def _row_seeds(setting: Setting) -> dict[str, tuple[int, ...]]:
 
 def _seeds(setting: Setting, what: str) -> tuple[int, ...]:
     found = config.convert(setting, tuple[int, ...], what)
-    if not found or min(found) < 0:
-        raise UserError(f"{setting.where}: {what} is {shown(list(found))}; expected numbers from 0 up")
+    if not found or min(found) < 0 or max(found) > MOST_SEED:
+        raise UserError(
+            f"{setting.where}: {what} is {shown(list(found))}; expected numbers from 0 to {MOST_SEED}"
+        )
+    if len(set(found)) < len(found):
+        raise UserError(f"{setting.where}: {what} is {shown(list(found))}; expected each seed once")
     return found
 
 
