@@ -14,6 +14,7 @@ TABLES = {"one-protocol": "desk", "tet-figure7": "desk"}
 QUESTIONS = {
     "TET over one loss on the mean readout": ("protocol-tet-helps",),
     "The same on a hundred classes": ("tet-beats-sdt-cifar100-t2",),
+    "The same at four time steps": ("tet-beats-sdt-cifar100-t4",),
     "The same on digits": ("tet-beats-sdt-snn5",),
     "Joint A-SNN over the SNN alone": ("joint-all-beat-alone",),
     "Joint A-SNN without its early exits over the whole method": ("joint-without-exits-snn",),
