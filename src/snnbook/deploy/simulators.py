@@ -2,9 +2,6 @@
 
 import contextlib
 import importlib.util
-import io
-import logging
-import warnings
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from importlib.metadata import version as version_of
@@ -12,7 +9,7 @@ from importlib.metadata import version as version_of
 import torch
 from torch import Tensor, nn
 
-from snnbook.deploy.extra import package
+from snnbook.deploy.extra import package, quiet
 from snnbook.deploy.targets import DT, TARGETS, target_named
 from snnbook.errors import UserError, one_line
 
@@ -45,22 +42,11 @@ def run(graph, target: str, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         raise UserError(
             f"{target} is not installed; get it: make simulators, or run one of {', '.join(TARGETS)}"
         )
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with quiet(), torch.no_grad():
         try:
             return RUNS[target](graph, frames)
         except Exception as error:  # whatever a library makes of a graph
             raise UserError(f"{target} cannot run the graph: {one_line(error)[:250]}") from error
-
-
-@contextlib.contextmanager
-def _quiet():
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _snntorch(graph, frames: Tensor):
