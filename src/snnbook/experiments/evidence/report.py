@@ -263,7 +263,7 @@ def _number(value: float | None) -> str:
 
 
 def _sampling_error(accuracy: float, images: int) -> float:
-    """The sampling error, in points, of an accuracy in percent on a test set of ``images``."""
+    """As :func:`snnbook.data.standard_error`, which would import torch: reports are read without it."""
     return (accuracy * (100 - accuracy) / images) ** 0.5
 
 
