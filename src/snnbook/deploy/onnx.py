@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from snnbook import files
 from snnbook.checks import check_flag
 from snnbook.deploy.batchnorm import fold_batchnorm
+from snnbook.deploy.export import Export, held_against
 from snnbook.deploy.extra import package, quiet
 from snnbook.deploy.rounding import rounded
-from snnbook.deploy.trial import Trial, held_against
 from snnbook.deploy.wiring import checked_network, sample_of, spikes_of
 from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork
 
 
 @dataclass(frozen=True)
-class OnnxExport(Trial):
+class OnnxExport(Export):
     """A model of ONNX, and how well it does.
 
     Attributes:
