@@ -112,7 +112,6 @@ def test_mismatch_over_test_images(data, teacher):
     assert score.table().shape == (2, 4, 3)
     pair = mismatch((method.student, method.teacher), data, batch_size=32)
     assert pair.value() == score.value()
-    assert mismatch(method, data, 32, candidates="inner").table().shape == (2, 3, 2)
     assert mismatch(method, data, 32, log="inside").value() < score.value()
 
 
@@ -163,7 +162,5 @@ def test_the_score_refuses_what_it_cannot_compare(data, teacher):
         score.value(torch.zeros(2, 2, 3))
     with pytest.raises(UserError, match="100 test images, fewer than batch_size = 128"):
         mismatch(sastc(teacher), data, 128)
-    with pytest.raises(UserError, match="candidates is 'some'"):
-        mismatch(sastc(teacher), data, 32, candidates="some")
     with pytest.raises(UserError, match="method Direct has no teacher"):
         mismatch(Direct(DirectConfig(), STUDENT, 10, 1), data, 32)

@@ -191,6 +191,8 @@ def test_doctor_tells_what_is_there_on_one_screen(here, capsys, monkeypatch):
     assert "cifar10: found cifar10/train" in out
     assert "cifar100: not there" in out
     assert "imagenet: not there; ask for it at image-net.org" in out
+    assert "dvs_gesture: not there; fetch DvsGesture.tar.gz" in out
+    assert "ssc: not there; fetch ssc_train.h5" in out
     assert "by 3 workers" in out
     assert len(out.splitlines()) <= 24
 

@@ -182,15 +182,16 @@ def test_held_images_have_to_fit(tree, monkeypatch):
 
 def test_memory_at_hand_is_within_the_containers(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_of_allocator", lambda: 0)
-    monkeypatch.setattr(room, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(room, "CGROUPS", tmp_path)
+    monkeypatch.setattr(room, "SYSTEM", tmp_path)
     machine = room.at_hand()
     assert machine > 2**20
-    (tmp_path / "meminfo").write_text("MemTotal:  9 kB\nMemAvailable:       5 kB\n")
+    for place in ("proc", "sys/fs/cgroup"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "proc/meminfo").write_text("MemTotal:  9 kB\nMemAvailable:       5 kB\n")
     assert room.at_hand() == 5 * 1024
-    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
     assert room.at_hand() == 5 * 1024
-    (tmp_path / "memory.max").write_text("77\n")
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("77\n")
     assert room.at_hand() == 77
 
 

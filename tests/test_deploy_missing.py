@@ -1,7 +1,9 @@
 """Packages of the extra that are not there are told in one line, and nothing else asks for them."""
 
+import logging
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -30,6 +32,23 @@ def test_a_missing_package_is_one_line(name, monkeypatch):
     with pytest.raises(UserError, match=rf"^{name.strip()}, which .* is not installed; get it: ") as error:
         CALLS[name]()
     assert "\n" not in str(error.value)
+
+
+def test_a_loud_package_is_quiet_and_what_comes_after_is_heard(capsys, caplog):
+    def say():
+        print("printed")
+        warnings.warn("warned", stacklevel=1)
+        logging.warning("logged")
+
+    with warnings.catch_warnings(record=True) as heard:
+        with extra.quiet():
+            say()
+        assert (heard, caplog.messages, capsys.readouterr().out) == ([], [], "")
+        with pytest.raises(ValueError), extra.quiet():
+            raise ValueError
+        say()
+    assert ([str(one.message) for one in heard], caplog.messages) == (["warned"], ["logged"])
+    assert capsys.readouterr().out == "printed\n"
 
 
 def test_a_package_that_fails_says_why(monkeypatch, tmp_path):

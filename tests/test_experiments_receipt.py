@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from claim_cases import TABLE, lay_out, made, put, rows
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import spread
-from snnbook.experiments.evidence.beside import ALONE, AS_SEEDS, COPIED, FURTHER, SAME, Comparison
+from snnbook.experiments.evidence.beside import ALONE, AS_SEEDS, COPIED, FURTHER, SAME, Reproduction
 from snnbook.experiments.evidence.receipt import receipt
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
@@ -39,7 +39,7 @@ def own(last=90.0, seed=0, run="demo/a", **changes):
 
 
 def compared(mine, results, **options):
-    return receipt(mine, book=results, **options).comparisons
+    return receipt(mine, book=results, **options).reproductions
 
 
 def test_a_receipt_of_equal_runs_says_so(mine, results):
@@ -119,7 +119,7 @@ def test_one_run_is_judged_by_one_interval(book, last):
         return SimpleNamespace(seed=seed, cost={"seconds": seed}, curve=seed, value=lambda key: 90 + value)
 
     sides = [run(seed, value) for seed, value in enumerate(book)]
-    found = Comparison("demo/a", "desk", "snn", (run(20, last),), tuple(sides), "snn.last")
+    found = Reproduction("demo/a", "desk", "snn", (run(20, last),), tuple(sides), "snn.last")
     assert found.each == pytest.approx(found.expected)
     assert (found.word == AS_SEEDS) == (abs(found.difference) <= min(found.each, found.expected))
 
@@ -180,7 +180,7 @@ def test_one_record_that_cannot_be_read_hides_no_other(mine, results):
 
 def test_seeds_of_ones_own_in_the_books_folder_are_judged(results, mine):
     put(results, own(91.5, seed=7))
-    (found,) = receipt(results, book=results).comparisons
+    (found,) = receipt(results, book=results).reproductions
     assert [one.seed for one in found.theirs] == [7] and found.word == AS_SEEDS
 
 
@@ -212,11 +212,11 @@ def test_spreads_over_seeds_and_with_the_same_seed_elsewhere(results):
     put(others / "rewritten", own(88.0, code={**made().code, "commit": "new"}))
     again, rewritten, threads = spread.conditions(results)
     assert rewritten.differs == {"code": ("None", "new")}  # as nothing else can be the cause
-    assert (again.identical, again.differs, again.comparison.apart) == (True, {}, 0.0)
+    assert (again.identical, again.differs, again.reproduction.apart) == (True, {}, 0.0)
     assert not threads.identical
     assert threads.differs == {"threads": ("1", "2")}
     assert threads.estimate.values == {0: 1.0, 1: -2.0}
-    assert threads.comparison.apart == 2.0
+    assert threads.reproduction.apart == 2.0
 
 
 def test_a_network_that_the_books_row_lacks_is_shown_alone(mine, results):

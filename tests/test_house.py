@@ -14,6 +14,7 @@ import snnbook
 PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
+    ("cgroups",),
     ("errors", "lazy", "precision", "bars", "threads"),
     ("files", "checks", "room", "warm", "inputs"),
     ("surrogates",),

@@ -50,7 +50,7 @@ FIGURES = {
     "scatter": lambda: plots.scatter(
         {"SDT": ([1, 2], [3, 4]), "TET": ([2], [5])}, "moments", "whole", diagonal=True, connect=True
     ),
-    "contours": lambda: plots.contours(STEPS, SURFACES, ["sdt", "tet"], top=1.5),
+    "contours": lambda: plots.contours(STEPS, SURFACES, ["sdt", "tet"]),
     "heatmaps": lambda: plots.heatmaps(
         {"SDT": torch.rand(2, 3), "SASTC": torch.rand(2, 3)}, "student layer", "teacher layer", "STM"
     ),

@@ -29,6 +29,19 @@ def without(monkeypatch):
     monkeypatch.setattr(precision, "native", lambda dtype: False)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "sums"),
+    [
+        (HALF, torch.float32),
+        (torch.float16, torch.float32),
+        *[(x, x) for x in (torch.float32, torch.float64)],
+    ],
+)
+def test_sums_are_taken_in_single_precision_or_wider(numbers, sums):
+    x = torch.ones(2, dtype=numbers)
+    assert precision.wide(x) == precision.at_least_single(x).dtype == sums
+
+
 def layers(kind):
     if kind == "linear":
         return nn.Linear(12, 5), torch.randn(7, 12)

@@ -17,6 +17,6 @@ def test_one_seed_of_the_books_has_no_spread_and_says_so(results):
     mine = results.parent / "mine"
     curve = made().curve | {"accuracy": {"snn": [10.0, 50.0, 91.0]}}
     put(mine, made("demo/a", 0, 91.0, curve=curve, cost=made().cost | {"seconds": 7.0}))
-    (compared,) = receipts.receipt(mine, book=results).comparisons
+    (compared,) = receipts.receipt(mine, book=results).reproductions
     assert compared.word == beside.ONE
     assert (compared.difference, compared.expected) == (1.0, None)

@@ -18,21 +18,21 @@ HUGE = st.integers(10**5, 2**63 - 1)
 @pytest.fixture
 def groups(tmp_path, monkeypatch):
     """A machine of 1000 kB whose control groups the test writes: ``group("a/b", limit, used, cached)``."""
-    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 1000 kB\n")
     monkeypatch.setattr(room, "_of_allocator", lambda: 0)
-    for name, value in {"MEMINFO": "meminfo", "MINE": "mine", "CGROUPS": "fs"}.items():
-        monkeypatch.setattr(room, name, tmp_path / value)
+    monkeypatch.setattr(room, "SYSTEM", tmp_path)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 1000 kB\n")
 
     def group(place, limit, used=None, cached=None, version=2):
         names = room.V2 if version == 2 else room.V1
-        folder = tmp_path / "fs" / ("" if version == 2 else "memory") / place
+        folder = tmp_path / "sys/fs/cgroup" / ("" if version == 2 else "memory") / place
         folder.mkdir(parents=True, exist_ok=True)
         values = [limit, used, None if cached is None else f"anon 5\n{names[2]} {cached}\n"]
         for name, value in zip((*names[:2], "memory.stat"), values, strict=True):
             if value is not None:
                 (folder / name).write_text(f"{value}\n")
 
-    group.mine = (tmp_path / "mine").write_text
+    group.mine = (tmp_path / "proc/self/cgroup").write_text
     return group
 
 
@@ -51,7 +51,9 @@ def test_what_is_in_use_is_not_at_hand(groups, version):
     assert room.at_hand() == 1000 * 1024
 
 
-@pytest.mark.parametrize("line", ["0::/a/b", "7:memory:/a/b"])
+@pytest.mark.parametrize(
+    "line", ["0::/a/b", "7:memory:/a/b", "7:memory,hugetlb:/a/b", "7:hugetlb,memory:/a/b"]
+)
 def test_the_narrowest_of_the_groups_around_counts(groups, line):
     version = 2 if line.startswith("0") else 1
     groups.mine(f"9:cpu:/x\n{line}\n")
@@ -72,9 +74,9 @@ def test_what_was_freed_and_is_kept_for_later_is_at_hand(groups, monkeypatch):
 def test_files_of_the_system_that_are_no_numbers_are_no_limit(tmp_path_factory, text):
     here = tmp_path_factory.mktemp("fs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "CGROUPS", here)
-        patch.setattr(room, "MINE", here / "mine")
-        for name in ("mine", "memory.max", "memory.current", "memory.stat"):
+        patch.setattr(room, "SYSTEM", here)
+        for name in ("proc/self/cgroup", *(f"sys/fs/cgroup/memory.{x}" for x in ("max", "current", "stat"))):
+            (here / name).parent.mkdir(parents=True, exist_ok=True)
             (here / name).write_text(text)
         assert room.at_hand() >= 0
 

@@ -260,7 +260,7 @@ class SpreadDirective(LedgerDirective):
             self.env.note_dependency(str(path))
         self.env.note_dependency(str(others))
         for each in found:
-            watch(self.env, each.comparison.run, each.comparison.profile)
+            watch(self.env, each.reproduction.run, each.reproduction.profile)
         heads = ("what differs", "run", "n", "difference", "largest, same seed", "the book's std")
         content = [self.grid(heads, map(self.of_condition, found), (24, 26, 6, 16, 14, 14))] if found else []
         measured = {aspect for each in found for aspect in each.differs}
@@ -270,15 +270,15 @@ class SpreadDirective(LedgerDirective):
 
     def of_condition(self, each: spread.Condition) -> list[nodes.Node]:
         differs = [f"{name}: {here} instead of {book}" for name, (book, here) in each.differs.items()]
-        comparison, estimate = each.comparison, each.estimate
+        reproduction, estimate = each.reproduction, each.estimate
         spoken = "; ".join(differs) or "nothing, run again"
         if each.identical:
             spoken += " (the same, digit for digit)"
         by_seed = sourced(estimate.text(), estimate, "") if estimate else not_run()
-        std = spread.record.statistic(comparison.book, comparison.key).std
+        std = spread.record.statistic(reproduction.book, reproduction.key).std
         book = "n/a" if std is None else f"{std:.1f}"
-        apart = "n/a" if comparison.apart is None else f"{comparison.apart:.1f}"
-        texts = (spoken, f"{comparison.run}, {comparison.profile}", str(estimate.n if estimate else 0))
+        apart = "n/a" if reproduction.apart is None else f"{reproduction.apart:.1f}"
+        texts = (spoken, f"{reproduction.run}, {reproduction.profile}", str(estimate.n if estimate else 0))
         cells = [nodes.paragraph(text, text) for text in texts]
         return [
             *cells,

@@ -141,23 +141,14 @@ def _data(chosen: Path | None) -> list[str]:
         "digits, digit_events: bundled with scikit-learn, nothing to download",
         f"others from {folder} (--data or SNNBOOK_DATA)",
     ]
-    for name in PLACES:
-        there = found(name, folder)
-        ask = f"{megabytes(name)} are downloaded by a run with --set data.download=true"
-        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {ask}"))
-    for name in imagenet.FOLDERS:
-        there = imagenet.found(name, folder)
-        state = f"found {there}" if there else f"not there; {imagenet.advice(name, folder)}"
-        lines.append(f"{name}: {state}")
-    there = cifar10_dvs.found(folder)
-    state = f"found {there}" if there else f"not there; {cifar10_dvs.advice(folder)}"
-    lines.append(f"cifar10_dvs: {state}")
-    for name, source in (("nmnist", nmnist), ("dvs_gesture", dvs_gesture)):
-        there = source.found(folder)
-        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {source.advice(folder)}"))
-    for name in shd.COUNTS:
-        there = shd.found(name, folder)
-        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {shd.advice(name, folder)}"))
+    ask = "{} are downloaded by a run with --set data.download=true"
+    sets = [(name, found(name, folder), ask.format(megabytes(name))) for name in PLACES]
+    sets += [(name, imagenet.found(name, folder), imagenet.advice(name, folder)) for name in imagenet.FOLDERS]
+    for source in (cifar10_dvs, nmnist, dvs_gesture):
+        sets.append((source.__name__.rpartition(".")[2], source.found(folder), source.advice(folder)))
+    sets += [(name, shd.found(name, folder), shd.advice(name, folder)) for name in shd.COUNTS]
+    for name, there, advice in sets:
+        lines.append(f"{name}: " + (f"found {there}" if there else f"not there; {advice}"))
     existing = next(place for place in [folder, *folder.parents] if place.exists())
     free = f"free disk: {shutil.disk_usage(existing).free / 2**30:.1f} GiB"
     streaming = f"data.stream: true reads from disk by {stream.workers()} workers (SNNBOOK_WORKERS)"

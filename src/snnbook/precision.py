@@ -30,9 +30,14 @@ def full_precision(device: torch.device):
     return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
+def wide(x: Tensor) -> torch.dtype:
+    """The type in which numbers of ``x`` are added up: float32, or float64 if they are in float64."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
 def at_least_single(x: Tensor) -> Tensor:
     """``x`` in float32, or in float64 if it is in float64."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return x.to(wide(x))
 
 
 @contextmanager

@@ -5,11 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from snnbook.cgroups import groups
 from snnbook.errors import UserError
 
-MEMINFO = Path("/proc/meminfo")
-MINE = Path("/proc/self/cgroup")
-CGROUPS = Path("/sys/fs/cgroup")
+SYSTEM = Path("/")
 # Of both versions: the file of the limit, that of what is in use, and what of it caches give back.
 V2 = ("memory.max", "memory.current", "inactive_file")
 V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -51,8 +50,10 @@ def show(count: int) -> str:
 
 
 def _of_machine() -> int:
-    if MEMINFO.is_file():  # on Linux, where free pages alone would leave out what caches give back
-        lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
+    if (
+        file := SYSTEM / "proc/meminfo"
+    ).is_file():  # on Linux: free pages alone leave out what caches give back
+        lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
@@ -75,24 +76,11 @@ def _of_allocator() -> int:
 
 def _of_containers() -> Iterator[int]:
     """What is left below each limit, this process's own group's and those of the groups around it."""
-    for base, (limit, used, given_back) in ((CGROUPS, V2), (CGROUPS / "memory", V1)):
-        for folder in {base, *_around(base)}:
+    for folder in groups("memory", SYSTEM):
+        for limit, used, given_back in (V2, V1):
             most = _number(folder / limit)
             if most is not None:
                 yield max(0, most - max(0, (_number(folder / used) or 0) - _cached(folder, given_back)))
-
-
-def _around(base: Path) -> Iterator[Path]:
-    """The group this process is in, and those around it, as far as they can be seen from here."""
-    try:
-        lines = MINE.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        controllers, _, group = line.partition(":")[2].partition(":")
-        if controllers in ("", "memory"):
-            inner = base / group.strip("/")
-            yield from (place for place in (inner, *inner.parents) if place.is_relative_to(base))
 
 
 def _number(file: Path) -> int | None:

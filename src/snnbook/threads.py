@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from snnbook.cgroups import groups
+
 # Turns of an idle thread's loop before it sleeps.  Libgomp's own, 300,000, take some milliseconds; with these, one
 # training alone loses a sixth of its speed, and two at once gain a factor of 26.  Without any turn
 # (OMP_WAIT_POLICY=PASSIVE) one alone loses two thirds.
@@ -63,22 +65,7 @@ def cores() -> int:
 
 def quota(system: Path = Path("/")) -> float:
     """CPU time a second that control groups, version 2 or 1, leave to this process; infinite without a limit."""
-    least = float("inf")
-    try:
-        lines = (system / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return least
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = system / "sys/fs/cgroup" / ("cpu" if controllers else "")
-        # In a container the group's name may be that of the host, and what is mounted at the top is the group.
-        below = top / group.strip("/")
-        while below != top.parent:
-            least, below = min(least, _limit(below)), below.parent
-    return least
+    return min(map(_limit, groups("cpu", system)))
 
 
 def _limit(place: Path) -> float:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnbook.analysis.synapses import COUNTED, fan_out, padded
 from snnbook.folding import clock
+from snnbook.precision import wide
 
 # Positions an average pooling may run over: whole sums, then squares up to a 16x16 map.
 WINDOWS = tuple(k * k for k in range(1, 17))
@@ -127,7 +128,7 @@ class _Inputs(_Site):
 
     def add(self, x: Tensor) -> None:
         super().add(x)
-        total = x.sum(0, dtype=torch.promote_types(x.dtype, torch.float32))
+        total = x.sum(0, dtype=wide(x))
         seen = torch.stack([torch.full_like(total, len(x)), (x != 0).sum(0), total]).cpu().double()
         self.maps[x.shape[1:]] = self.maps.get(x.shape[1:], 0.0) + seen
         level = _level(x)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from snnbook import bars
 from snnbook.checks import MOST_SEED, whole
 from snnbook.errors import UserError
 from snnbook.factorized import check_has_its_factors
@@ -78,7 +77,6 @@ def landscape(
     radius: float = 1.0,
     seed: int = 0,
     batch_size: int = 128,
-    progress: bool = False,
 ) -> Landscape:
     """Losses of a trained network on a plane around it, in evaluation (running statistics of BatchNorm).
 
@@ -92,7 +90,6 @@ def landscape(
         radius: the grid runs from ``-radius`` to ``radius``, in units of the filters' own norms.
         seed: of the two directions.
         batch_size: images at a time; changes memory, not results.
-        progress: show a bar.
 
     Raises:
         UserError: an even number of points, or fewer than three; a seed that is none; a part of a pair, whose
@@ -115,7 +112,6 @@ def landscape(
     surfaces = {
         name: torch.zeros(points, points, dtype=torch.float64, device=steps.device) for name in losses
     }
-    bar = bars.bar(what="landscape", total=points * points, unit="point", disable=not progress)
     try:
         for i, a in enumerate(steps.tolist()):
             for j, b in enumerate(steps.tolist()):
@@ -125,9 +121,7 @@ def landscape(
                     outputs = network(x).float()
                     for name, loss in losses.items():
                         surfaces[name][i, j] += float(loss(outputs, y)) * len(y) / len(labels)
-                bar.update()
     finally:
-        bar.close()
         for p, w in zip(parameters, kept, strict=True):
             p.copy_(w)
     return Landscape(steps, surfaces)

@@ -12,7 +12,7 @@ from torch import nn
 from snnbook.analysis.activation_map import activation_maps
 from snnbook.analysis.config import AnalysisConfig
 from snnbook.analysis.energy import TABLE_5, energy_of_computation, energy_of_data_movement
-from snnbook.analysis.firing import observe
+from snnbook.analysis.firing import Observation, observe
 from snnbook.analysis.harness import by_neurobench
 from snnbook.analysis.loss_landscape import landscape
 from snnbook.analysis.stm import mismatch
@@ -71,29 +71,7 @@ def measure(
         images, labels, *ends = next(iter(test_batches(data, IMAGES)))
     result = {}
     for name, network in method.backbones().items():
-        seen = observe(network, lambda: method.predict(images, *ends), len(labels))
-        computation, movement = energy_of_computation(seen), energy_of_data_movement(seen)
-        by_other_rules = {
-            "folded": energy_of_computation(seen, pooled="fold"),
-            "dense": energy_of_computation(seen.unskipped()),
-            "every_step": energy_of_computation(seen.every_step()),
-            "paper": energy_of_computation(seen, TABLE_5),
-        }
-        result[name] = {
-            "accumulates": computation.accumulates,
-            "multiply_accumulates": computation.multiply_accumulates,
-            "energy_uj": 1e6 * computation.joules,
-            **{f"energy_{rule}_uj": 1e6 * other.joules for rule, other in by_other_rules.items()},
-            "movement_mb": movement.volume / 1e6,
-            "movement_least_uj": 1e6 * movement.least,
-            "movement_most_uj": 1e6 * movement.most,
-            "parameters": _deployed_parameters(network),
-            "time_steps": seen.time_steps,
-        }
-        if seen.rates:
-            result[name] |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
-        if seen.uncounted:
-            result[name]["uncounted"] = list(seen.uncounted)
+        result[name] = _costs(network, observe(network, lambda: method.predict(images, *ends), len(labels)))
     if analyses.time_steps:
         result["snn"]["scalability"] = _scalability(spiking_network(method), data, analyses)
     if analyses.mismatch:
@@ -111,6 +89,33 @@ def measure(
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
     return result
+
+
+def _costs(network: nn.Module, seen: Observation) -> dict:
+    """What one inference of a network takes, and how often its neurons fire."""
+    computation, movement = energy_of_computation(seen), energy_of_data_movement(seen)
+    by_other_rules = {
+        "folded": energy_of_computation(seen, pooled="fold"),
+        "dense": energy_of_computation(seen.unskipped()),
+        "every_step": energy_of_computation(seen.every_step()),
+        "paper": energy_of_computation(seen, TABLE_5),
+    }
+    found = {
+        "accumulates": computation.accumulates,
+        "multiply_accumulates": computation.multiply_accumulates,
+        "energy_uj": 1e6 * computation.joules,
+        **{f"energy_{rule}_uj": 1e6 * other.joules for rule, other in by_other_rules.items()},
+        "movement_mb": movement.volume / 1e6,
+        "movement_least_uj": 1e6 * movement.least,
+        "movement_most_uj": 1e6 * movement.most,
+        "parameters": _deployed_parameters(network),
+        "time_steps": seen.time_steps,
+    }
+    if seen.rates:
+        found |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
+    if seen.uncounted:
+        found["uncounted"] = list(seen.uncounted)
+    return found
 
 
 def rehearse(method: nn.Module, data: Dataset, analyses: AnalysisConfig) -> None:

@@ -14,7 +14,6 @@ from snnbook.data import Dataset, test_batches
 from snnbook.errors import UserError
 from snnbook.folding import still
 from snnbook.losses.sastc import similarity
-from snnbook.trainers.calibration import CANDIDATES
 
 
 class STM:
@@ -117,7 +116,6 @@ def mismatch(
     networks: nn.Module | tuple[nn.Module, nn.Module],
     data: Dataset,
     batch_size: int = 64,
-    candidates: str = "all",
     log: str = "outside",
 ) -> STM:
     """The STM score of two networks over the test images; a last batch that is not full is left out.
@@ -128,19 +126,16 @@ def mismatch(
             In evaluation mode after this call.
         data: moved to the student's device; event frames reach the teacher as their mean over time.
         batch_size: images in every batch.
-        candidates: layers that are compared, ``"all"`` or ``"inner"`` (all but the stem's).
         log: see :class:`STM`.
 
     Raises:
-        UserError: fewer test images than a batch, unknown candidates, or a method without a teacher.
+        UserError: fewer test images than a batch, or a method without a teacher.
     """
     student, teacher = _pair(networks)
-    if candidates not in CANDIDATES:
-        raise UserError(f"candidates is {candidates!r}; expected one of {', '.join(CANDIDATES)}")
-    layers, score = CANDIDATES[candidates], STM(batch_size, log)
+    score = STM(batch_size, log)
     data = data.to(next(student.parameters()).device)
     for images in _full_batches(data, batch_size):
-        score.update(student.features(images)[layers], teacher.features(still(images))[layers])
+        score.update(student.features(images), teacher.features(still(images)))
     return score
 
 

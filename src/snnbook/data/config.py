@@ -7,23 +7,9 @@ from snnbook.checks import check_fields
 from snnbook.data.events import check_cut, window
 from snnbook.errors import UserError
 
-NAMES = (
-    "digits",
-    "cifar10",
-    "cifar100",
-    "folder",
-    "tiny_imagenet",
-    "imagenet",
-    "digit_events",
-    "cifar10_dvs",
-    "nmnist",
-    "dvs_gesture",
-    "shd",
-    "ssc",
-    "recordings",
-)
+EVENTS = ("digit_events", "cifar10_dvs", "nmnist", "dvs_gesture", "shd", "ssc", "recordings")
+NAMES = ("digits", "cifar10", "cifar100", "folder", "tiny_imagenet", "imagenet", *EVENTS)
 STREAMED = ("folder", "tiny_imagenet", "imagenet")
-EVENTS = NAMES[6:]
 BUNDLED = ("digits", "digit_events")  # come in one piece, which is divided here
 
 

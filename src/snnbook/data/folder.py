@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from snnbook import bars, files, room, threads
 from snnbook.data import decoded
@@ -16,16 +17,6 @@ from snnbook.data.dataset import Files, Images
 from snnbook.errors import UserError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff"}
-# What turns a photograph upright, by the number in its EXIF tag "Orientation".
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 BAR_FROM = 5000  # below this many files, reading is over before a progress bar helps
 
 
@@ -120,11 +111,9 @@ def decode(file: str | Path, transform: Callable[[Image.Image], Image.Image]) ->
 
 def _upright(image: Image.Image) -> Image.Image:
     image.load()  # some formats tell only now
-    try:
-        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # a torn tag spoils no pixel
-        turn = None
-    return image if turn is None else image.transpose(turn)
+    with suppress(Exception):  # a torn tag spoils no pixel
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _opaque(image: Image.Image) -> Image.Image:

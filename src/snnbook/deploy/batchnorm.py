@@ -10,6 +10,7 @@ from snnbook.backbones.batchnorm import StepBatchNorm2d
 from snnbook.deploy.dataflow import Dataflow
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import own_kind
+from snnbook.precision import wide
 
 # BatchNorms, and the layers whose channels are theirs.
 PAIRS = {
@@ -188,21 +189,21 @@ def _check(module: nn.Module, what: str, flow: Dataflow) -> None:
 def _merge(layer: nn.Module, norm: _BatchNorm) -> None:
     """Both are changed in place, so that whatever holds them, by whatever name, sees the same."""
     weight, bias = layer.weight, layer.bias
-    wide = torch.promote_types(weight.dtype, torch.float32)
-    mean, inverse = norm.running_mean.to(wide), torch.rsqrt(norm.running_var.to(wide) + norm.eps)
-    gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.to(wide)
-    beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.to(wide)
+    dtype = wide(weight)
+    mean, inverse = norm.running_mean.to(dtype), torch.rsqrt(norm.running_var.to(dtype) + norm.eps)
+    gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.to(dtype)
+    beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.to(dtype)
     scale = gamma * inverse
     groups = (
         layer.groups if isinstance(layer, TRANSPOSED) else 1
     )  # else channels come first, whatever the groups
-    scaled = weight.to(wide).unflatten(0, (groups, -1))
+    scaled = weight.to(dtype).unflatten(0, (groups, -1))
     if isinstance(layer, TRANSPOSED):
         shape = (groups, 1, -1)
     else:
         shape = (1, -1)
     scaled = scaled * scale.view(*shape, *[1] * (scaled.dim() - len(shape)))
-    shift = (0 if bias is None else bias.to(wide)) - mean
+    shift = (0 if bias is None else bias.to(dtype)) - mean
     layer.weight = _parameter(scaled.flatten(0, 1), weight)
     layer.bias = _parameter(shift * inverse * gamma + beta, weight)
     plain = (nn.BatchNorm2d, nn.BatchNorm3d, StepBatchNorm2d)

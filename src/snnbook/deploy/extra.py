@@ -1,5 +1,10 @@
 """Packages of the extra ``deploy``, imported when they are needed."""
 
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from types import ModuleType
 
@@ -27,7 +32,20 @@ def package(name: str, purpose: str, extra: str = "deploy") -> ModuleType:
             if getattr(error, "name", None) == whole
             else f"fails ({one_line(error)[:120]})"
         )
-        locked = "make setup, or " if extra == "deploy" else ""  # the others are not in the lock
+        locked = "" if extra == "neurobench" else "make setup, or "  # the one extra that is not in the lock
         raise UserError(
             f"{whole}, which {purpose}, {reason}; get it: {locked}pip install -e '.[{extra}]'"
         ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What such packages print, warn of and log in the body is not shown."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

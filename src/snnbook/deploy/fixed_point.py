@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from snnbook.checks import check_config, check_fields
 from snnbook.deploy import wiring
+from snnbook.deploy.export import Export, held_against
 from snnbook.deploy.nir_graph import Wired
 from snnbook.deploy.targets import numbers
-from snnbook.deploy.trial import Trial, held_against
 from snnbook.deploy.wiring import Wiring
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, fold, repeating, unfold_current
@@ -136,7 +136,7 @@ class FixedPointLIF(nn.Module):
 
 
 @dataclass(frozen=True)
-class FixedPoint(Trial):
+class FixedPoint(Export):
     """A network in whole numbers, and how far it is from the one it was made of.
 
     Attributes:

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from snnbook import files
 from snnbook.deploy import simulators, wiring
+from snnbook.deploy.export import Export, held_against
 from snnbook.deploy.extra import package
 from snnbook.deploy.kinds import padding_of, pair
 from snnbook.deploy.names import free
 from snnbook.deploy.nir_reading import network_of
 from snnbook.deploy.targets import DT, Numbers, Target, numbers, target_named
-from snnbook.deploy.trial import Trial, held_against
 from snnbook.deploy.wiring import INPUT, OUTPUT, Part, Wiring
 from snnbook.folding import SpikingNetwork
 
@@ -29,7 +29,7 @@ POOLING = Numbers(decay=0.5, threshold=0.5, strict=True)  # whose potential is 0
 
 
 @dataclass(frozen=True)
-class NirExport(Trial):
+class NirExport(Export):
     """A graph of NIR, and how well it does.
 
     Attributes:

@@ -4,10 +4,6 @@ A neuron that keeps its state between calls exports without a memory: each call 
 the recurrence over T is part of what is exported, from a potential of zero.
 """
 
-import contextlib
-import io
-import logging
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +15,16 @@ from torch import Tensor, nn
 from snnbook import files
 from snnbook.checks import check_flag
 from snnbook.deploy.batchnorm import fold_batchnorm
-from snnbook.deploy.extra import package
+from snnbook.deploy.export import Export, held_against
+from snnbook.deploy.extra import package, quiet
 from snnbook.deploy.rounding import rounded
-from snnbook.deploy.trial import Trial, held_against
 from snnbook.deploy.wiring import checked_network, sample_of, spikes_of
 from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork
 
 
 @dataclass(frozen=True)
-class OnnxExport(Trial):
+class OnnxExport(Export):
     """A model of ONNX, and how well it does.
 
     Attributes:
@@ -98,7 +94,7 @@ def _exported(network: SpikingNetwork, images: Tensor):
         images = torch.cat([images, images], axis)
     names = ["logits", *(f"spikes_{i}" for i in range(count))]
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 _Told(network).eval(),
                 (images,),
@@ -117,18 +113,6 @@ def _exported(network: SpikingNetwork, images: Tensor):
             "batch for a number, as by len(x) or x.view(4, -1); write x.shape[0]"
         )
     return model
-
-
-@contextlib.contextmanager
-def _quiet():
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _run(runtime, model, images: Tensor) -> list[Tensor]:

@@ -1,10 +1,6 @@
 """A graph of NIR run by another library, with the settings that it takes to compute what this one does."""
 
-import contextlib
 import importlib.util
-import io
-import logging
-import warnings
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from importlib.metadata import version as version_of
@@ -12,8 +8,9 @@ from importlib.metadata import version as version_of
 import torch
 from torch import Tensor, nn
 
-from snnbook.deploy.extra import package
+from snnbook.deploy.extra import package, quiet
 from snnbook.deploy.targets import DT, TARGETS, target_named
+from snnbook.deploy.wiring import watched
 from snnbook.errors import UserError, one_line
 
 
@@ -45,22 +42,11 @@ def run(graph, target: str, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         raise UserError(
             f"{target} is not installed; get it: make simulators, or run one of {', '.join(TARGETS)}"
         )
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with quiet(), torch.no_grad():
         try:
             return RUNS[target](graph, frames)
         except Exception as error:  # whatever a library makes of a graph
             raise UserError(f"{target} cannot run the graph: {one_line(error)[:250]}") from error
-
-
-@contextlib.contextmanager
-def _quiet():
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _snntorch(graph, frames: Tensor):
@@ -87,7 +73,7 @@ def _sinabs(graph, frames: Tensor):
     for layer in network.modules():
         if isinstance(layer, layers.LIFSqueeze):
             layer.spike_fn, layer.reset_fn = activation.SingleSpike, activation.MembraneReset()
-    with _watched(network, graph) as seen:
+    with watched(_neurons(network, graph)) as seen:
         output = _first(network(frames.transpose(0, 1).flatten(0, 1)))  # sample after sample
 
     def unfold(x):
@@ -116,30 +102,17 @@ def _in_order(network: nn.Module, graph) -> nn.Module:
 
 def _step_by_step(network: nn.Module, graph, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     state, outputs = None, []
-    with _watched(network, graph) as seen:
+    with watched(_neurons(network, graph)) as seen:
         for frame in frames:
             output, state = network(frame, state)
             outputs.append(output)
     return torch.stack(outputs), {name: torch.stack(x) for name, x in seen.items()}
 
 
+def _neurons(network: nn.Module, graph) -> dict[str, nn.Module]:
+    names = [name for name, node in graph.nodes.items() if type(node).__name__ in ("LIF", "IF")]
+    return {name: network.get_submodule(name) for name in names}
+
+
 def _first(x):
     return x[0] if isinstance(x, tuple) else x
-
-
-@contextlib.contextmanager
-def _watched(network: nn.Module, graph):
-    """What the neurons of a network put out, by name, call by call."""
-    seen: dict[str, list[Tensor]] = {}
-    names = [name for name, node in graph.nodes.items() if type(node).__name__ in ("LIF", "IF")]
-    modules = dict(network.named_modules())
-
-    def watch(name):
-        return lambda _, inputs, output: seen.setdefault(name, []).append(_first(output).detach().clone())
-
-    handles = [modules[name].register_forward_hook(watch(name)) for name in names]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

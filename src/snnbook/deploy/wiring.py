@@ -5,6 +5,8 @@ they put out, added, so that shortcuts need no layer of their own.
 """
 
 import operator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -109,20 +111,26 @@ def sample_of(sample: Tensor | tuple[int, ...], network: SpikingNetwork) -> Tens
 
 def spikes_of(network: SpikingNetwork, images: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
     """The network's output ``[T, B, ...]`` and by neuron's name, call by call, its spikes ``[T, B, ...]``."""
+    with torch.no_grad(), evaluation(network), watched(neurons(network.backbone)) as seen:
+        output = network(images)
+    steps = (network.time_steps, -1)
+    return output, {name: [x.unflatten(0, steps) for x in calls] for name, calls in seen.items()}
+
+
+@contextmanager
+def watched(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
+    """What ``modules`` put out in the body, call by call, by their names; of a tuple, its first."""
     seen: dict[str, list[Tensor]] = {}
 
-    def watch(name):
-        return lambda _, inputs, output: seen.setdefault(name, []).append(
-            output.detach().unflatten(0, (network.time_steps, -1))
-        )
+    def note(name: str, output: Tensor | tuple[Tensor, ...]) -> None:
+        spikes = output[0] if isinstance(output, tuple) else output
+        seen.setdefault(name, []).append(spikes.detach().clone())
 
-    handles = [m.register_forward_hook(watch(name)) for name, m in neurons(network.backbone).items()]
-    try:
-        with torch.no_grad(), evaluation(network):
-            return network(images), seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hook = module.register_forward_hook(lambda _, inputs, output, name=name: note(name, output))
+            hooks.callback(hook.remove)
+        yield seen
 
 
 class evaluation:

@@ -13,6 +13,7 @@ from snnbook.kernels.dynamics import Dynamics
 from snnbook.kernels.function import Bodies, differentiable
 from snnbook.kernels.layout import dense, empty_like_step, flat, like
 from snnbook.kernels.reference import lif_reference
+from snnbook.precision import at_least_single, wide
 from snnbook.surrogates import Rectangle, Surrogate, Triangle
 
 # Elements of one time step handled at a time on a CPU: a few float32 buffers of this size fit a core's cache.
@@ -44,7 +45,7 @@ def _gradients(
 ) -> tuple[Tensor, Tensor]:
     gradient = like(gradient, potential)
     result = torch.empty_like(potential)
-    moved = potential.new_zeros((), dtype=_wide(potential))
+    moved = potential.new_zeros((), dtype=wide(potential))
     kept = _number(decay)
     for g, h, out in _blocks(gradient, potential, result):
         _backward(g, h, out, dynamics, kept)
@@ -115,12 +116,7 @@ def _decay_gradient(h: Tensor, out: Tensor, dynamics: Dynamics) -> Tensor:
     else:
         fires = torch.gt if dynamics.strict else torch.ge
         after = before - dynamics.threshold * fires(before, dynamics.threshold).to(h.dtype)
-    return (out[1:].to(_wide(h)) * after.to(_wide(h))).sum()
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    """Where many small numbers are added up: float32 at least."""
-    return torch.promote_types(x.dtype, torch.float32)
+    return (at_least_single(out[1:]) * at_least_single(after)).sum()
 
 
 def _times_derivative(

@@ -15,6 +15,7 @@ from snnbook.kernels.dynamics import Dynamics
 from snnbook.kernels.function import Bodies, differentiable
 from snnbook.kernels.layout import dense, flat, like, unflat
 from snnbook.kernels.reference import lif_reference
+from snnbook.precision import wide
 from snnbook.surrogates import BUILT_IN
 
 
@@ -55,12 +56,7 @@ def _tensor(decay: Tensor | float, like: Tensor) -> Tensor:
     """A decay as a 0-d tensor, so that each value of it is not compiled anew."""
     if isinstance(decay, Tensor):
         return decay
-    return torch.tensor(decay, dtype=_wide(like), device=like.device)
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    """Where many small numbers are added up: float32 at least."""
-    return torch.promote_types(x.dtype, torch.float32)
+    return torch.tensor(decay, dtype=wide(like), device=like.device)
 
 
 BODIES = Bodies(_spikes, _gradients)
@@ -95,7 +91,7 @@ def _fired(h: Tensor, dynamics: Dynamics) -> Tensor:
 
 def _backward(g: Tensor, h: Tensor, dynamics: Dynamics, decay: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of the currents and of the decay; the equations are those of ``autograd``."""
-    gradients, moved = [], torch.zeros_like(decay, dtype=_wide(h))
+    gradients, moved = [], torch.zeros_like(decay, dtype=wide(h))
     for t in reversed(range(len(h))):
         arriving = g[t]
         slope, s = dynamics.surrogate.derivative(h[t] - dynamics.threshold), _fired(h[t], dynamics)

@@ -144,14 +144,8 @@ def price(report: Priced, cost: str = "time") -> Figure:
 
 def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
     """What :func:`price` draws, the most accurate first: the mean cost of a line, and the line."""
-    found = []
-    for line in _told(lines):
-        if cost == "time":
-            spent = [] if line.minutes is None else [line.minutes]
-        else:
-            spent = [line.energy.mean] if line.energy else []
-        if spent:
-            found.append((sum(spent) / len(spent), line))
+    spent = {"time": lambda line: line.minutes, "energy": lambda line: line.energy and line.energy.mean}[cost]
+    found = [(x, line) for line in _told(lines) if (x := spent(line)) is not None]
     return sorted(found, key=lambda point: -point[1].ours.mean)
 
 

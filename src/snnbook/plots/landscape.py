@@ -12,16 +12,13 @@ COLORS = "viridis"
 
 
 @styled
-def contours(
-    steps, surfaces: Mapping[str, Mapping], losses: Sequence[str], top: float | None = None
-) -> Figure:
+def contours(steps, surfaces: Mapping[str, Mapping], losses: Sequence[str]) -> Figure:
     """Landscapes seen from above: a row for each minimum, a column for each loss, one scale of colours for all.
 
     Args:
         steps: coordinates ``[n]`` of the grid along both directions.
         surfaces: for each minimum, by the name of what found it, each loss ``[n, n]`` by name.
         losses: the names to show, in order.
-        top: losses above it share the last colour; None for the greatest.
 
     Raises:
         UserError: a surface that does not fit the grid.
@@ -33,13 +30,11 @@ def contours(
             raise UserError(
                 f"surface {loss!r} of {name!r} has shape {list(z.shape)}; expected {[len(steps)] * 2}, the grid's"
             )
-    low = min(z.min() for z in grids.values())
-    high = max(z.max() for z in grids.values()) if top is None else top
     figure, axes = panels(len(surfaces), len(losses), height=0.75 * HEIGHT * len(surfaces),
                           sharex=True, sharey=True)  # fmt: skip
-    levels = np.linspace(low, high, 15)
+    levels = np.linspace(min(z.min() for z in grids.values()), max(z.max() for z in grids.values()), 15)
     for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
-        filled = place.contourf(steps, steps, z.clip(low, high), levels=levels, cmap=COLORS)
+        filled = place.contourf(steps, steps, z, levels=levels, cmap=COLORS)
         place.contour(steps, steps, z, levels=levels[::2], colors=ON_DARK, linewidths=0.5)
         place.plot(0, 0, "+", color=ON_DARK)
         place.set(title=f"{loss}, minimum of {minimum}", aspect="equal")

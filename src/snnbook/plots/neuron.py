@@ -111,14 +111,13 @@ def firing_rates(currents: Tensor, rates: Mapping, threshold_current: float | No
 
 
 @styled
-def surrogates(shown: Sequence[Surrogate], reach: float = 1.5) -> Figure:
+def surrogates(shown: Sequence[Surrogate]) -> Figure:
     """Smooth steps (left, with the true step) and their derivatives (right) over the distance to threshold.
 
     Args:
         shown: surrogates, at most six.
-        reach: largest distance drawn, both ways.
     """
-    x = torch.linspace(-reach, reach, 601)
+    x = torch.linspace(-1.5, 1.5, 601)
     figure, (left, right) = panels(1, 2, height=1.1 * HEIGHT)
     left.plot(x, (x > 0).float(), color=THRESHOLD, linewidth=1.2, linestyle="-")
     for surrogate in shown:

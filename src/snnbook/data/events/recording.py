@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from snnbook.checks import shown, whole
 from snnbook.errors import UserError
 
-LARGEST_SENSOR = 2**16  # pixels a side
 RESTART = 1_000_000  # microseconds: going back by so many is no jitter, it is a clock that began anew
 
 

@@ -18,7 +18,7 @@ COPIED = "a copy of the book's record"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Reproduction:
     """One network of one run, theirs and the book's; ``key`` is the number compared."""
 
     run: str

@@ -13,13 +13,13 @@ from pathlib import Path
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, learned, paired, prices
 from snnbook.experiments.evidence.claims import Claim
+from snnbook.experiments.evidence.line import NOT_RUN, UNLEARNED, joined
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import tables
 
-HOLDS, FAILS, UNDECIDED, UNSEEN, UNLEARNED, NOT_RUN = WORDS = (
-    *("holds", "does not hold", "undecided", "cannot be decided here", "did not learn", "not run"),
-)
+HOLDS, FAILS, UNDECIDED, UNSEEN = "holds", "does not hold", "undecided", "cannot be decided here"
+WORDS = (HOLDS, FAILS, UNDECIDED, UNSEEN, UNLEARNED, NOT_RUN)
 
 SECONDS = ("cost.seconds", "cost.total_seconds", "cost.images_per_second")  # which a machine has a part in
 
@@ -155,8 +155,8 @@ def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | Non
 def setting(estimate: Estimate) -> str:
     """What an estimate was made on: ``digits, snn5 of width 4, T = 4, 20 seeds``."""
     records = estimate.records
-    data, networks = _joined(made.data["name"] for made in records), _joined(map(_network, records))
-    steps = _joined(str(made.config["network"]["time_steps"]) for made in records)
+    data, networks = joined(made.data["name"] for made in records), joined(map(_network, records))
+    steps = joined(str(made.config["network"]["time_steps"]) for made in records)
     return f"{data}, {networks}, T = {steps}, {estimate.count}"
 
 
@@ -177,7 +177,3 @@ def _doubt(claim: Claim, estimate: Estimate) -> tuple[str, str]:
 def _network(made: Record) -> str:
     network = made.config["network"]
     return network["name"] + (f" of width {network['width']}" if network["width"] else "")
-
-
-def _joined(texts) -> str:
-    return " and ".join(dict.fromkeys(texts))

@@ -14,7 +14,7 @@ from statistics import mean
 from snnbook import __version__, files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid
-from snnbook.experiments.evidence.beside import ALONE, AS_SEEDS, FURTHER, Comparison
+from snnbook.experiments.evidence.beside import ALONE, AS_SEEDS, FURTHER, Reproduction
 from snnbook.experiments.evidence.line import NOT_RUN
 from snnbook.experiments.evidence.report import NETWORKS
 from snnbook.experiments.runs import record
@@ -34,9 +34,9 @@ VERSIONS = ("python", "torch", "platform", "device", "instructions", "threads", 
 
 @dataclass(frozen=True)
 class Receipt:
-    """All comparisons of a results folder; ``unread`` are records that could not be read, and why."""
+    """Networks of a folder beside the book's; ``unread`` are records that could not be read, and why."""
 
-    comparisons: tuple[Comparison, ...]
+    reproductions: tuple[Reproduction, ...]
     unread: tuple[str, ...] = ()
 
     def cells(self) -> list[list[str]]:
@@ -53,12 +53,12 @@ class Receipt:
             "by seed",
             "seconds",
         ]
-        return [[*heads, "verdict"], *(_row(each) for each in self.comparisons)]
+        return [[*heads, "verdict"], *(_row(each) for each in self.reproductions)]
 
     def markdown(self) -> str:
         """The page."""
-        made = [record for each in self.comparisons for record in each.theirs]
-        profiles = ", ".join(dict.fromkeys(each.profile for each in self.comparisons))
+        made = [record for each in self.reproductions for record in each.theirs]
+        profiles = ", ".join(dict.fromkeys(each.profile for each in self.reproductions))
         parts = [
             TITLE,
             f"Made by `snnbook receipt`, version {__version__}; {profiles} profile. Test accuracy of the last "
@@ -82,7 +82,8 @@ class Receipt:
     def places(self) -> list[list[str]]:
         """Versions, devices and data, theirs and the book's; more than one value if runs differ."""
         sides = [
-            [made for each in self.comparisons for made in getattr(each, side)] for side in ("theirs", "book")
+            [made for each in self.reproductions for made in getattr(each, side)]
+            for side in ("theirs", "book")
         ]
         rows = [["", "theirs", "the book's"]]
         for name in VERSIONS:
@@ -94,7 +95,7 @@ class Receipt:
 
     def counted(self) -> str:
         """How often each verdict came; of runs with settings of their own apart."""
-        kinds = Counter((each.word, bool(each.differences())) for each in self.comparisons)
+        kinds = Counter((each.word, bool(each.differences())) for each in self.reproductions)
         same, other = (
             "; ".join(f"{count} {word}" for (word, changed), count in kinds.items() if changed == kind)
             for kind in (False, True)
@@ -106,7 +107,7 @@ class Receipt:
         """Settings and data that differ from the book's, a line for each run that has any."""
         lines = [
             f"`{each.run}`: {ALONE}" if not each.book else f"`{each.run}`: {'; '.join(each.differences())}"
-            for each in self.comparisons
+            for each in self.reproductions
             if not each.book or each.differences()
         ]
         return list(dict.fromkeys(lines)) or ["All as the book's."]
@@ -159,17 +160,17 @@ def receipt(
                 if runs:
                     raise
                 unread.append(str(error))
-    comparisons = [
-        one for (kept, run), theirs in made.items() for one in _comparisons(run, kept, theirs, book)
+    reproductions = [
+        one for (kept, run), theirs in made.items() for one in _reproductions(run, kept, theirs, book)
     ]
-    if not comparisons:
+    if not reproductions:
         which = f" of the {profile} profile" if profile else ""
         raise UserError(
             unread[0]
             if unread
             else f"no records{which} in {results}; expected those of 'snnbook run ID --results {results}'"
         )
-    return Receipt(tuple(comparisons), tuple(unread))
+    return Receipt(tuple(reproductions), tuple(unread))
 
 
 def _own(results: Path, book: Path) -> list[tuple[str, str, Path]]:
@@ -218,15 +219,15 @@ def _trained(profile: str, row: str) -> str | None:
     return f"{table.id}/{found.id}"
 
 
-def _comparisons(run: str, profile: str, theirs: list[Record], book: Path) -> list[Comparison]:
+def _reproductions(run: str, profile: str, theirs: list[Record], book: Path) -> list[Reproduction]:
     theirs = sorted(theirs, key=lambda made: made.seed)
     standing = record.of(run, profile, book) or record.of(run.partition("+")[0], profile, book)
     networks = [name for name in NETWORKS if all(name in made.metrics for made in theirs)]
     books = {name: tuple(one for one in standing if name in one.metrics) for name in networks}
-    return [Comparison(run, profile, name, tuple(theirs), books[name], f"{name}.last") for name in networks]
+    return [Reproduction(run, profile, name, tuple(theirs), books[name], f"{name}.last") for name in networks]
 
 
-def _row(each: Comparison) -> list[str]:
+def _row(each: Reproduction) -> list[str]:
     theirs = record.statistic(each.judged or each.theirs, each.key)
     book = record.statistic(each.book, each.key)
     seconds = record.statistic(each.theirs, "cost.seconds")

@@ -176,14 +176,8 @@ def report(
     Raises:
         UserError: no such table, profile, mode or column; or a damaged record.
     """
-    if profile == STRONGEST:
-        found = [
-            report(table, each, recipe=recipe, which=which, columns=columns, results=results)
-            for each in (tables.REHEARSAL, *tables.EVIDENCE)
-        ]
-        return next((made for made in reversed(found) if any(line.ours for line in made.lines)), found[0])
     for value, known, what in (
-        (profile, tables.PROFILES, "profile"),
+        (profile, (STRONGEST,) if profile == STRONGEST else tables.PROFILES, "profile"),
         (recipe, tables.RECIPES, "recipe mode"),
         (which, ("last", "best"), "accuracy"),
     ):
@@ -191,16 +185,14 @@ def report(
             raise UserError(f"no {what} {value!r}; {config.nearest(value, known)}")
     content = tables.load(table)
     mode = "" if recipe == "paper" else f"+{recipe}"
-
-    def made(owner: tables.Table, row: tables.Row) -> list[Record]:
-        seeds = owner.seeds_in(profile, row)
-        return record.records(f"{owner.id}/{row.id}{mode}", profile, seeds, results)
-
-    lines = []
+    profile = _strongest(content, mode, results) if profile == STRONGEST else profile
+    known, lines = prices.load(profile, results), []
     for row in content.rows:
         owner, trained = tables.find(f"{table}/{row.id}", profile)
-        ours = made(owner, trained)
-        theirs = made(*tables.linked(row, row.baseline, profile)) if row.baseline else []
+        ours = _made(owner, trained, mode, profile, results)
+        theirs = []
+        if row.baseline:
+            theirs = _made(*tables.linked(row, row.baseline, profile), mode, profile, results)
         for network in _networks(row.paper, ours, trained):
             key = f"{network}.{which}"
             lines.append(
@@ -221,16 +213,27 @@ def report(
                     paper_stm=row.paper.stm,
                     stm=_where(ours, "measure.snn.mismatch.score"),
                     energy=_where(ours, f"measure.{network}.energy_uj"),
+                    minutes=known.whole(ours[0], results) if ours else None,
                 )
             )
-    known = prices.load(profile, results)
-    lines = [
-        replace(line, minutes=known.whole(line.records()[0], results)) if line.ours else line
-        for line in lines
-    ]
     return Report(
         table, content.title, content.source, profile, recipe, which, tuple(lines), columns, known.on
     )
+
+
+def _strongest(content: tables.Table, mode: str, results: Path | None) -> str:
+    """The profile closest to the paper that has records of a table, or the rehearsal."""
+    for profile in reversed(tables.EVIDENCE):
+        rows = (tables.find(f"{content.id}/{row.id}", profile) for row in content.rows)
+        if any(_made(*row, mode, profile, results) for row in rows):
+            return profile
+    return tables.REHEARSAL
+
+
+def _made(
+    owner: tables.Table, row: tables.Row, mode: str, profile: str, results: Path | None
+) -> list[Record]:
+    return record.records(f"{owner.id}/{row.id}{mode}", profile, owner.seeds_in(profile, row), results)
 
 
 def _networks(paper: PaperNumbers, ours: list[Record], row: tables.Row) -> list[str]:
@@ -263,7 +266,7 @@ def _number(value: float | None) -> str:
 
 
 def _sampling_error(accuracy: float, images: int) -> float:
-    """The sampling error, in points, of an accuracy in percent on a test set of ``images``."""
+    """As :func:`snnbook.data.standard_error`, which would import torch: reports are read without it."""
     return (accuracy * (100 - accuracy) / images) ** 0.5
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from snnbook.experiments.evidence import paired
-from snnbook.experiments.evidence.beside import Comparison
+from snnbook.experiments.evidence.beside import Reproduction
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.evidence.receipt import receipt
 from snnbook.experiments.evidence.report import NETWORKS
@@ -69,19 +69,19 @@ class Condition:
     Attributes:
         name: of its folder.
         differs: what is different, ``aspect: the book's, here``; by aspect or setting.
-        comparison: the two.
+        reproduction: the two.
         estimate: the difference by seed, here less the book's; None if they share none.
     """
 
     name: str
     differs: dict[str, tuple[str, str]]
-    comparison: Comparison
+    reproduction: Reproduction
     estimate: Estimate | None
 
     @property
     def identical(self) -> bool:
         """Whether every shared seed went the same way, digit for digit."""
-        return bool(self.comparison.shared) and all(a.curve == b.curve for a, b in self.comparison.shared)
+        return bool(self.reproduction.shared) and all(a.curve == b.curve for a, b in self.reproduction.shared)
 
 
 def conditions(results: Path | None = None) -> list[Condition]:
@@ -90,26 +90,28 @@ def conditions(results: Path | None = None) -> list[Condition]:
     folders = sorted(path for path in (book / "others").glob("*") if path.is_dir())
     found = []
     for folder in folders:
-        for comparison in receipt(folder, book=book).comparisons:
-            if comparison.book:
-                found.append(Condition(folder.name, _differs(comparison), comparison, _estimate(comparison)))
+        for reproduction in receipt(folder, book=book).reproductions:
+            if reproduction.book:
+                found.append(
+                    Condition(folder.name, _differs(reproduction), reproduction, _estimate(reproduction))
+                )
     return found
 
 
-def _estimate(comparison: Comparison) -> Estimate | None:
-    key, shared = comparison.key, comparison.shared
+def _estimate(reproduction: Reproduction) -> Estimate | None:
+    key, shared = reproduction.key, reproduction.shared
     values = {here.seed: here.value(key) - there.value(key) for here, there in shared}
     return paired.Estimate(values, tuple(one for pair in shared for one in pair)) if values else None
 
 
-def _differs(comparison: Comparison) -> dict[str, tuple[str, str]]:
-    here, book = comparison.theirs[0], comparison.book[0]
+def _differs(reproduction: Reproduction) -> dict[str, tuple[str, str]]:
+    here, book = reproduction.theirs[0], reproduction.book[0]
     pairs = {name: (book.environment.get(name), here.environment.get(name)) for name in ASPECTS}
     if here.asked != book.asked:
         changed = {key: (old, new) for key, old, new in merging.changes(book.config, here.config)}
         pairs |= {key: pair for key, pair in changed.items() if key.rpartition(".")[2] not in ASPECTS}
     found = {name: tuple(map(_said, pair)) for name, pair in pairs.items() if pair[0] != pair[1]}
-    if not found and any(a.curve != b.curve for a, b in comparison.shared):
+    if not found and any(a.curve != b.curve for a, b in reproduction.shared):
         found["code"] = (str(book.code["commit"]), str(here.code["commit"]))  # all else is equal
     return found
 

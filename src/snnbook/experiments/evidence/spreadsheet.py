@@ -5,11 +5,11 @@ import io
 from typing import TYPE_CHECKING
 
 from snnbook.experiments.evidence import paired
+from snnbook.experiments.evidence.line import Line, joined
 from snnbook.experiments.runs.record import Statistic
 from snnbook.experiments.tables import tables
 
 if TYPE_CHECKING:
-    from snnbook.experiments.evidence.line import Line
     from snnbook.experiments.evidence.report import Report
 
 COLUMNS = (
@@ -35,14 +35,14 @@ def csv_of(report: "Report") -> str:
     return out.getvalue()
 
 
-def _row(report: "Report", line: "Line") -> dict:
+def _row(report: "Report", line: Line) -> dict:
     ours = line.ours.records if line.ours else ()
     return {
         "run": line.run,
         "label": line.label,
         "network": line.network,
         "profile": report.profile,
-        "data": " and ".join(dict.fromkeys(made.data["name"] for made in ours)),
+        "data": joined(made.data["name"] for made in ours),
         "classes": ours[0].data["classes"] if ours else None,
         "paper": line.paper,
         "paper_std": line.paper_std,

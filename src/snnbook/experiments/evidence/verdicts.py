@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snnbook.experiments.evidence import claims, grid, judge, paired
 from snnbook.experiments.evidence.judge import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNLEARNED, UNSEEN, Verdict
+from snnbook.experiments.evidence.line import joined
 
 COLUMNS = ("claim", "paper", "ours", "on", "profile", "sees", "unit", "verdict", "why", "source")
 
@@ -144,7 +145,7 @@ def text(found: Sequence[Verdict]) -> str:
 
 def judged_by(found: Sequence[Verdict]) -> str:
     """``Judged by records of the desk profile, on cifar10 and digits.``"""
-    profiles = " and ".join(dict.fromkeys(verdict.profile for verdict in found))
+    profiles = joined(verdict.profile for verdict in found)
     records = [made for verdict in found if verdict.estimate for made in verdict.estimate.records]
     data = " and ".join(sorted({made.data["name"] for made in records}))
     where = f"on {data}" if data else "of which none says anything of these claims yet"

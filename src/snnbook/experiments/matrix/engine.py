@@ -117,7 +117,6 @@ def _schedule(
     on_record: Callable[[Record, int], None],
 ) -> int:
     """Run Snakemake in ``folder``; returns its exit code.  What it says goes to the file ``messages``."""
-    workflow = files.root() / "workflow"
     seconds = durations(matrix.steps, matrix.profile, matrix.results)
     # A rehearsal begins with the longest, so that at its end no long one goes on alone; evidence keeps its order.
     ranks = seconds if matrix.profile == REHEARSAL else {s.name: -i for i, s in enumerate(matrix.steps)}
@@ -127,34 +126,6 @@ def _schedule(
     }
     plan = {"threads": matrix.threads, "gpus": matrix.gpus, "steps": steps}
     files.write_text(folder / "plan.json", json.dumps(plan, indent=1))
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        workflow / "Snakefile",
-        "--directory",
-        folder,
-    ]
-    # Snakemake reads the value as YAML, here and again in the jobs it submits; hexadecimal digits it leaves alone.
-    command += ["--config", f"plan=x{os.fsencode(folder / 'plan.json').hex()}"]
-    command += ["--keep-going", "--nolock", "--scheduler", "greedy"]
-    command += ["--profile", "none"]  # what a reader has set up for other workflows
-    if matrix.executor:
-        command += ["--workflow-profile", workflow / "profiles" / matrix.executor]
-    else:
-        command += [
-            "--workflow-profile",
-            "none",
-            "--cores",
-            matrix.cores,
-            "--resources",
-            f"gpu={matrix.cards}",
-        ]
-    if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
-        command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
-    if matrix.profile == "desk":
-        command = _behind_others(command)
     # Runs are started elsewhere, so what their environment names has to be a whole path.
     places = {"SNNBOOK_DATA": str(default_root().absolute())}
     if tables := os.environ.get("SNNBOOK_EXPERIMENTS"):
@@ -165,7 +136,7 @@ def _schedule(
     with files.told(messages), open(files.place(messages, "messages"), "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(
-            list(map(str, command)),
+            _command(matrix, folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -177,6 +148,25 @@ def _schedule(
         return _watch(matrix, process, on_record)
     finally:
         _end(process)
+
+
+def _command(matrix: Matrix, folder: Path) -> list[str]:
+    """What starts Snakemake on the plan in ``folder``."""
+    workflow = files.root() / "workflow"
+    command = [sys.executable, "-m", "snakemake"]
+    command += ["--snakefile", workflow / "Snakefile", "--directory", folder]
+    # Snakemake reads the value as YAML, here and again in the jobs it submits; hexadecimal digits it leaves alone.
+    command += ["--config", f"plan=x{os.fsencode(folder / 'plan.json').hex()}"]
+    command += ["--keep-going", "--nolock", "--scheduler", "greedy"]
+    command += ["--profile", "none"]  # what a reader has set up for other workflows
+    if matrix.executor:
+        command += ["--workflow-profile", workflow / "profiles" / matrix.executor]
+    else:
+        command += ["--workflow-profile", "none"]
+        command += ["--cores", matrix.cores, "--resources", f"gpu={matrix.cards}"]
+    if matrix.executor == "kubernetes":  # pods share no file system with Snakemake but the volume both mount
+        command += ["--default-storage-provider", "fs", "--default-storage-prefix", folder / "flags"]
+    return list(map(str, _behind_others(command) if matrix.profile == "desk" else command))
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Trial:
+class Export:
     """An export, tried on a sample.
 
     Attributes:
@@ -26,7 +26,7 @@ class Trial:
 
 
 def held_against(output: Tensor, spikes: Sequence[Tensor], found: Tensor, theirs: Sequence[Tensor]) -> dict:
-    """The first four numbers of a :class:`Trial`: the network's output and spikes, and what the export made."""
+    """The first four numbers of a :class:`Export`: the network's output and spikes, and what the export made."""
     pairs = [(ours, x.reshape(ours.shape)) for ours, x in zip(spikes, theirs, strict=True)]
     return {
         "differing": sum(int((ours != x).sum()) for ours, x in pairs),
