@@ -55,6 +55,18 @@ def check_schedule(data: Loaded, recipe: Recipe) -> None:
         )
 
 
+def check_batches(method: nn.Module, images: int, recipe: Recipe, processes: int = 1) -> None:
+    """Raise a UserError if so many ``images`` give no batch, or a last one that the method is not sized for."""
+    if images < recipe.batch_size and recipe.drop_last:
+        raise UserError(
+            f"the training set has {images} images, fewer than recipe.batch_size = {recipe.batch_size}; "
+            "choose a smaller batch or set recipe.drop_last: false"
+        )
+    rest = images % recipe.batch_size
+    if rest and not recipe.drop_last and hasattr(method, "check_last_batch"):
+        method.check_last_batch(rest // processes)
+
+
 @torch.no_grad()
 def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes: int = 1) -> None:
     """Try two blank images, so that a network of too few classes is told before a GPU stops at a label.
