@@ -101,8 +101,8 @@ def check_number(
 def check_types(config: Any, section: str = "") -> None:
     """Raise a UserError unless each field of a dataclass has the type it is annotated with, and floats are finite.
 
-    A list in place of a tuple becomes one, and NumPy's numbers become Python's; nothing else is converted, so that
-    ``True`` is no number and ``"3"`` neither.
+    A list in place of a tuple becomes one, a whole number in place of a float, too, and NumPy's numbers become
+    Python's; nothing else is converted, so that ``True`` is no number and ``"3"`` neither.
 
     Args:
         config: an instance, frozen or not; call this in its ``__post_init__``.
@@ -112,7 +112,7 @@ def check_types(config: Any, section: str = "") -> None:
     for item in fields(config):
         value = getattr(config, item.name)
         try:
-            plain = _as(hints[item.name], value)
+            plain = as_annotated(hints[item.name], value)
         except TypeError:
             name = _name(section, item.name)
             raise UserError(f"{name} is {shown(value)}; expected {_kind(hints[item.name])}") from None
@@ -169,8 +169,10 @@ def check_choice(name: str, value: Any, known: Collection[str]) -> None:
         raise UserError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
 
 
-def _as(expected: Any, value: Any) -> Any:
-    """``value``, if it is what the annotation ``expected`` says.
+def as_annotated(expected: Any, value: Any) -> Any:
+    """``value``, if it is what the annotation ``expected`` says: a type, a union, or a ``tuple[kind, ...]``.
+
+    A list becomes a tuple, a whole number a float where one is expected, NumPy's numbers become Python's.
 
     Raises:
         TypeError: it is not.
@@ -179,12 +181,12 @@ def _as(expected: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType):
         for option in arguments:
             try:
-                return _as(option, value)
+                return as_annotated(option, value)
             except TypeError:
                 continue
         raise TypeError
     if origin is tuple and isinstance(value, list | tuple):
-        items = tuple(_as(arguments[0], item) for item in value)  # fields of settings have tuple[kind, ...]
+        items = tuple(as_annotated(arguments[0], item) for item in value)
         same = isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True))
         return value if same else items
     if expected is Any:
@@ -192,7 +194,7 @@ def _as(expected: Any, value: Any) -> Any:
     if expected is float and isinstance(value, Real) and not isinstance(value, bool):
         if not _finite(value):
             raise TypeError
-        return value if type(value) in (int, float) else float(value)
+        return value if type(value) is float else float(value)
     if expected is int and isinstance(value, Integral) and not isinstance(value, bool):
         return value if type(value) is int else int(value)
     kind = origin or expected
