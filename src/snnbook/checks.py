@@ -4,8 +4,9 @@ import operator
 import os
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from math import inf, isfinite
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from snnbook.errors import UserError
 LARGEST = 2**63 - 1  # that torch counts to
 MOST_FLOAT = sys.float_info.max
 MOST_SEED = 2**32 - 1  # so that seeds made of it and an epoch fit, too
+FEW = 4  # names in a message
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 NAMES = {
     bool: ("true or false", "truth values"),
@@ -34,6 +36,20 @@ def shown(value: object) -> str:
     except Exception:  # some objects cannot be written; their type can
         text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def nearest(name: object, known: Iterable[str], lister: str = "") -> str:
+    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few.
+
+    ``lister`` is the command that shows all of them.
+    """
+    known = [str(item) for item in known]
+    near = get_close_matches(str(name)[:200], known, n=FEW, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    first = list(dict.fromkeys([*near, *known]))[:FEW] if len(", ".join(known)) > 160 else known
+    more = f", and {len(known) - len(first)} more" if len(first) < len(known) else ""
+    more += f", see '{lister}'" if more and lister else ""
+    return f"{hint}known: {', '.join(shown(item)[1:-1] for item in first) or 'none'}{more}"
 
 
 def whole(value: object, name: str, least: int = 0, most: int = LARGEST) -> int:

@@ -10,9 +10,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from snnbook import files
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments.runs import shape
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 
 SCHEMA = 2
 OLD = 1  # knew nothing of the runs a run needs, see migration.py
@@ -80,7 +81,7 @@ class Record:
                     *_paths(content["cost"], "cost."),
                 ]
             )
-            raise UserError(f"no number {key!r} in the record of {self.run}; {config.nearest(key, keys)}")
+            raise UserError(f"no number {key!r} in the record of {self.run}; {nearest(key, keys)}")
         return found
 
     def has(self, key: str) -> bool:
@@ -299,7 +300,7 @@ def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
         UserError: no such run or profile, or a damaged record.
     """
     if profile not in tables.PROFILES:
-        raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
+        raise UserError(f"no profile {profile!r}; {nearest(profile, tables.PROFILES)}")
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id, profile)
     return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds_in(profile, row), results)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import yaml
 
 from snnbook import files
-from snnbook.checks import as_annotated, shown
+from snnbook.checks import as_annotated, nearest, shown
 from snnbook.errors import UserError
 
 T = TypeVar("T")
@@ -74,7 +73,6 @@ _Loader.add_implicit_resolver(f"{_TAG}float", re.compile(rf"^(?:{_NUMBER.pattern
 # What no table comes near; a text beyond is a mistake or a trap (an anchor within itself, aliases of aliases).
 LONGEST, DEEPEST, MOST = 1_000_000, 40, 20_000
 TOO_MUCH = f"more than {DEEPEST} levels or {MOST:,} values, or an anchor within itself; write less"
-FEW = 4  # names in a message
 
 
 def read(path: Path) -> Setting:
@@ -176,20 +174,6 @@ def _scalar(node: yaml.ScalarNode, where: str) -> str | int | float | bool | Non
 
 def _short(tag: object) -> str:
     return shown(str(tag).replace(_TAG, "!!"))
-
-
-def nearest(name: object, known: Iterable[str], lister: str = "") -> str:
-    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few.
-
-    ``lister`` is the command that shows all of them.
-    """
-    known = [str(item) for item in known]
-    near = get_close_matches(str(name)[:200], known, n=FEW, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    first = list(dict.fromkeys([*near, *known]))[:FEW] if len(", ".join(known)) > 160 else known
-    more = f", and {len(known) - len(first)} more" if len(first) < len(known) else ""
-    more += f", see '{lister}'" if more and lister else ""
-    return f"{hint}known: {', '.join(shown(item)[1:-1] for item in first) or 'none'}{more}"
 
 
 def mapping(setting: Setting, what: str, known: Iterable[str] | None = None) -> dict[str, Setting]:
