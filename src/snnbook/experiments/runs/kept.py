@@ -104,7 +104,7 @@ def save_pretrained(
         seed: of the run; the one seed that is kept of its row.
         data: folder of data sets that are not bundled; the rounded networks are tested.
         results: folder of records; the project's by default.
-        work: folder of the weights that runs left; ``runs`` beside ``results`` by default.
+        work: folder of the weights that runs left; ``runs`` beside the project's own ``results`` by default.
 
     Returns:
         The file of weights, beside the run's record.

@@ -140,7 +140,8 @@ def stamps() -> tuple:
 
 
 def load(name: str) -> Table:
-    """The table ``name``; keys inside sections are checked by :func:`check`, which needs torch.
+    """The table ``name``; keys inside sections are checked by
+    :func:`snnbook.experiments.runs.job.check_table`, which needs torch.
 
     Raises:
         UserError: no such table, or its file has an unknown key, a mistyped value or a row twice.
