@@ -90,10 +90,10 @@ def shown(path: Path) -> str:
 
 @contextmanager
 def told(path: Path, advice: str = "choose a folder you may write to, on a disk with room") -> Iterator[None]:
-    """What the system says of writing ``path``, in one line.
+    """Turn an :class:`OSError` of the body into a UserError that names ``path``, the reason, and ``advice``.
 
     Raises:
-        UserError: the body raised an :class:`OSError`.
+        UserError: the body raised one.
     """
     try:
         yield
