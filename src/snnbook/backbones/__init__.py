@@ -118,12 +118,12 @@ class NetworkConfig:
         if self.width is not None:
             options.count("network.width", self.width)
         _lookup(self.name)
-        with _told("network.options"):
+        with _naming("network.options"):
             _check_options(self.name, self.options)
             if self.width is not None or self.options:
                 _rehearse(self.name, self.width, self.options)
         neurons.preset(self.neuron)
-        with _told("network.neuron_options"):
+        with _naming("network.neuron_options"):
             for key in self.neuron_options:
                 if key == "time_steps" or not isinstance(key, str):
                     raise UserError(
@@ -133,8 +133,8 @@ class NetworkConfig:
 
 
 @contextmanager
-def _told(setting: str) -> Iterator[None]:
-    """What is refused in the body is told with the name of ``setting``."""
+def _naming(setting: str) -> Iterator[None]:
+    """Name ``setting`` in what the body refuses."""
     try:
         yield
     except UserError as error:

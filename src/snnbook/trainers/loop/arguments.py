@@ -10,7 +10,7 @@ from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import check_has_its_factors
 from snnbook.trainers.loop.evaluation import check_method, check_padded, predictions
-from snnbook.trainers.loop.fits import step_fits, told
+from snnbook.trainers.loop.fits import explain_torch_errors, step_fits
 from snnbook.trainers.loop.recipe import Recipe
 
 
@@ -78,7 +78,7 @@ def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes
     blank = torch.zeros(2, *data.shape, device=data.device)
     images = blank.transpose(0, 1).contiguous() if data.frames else blank
     batch = max(1, min(recipe.batch_size, len(data.train_labels)) // processes)
-    with told(), step_fits(method, recipe, blank.device, len(blank), batch):
+    with explain_torch_errors(), step_fits(method, recipe, blank.device, len(blank), batch):
         found = predictions(method, images, blank, recipe)
     for name, logits in found.items():
         if logits.shape[1] < data.num_classes:

@@ -27,7 +27,7 @@ from snnbook.trainers.loop.compiled import compiled
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
-from snnbook.trainers.loop.fits import told
+from snnbook.trainers.loop.fits import explain_torch_errors
 from snnbook.trainers.loop.history import History, plain
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.resumed import restore
@@ -106,7 +106,7 @@ def fit(
         learner = compiled(learner, device, alone=world.size == 1)
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
-        told(),
+        explain_torch_errors(),
         synchronize,
         _saving(method, recipe),
         bars.bar(
