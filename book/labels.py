@@ -12,8 +12,8 @@ import yaml
 from pybtex.database import Person, parse_file
 
 import myst
+from snnbook.checks import nearest
 from snnbook.errors import UserError
-from snnbook.experiments.tables.config import nearest
 
 # Directives that are counted, a chapter at a time, and what they are called.
 COUNTED = {"exercise": "Exercise", "exercise-start": "Exercise", "math": "", "figure": "Figure"}

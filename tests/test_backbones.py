@@ -122,7 +122,7 @@ def test_senseless_time_steps_are_refused(time_steps):
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(UserError, match="did you mean resnet18"):
+    with pytest.raises(UserError, match="did you mean 'resnet18'"):
         build_backbone("resnet-18", 10)
     with pytest.raises(UserError, match="expected 'linear', 'bottleneck' or 'last'"):
         MultiExit(build_backbone("resnet18", 10, width=8), "gap", 10)

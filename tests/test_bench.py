@@ -120,7 +120,10 @@ def test_a_record_a_group_with_what_is_absent(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((["leyer"],), "no group of measurements 'leyer'; did you mean layer"), (([], "cpu", 0), "rounds is 0")],
+    [
+        ((["leyer"],), "no group of measurements 'leyer'; did you mean 'layer'"),
+        (([], "cpu", 0), "rounds is 0"),
+    ],
 )
 def test_bad_input(arguments, message):
     with pytest.raises(UserError, match=message):

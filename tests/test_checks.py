@@ -78,6 +78,7 @@ def test_lists_become_tuples_and_foreign_numbers_python_s():
     recipe = Recipe(augment=["flip"], schedule="steps", milestones=[np.int64(3)], epochs=np.int32(4))
     assert recipe == Recipe(augment=("flip",), schedule="steps", milestones=(3,), epochs=4)
     assert type(recipe.epochs) is int
+    assert repr(Recipe(learning_rate=1)) == repr(Recipe(learning_rate=1.0))  # one name for one recipe
     assert type(recipe.milestones[0]) is int
     assert type(Recipe(learning_rate=np.float32(0.5)).learning_rate) is float
     assert hash(recipe) == hash(Recipe(augment=("flip",), schedule="steps", milestones=(3,), epochs=4))

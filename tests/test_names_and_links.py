@@ -5,14 +5,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bad_input import one_line
+from snnbook.checks import nearest
 from snnbook.cli import listing
 from snnbook.errors import UserError
 from snnbook.experiments.evidence.check import check
 from snnbook.experiments.evidence.report import report
 from snnbook.experiments.matrix import plan
 from snnbook.experiments.runs.job import resolve
-from snnbook.experiments.tables import config, tables
 from snnbook.experiments.tables import settings as merging
+from snnbook.experiments.tables import tables
 
 ROW = "  - {{id: {id}, label: x, method: {{name: direct}}, {more}}}\n"
 LINK = "  - {{id: {id}, label: x, {more}}}\n"
@@ -177,8 +178,8 @@ def test_a_mistyped_id_names_a_few(write):
 @given(name=st.text(max_size=600), known=st.lists(st.text(max_size=300), max_size=50))
 @settings(deadline=None, max_examples=50)
 def test_nearest_is_short(name, known):
-    assert len(str(UserError(f"no experiment: {config.nearest(name, known)}"))) < 400
-    assert len(config.nearest(name, known)) < 700
+    assert len(str(UserError(f"no experiment: {nearest(name, known)}"))) < 400
+    assert len(nearest(name, known)) < 700
 
 
 def test_a_pipe_or_a_folder_is_no_table(write, tmp_path):

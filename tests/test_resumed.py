@@ -61,6 +61,11 @@ def test_what_was_written_is_taken_and_ends_as_if_never_stopped(states, tmp_path
     assert (resumed.losses, resumed.accuracy) == (whole.losses, whole.accuracy)
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_parts_of_a_checkpoint_keep_their_names(states, name):
+    assert [*states[name]] == ["identity", "method", "optimizer", "scheduler", "scaler", "history"]
+
+
 def changed(state, place, value):
     state = copy.deepcopy(state)
     owner = state

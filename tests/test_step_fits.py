@@ -136,9 +136,9 @@ def test_a_network_that_cannot_take_the_images_is_told(layers, words):
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("can't allocate memory")])
 def test_memory_that_torch_did_not_get_is_told(error):
     def full():
-        with fits.told():
+        with fits.explain_torch_errors():
             raise error
 
     one_line(full, "memory is full", "recipe.batch_size")
-    with pytest.raises(RuntimeError, match="other"), fits.told():
+    with pytest.raises(RuntimeError, match="other"), fits.explain_torch_errors():
         raise RuntimeError("other")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 from types import ModuleType
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from bad_input import one_line
 from snnbook import TET, Direct, DirectConfig, NetworkConfig, Recipe, TETConfig, build_snn, fit
 from snnbook.data import Dataset
+from snnbook.trainers import METHODS
 from snnbook.trainers.loop.checkpoint import described
 
 IMAGES, LABELS = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
@@ -56,6 +58,65 @@ def test_another_method_is_refused(other, tmp_path):
 def test_settings_of_a_method_count():
     assert described(tet(lam=0.1)) != described(tet(lam=0.9))
     assert described(tet(lam=0.1)) == described(tet(lam=0.1))
+
+
+# A value of each setting that is not its default, and what must be set beside it.
+ANOTHER = {
+    "at": 3,
+    "batch_size": 32,
+    "batchnorm": "merged",
+    "beta": 7.0,
+    "candidates": "inner",
+    "ce": 0.5,
+    "constant_attention": 2,
+    "detach": False,
+    "embedding": 8,
+    "exits": "bottleneck",
+    "factorize": "full",
+    "factorize_stem": False,
+    "kld": 0.5,
+    "label_loss": "tet",
+    "lam": 0.5,
+    "loss": "ce_rate",
+    "mode": "official",
+    "norm": 0.5,
+    "phi": 2.0,
+    "preset": "semckd",
+    "projection": "semckd",
+    "readout": "sum",
+    "recompute": True,
+    "share_bias": True,
+    "student_layer": 2,
+    "student_pooling": "average",
+    "teacher": {"name": "resnet18", "width": 8},
+    "teacher_layer": 2,
+    "temperature": 2.0,
+    "train": "ann",
+}
+BESIDE = {name: {"student_layer": 1, "teacher_layer": 1} for name in ("student_layer", "teacher_layer")}
+SETTINGS = [(name, item.name) for name in METHODS for item in fields(METHODS[name].Config)]
+
+
+def named(name, time_steps=2, neuron=None, **settings):
+    """The name of a method of the registry with these settings, of itself and of its network."""
+    method, config = METHODS[name], METHODS[name].Config(**settings)
+    network = NetworkConfig("resnet18", width=4, time_steps=time_steps, neuron_options=neuron or {})
+    sizes = (len(DATA.classes), DATA.channels)
+    needs = [method.stand_in(config, network, *sizes) for _ in getattr(method, "needs", ())]
+    return described(method(config, network, *sizes, *needs))
+
+
+@pytest.mark.parametrize(("name", "setting"), SETTINGS)
+def test_each_setting_of_each_method_counts(name, setting):
+    settings = BESIDE.get(setting, {})
+    assert named(name, **settings) == named(name, **settings)
+    assert named(name, **settings) != named(name, **{**settings, setting: ANOTHER[setting]})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_time_steps_and_neurons_of_each_method_count(name):
+    neurons = {}, {"decay": 0.9}, {"threshold": 0.9}
+    assert len({named(name), named(name, time_steps=3), *(named(name, neuron=n) for n in neurons)}) == 4
 
 
 def test_what_was_learned_does_not_count(tmp_path):

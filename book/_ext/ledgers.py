@@ -14,6 +14,7 @@ from docutils.parsers.rst import directives
 from records import explained, not_run, number, provenance, refuse, row, told, watch
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, fidelity, judge, ledger, spread, verdicts
 from snnbook.experiments.evidence.fidelity import Detail
@@ -21,7 +22,6 @@ from snnbook.experiments.evidence.judge import NOT_RUN, UNSEEN, Verdict
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs.record import folder
 from snnbook.experiments.tables import tables
-from snnbook.experiments.tables.config import nearest
 
 PAPERS = {"tet": "TET", "joint-asnn": "Joint A-SNN", "sastc": "SASTC", "snnbook": "This book's own"}
 EXPLORATORY = "written down when the records that it was first judged by had been seen, which promises less"

@@ -29,6 +29,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments import lookup, report
 from snnbook.experiments.evidence import learned
@@ -36,7 +37,6 @@ from snnbook.experiments.evidence.line import NOT_RUN, UNLEARNED, Line
 from snnbook.experiments.evidence.report import STRONGEST, Report
 from snnbook.experiments.runs.record import Record, folder
 from snnbook.experiments.tables import tables
-from snnbook.experiments.tables.config import nearest
 
 OPTIONS = {"profile": str, "digits": int, "scale": float}
 

@@ -29,7 +29,7 @@ def bar(items: Iterable[Any] | None = None, what: str | None = None, **options: 
 
 @contextmanager
 def others() -> Iterator[None]:
-    """What other libraries print in the body, of progress say, goes the way of our bars."""
+    """Hide what other libraries print in the body, of progress say, if bars are hidden."""
     if _SHOWN.get():
         yield
         return

@@ -4,8 +4,9 @@ import operator
 import os
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from math import inf, isfinite
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from snnbook.errors import UserError
 LARGEST = 2**63 - 1  # that torch counts to
 MOST_FLOAT = sys.float_info.max
 MOST_SEED = 2**32 - 1  # so that seeds made of it and an epoch fit, too
+FEW = 4  # names in a message
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 NAMES = {
     bool: ("true or false", "truth values"),
@@ -34,6 +36,20 @@ def shown(value: object) -> str:
     except Exception:  # some objects cannot be written; their type can
         text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def nearest(name: object, known: Iterable[str], lister: str = "") -> str:
+    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few.
+
+    ``lister`` is the command that shows all of them.
+    """
+    known = [str(item) for item in known]
+    near = get_close_matches(str(name)[:200], known, n=FEW, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    first = list(dict.fromkeys([*near, *known]))[:FEW] if len(", ".join(known)) > 160 else known
+    more = f", and {len(known) - len(first)} more" if len(first) < len(known) else ""
+    more += f", see '{lister}'" if more and lister else ""
+    return f"{hint}known: {', '.join(shown(item)[1:-1] for item in first) or 'none'}{more}"
 
 
 def whole(value: object, name: str, least: int = 0, most: int = LARGEST) -> int:
@@ -101,8 +117,8 @@ def check_number(
 def check_types(config: Any, section: str = "") -> None:
     """Raise a UserError unless each field of a dataclass has the type it is annotated with, and floats are finite.
 
-    A list in place of a tuple becomes one, and NumPy's numbers become Python's; nothing else is converted, so that
-    ``True`` is no number and ``"3"`` neither.
+    A list in place of a tuple becomes one, a whole number in place of a float, too, and NumPy's numbers become
+    Python's; nothing else is converted, so that ``True`` is no number and ``"3"`` neither.
 
     Args:
         config: an instance, frozen or not; call this in its ``__post_init__``.
@@ -112,7 +128,7 @@ def check_types(config: Any, section: str = "") -> None:
     for item in fields(config):
         value = getattr(config, item.name)
         try:
-            plain = _as(hints[item.name], value)
+            plain = as_annotated(hints[item.name], value)
         except TypeError:
             name = _name(section, item.name)
             raise UserError(f"{name} is {shown(value)}; expected {_kind(hints[item.name])}") from None
@@ -169,8 +185,10 @@ def check_choice(name: str, value: Any, known: Collection[str]) -> None:
         raise UserError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
 
 
-def _as(expected: Any, value: Any) -> Any:
-    """``value``, if it is what the annotation ``expected`` says.
+def as_annotated(expected: Any, value: Any) -> Any:
+    """``value``, if it is what the annotation ``expected`` says: a type, a union, or a ``tuple[kind, ...]``.
+
+    A list becomes a tuple, a whole number a float where one is expected, NumPy's numbers become Python's.
 
     Raises:
         TypeError: it is not.
@@ -179,12 +197,12 @@ def _as(expected: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType):
         for option in arguments:
             try:
-                return _as(option, value)
+                return as_annotated(option, value)
             except TypeError:
                 continue
         raise TypeError
     if origin is tuple and isinstance(value, list | tuple):
-        items = tuple(_as(arguments[0], item) for item in value)  # fields of settings have tuple[kind, ...]
+        items = tuple(as_annotated(arguments[0], item) for item in value)
         same = isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True))
         return value if same else items
     if expected is Any:
@@ -192,7 +210,7 @@ def _as(expected: Any, value: Any) -> Any:
     if expected is float and isinstance(value, Real) and not isinstance(value, bool):
         if not _finite(value):
             raise TypeError
-        return value if type(value) in (int, float) else float(value)
+        return value if type(value) is float else float(value)
     if expected is int and isinstance(value, Integral) and not isinstance(value, bool):
         return value if type(value) is int else int(value)
     kind = origin or expected

@@ -89,11 +89,13 @@ def shown(path: Path) -> str:
 
 
 @contextmanager
-def told(path: Path, advice: str = "choose a folder you may write to, on a disk with room") -> Iterator[None]:
-    """What the system says of writing ``path``, in one line.
+def explain_write_errors(
+    path: Path, advice: str = "choose a folder you may write to, on a disk with room"
+) -> Iterator[None]:
+    """Turn an :class:`OSError` of the body into a UserError that names ``path``, the reason, and ``advice``.
 
     Raises:
-        UserError: the body raised an :class:`OSError`.
+        UserError: the body raised one.
     """
     try:
         yield
@@ -121,7 +123,7 @@ def write_array(path: Path, content: Any) -> None:
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    with told(path):
+    with explain_write_errors(path):
         path = Path(os.path.realpath(place(path, "results")))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")

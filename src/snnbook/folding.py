@@ -79,8 +79,8 @@ class Clock:
     def unfold(self, x: Tensor) -> Tensor:
         """``[T*B, ...]``, or what stands still, ``[B, ...]``, to ``[T, B, ...]``; a view.
 
-        Once time has begun, nothing can stand still any more: B rows may as well be time steps that a layer took
-        for images, having looked up B before.
+        Behind the first neuron every tensor has T*B rows.  One with B rows may be the mistake of a layer that took
+        time steps for images, so it is refused.
 
         Raises:
             UserError: another leading axis, or time where it has not begun.

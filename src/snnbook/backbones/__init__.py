@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from math import inf
 
@@ -29,7 +28,7 @@ from snnbook.backbones.pyramidnet import PyramidNet
 from snnbook.backbones.resnet import ResNet, SEWBlock
 from snnbook.backbones.vgg import VGG
 from snnbook.backbones.wide_resnet import WideResNet
-from snnbook.checks import check_choice, check_config, check_fields, shown, whole
+from snnbook.checks import check_choice, check_config, check_fields, nearest, shown, whole
 from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork, check_time_steps
 
@@ -119,12 +118,12 @@ class NetworkConfig:
         if self.width is not None:
             options.count("network.width", self.width)
         _lookup(self.name)
-        with _told("network.options"):
+        with _naming("network.options"):
             _check_options(self.name, self.options)
             if self.width is not None or self.options:
                 _rehearse(self.name, self.width, self.options)
         neurons.preset(self.neuron)
-        with _told("network.neuron_options"):
+        with _naming("network.neuron_options"):
             for key in self.neuron_options:
                 if key == "time_steps" or not isinstance(key, str):
                     raise UserError(
@@ -134,8 +133,8 @@ class NetworkConfig:
 
 
 @contextmanager
-def _told(setting: str) -> Iterator[None]:
-    """What is refused in the body is told with the name of ``setting``."""
+def _naming(setting: str) -> Iterator[None]:
+    """Name ``setting`` in what the body refuses."""
     try:
         yield
     except UserError as error:
@@ -176,10 +175,7 @@ def _parameters(name: str, width: int | None, options: str) -> float:
 
 def _lookup(name: str) -> Callable[..., nn.Module]:
     if not isinstance(name, str) or name not in BACKBONES:
-        near = get_close_matches(str(name), BACKBONES, n=1) or list(BACKBONES)
-        raise UserError(
-            f"no network named {shown(name)}; did you mean {near[0]}? known: {', '.join(BACKBONES)}"
-        )
+        raise UserError(f"no network named {shown(name)}; {nearest(name, BACKBONES)}")
     return BACKBONES[name]
 
 

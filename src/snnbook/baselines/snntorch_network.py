@@ -37,8 +37,8 @@ class SnnTorchConfig:
         check_fields(self, "method", choices={"loss": ("mean", "ce_rate")})
 
 
-# What puts their layers in order, by the network they are the twins of.
 OPTIONS = ("decay", "threshold")  # of a preset's settings, those that snnTorch's neurons have, too
+# What puts their layers in order, by the network they are the twins of.
 LAYERS = {
     "resnet18": resnet_layers,
     "resnet19": resnet_layers,
@@ -67,6 +67,7 @@ class SnnTorchNetwork(nn.Module):
         super().__init__()
         check_config(config, self.Config)
         check_config(network, NetworkConfig)
+        self.config = config
         num_classes, in_channels = whole(num_classes, "num_classes", 1), whole(in_channels, "in_channels", 1)
         if network.name not in LAYERS or network.options:
             raise UserError(
@@ -95,6 +96,7 @@ class SnnTorchNetwork(nn.Module):
             )
 
         self.num_steps = network.time_steps
+        self.neuron = {"decay": neuron.decay, "threshold": neuron.dynamics.threshold}
         self.net = nn.Sequential(*LAYERS[network.name](network, in_channels, num_classes, leaky))
 
     def outputs(self, images: Tensor) -> Tensor:
@@ -109,6 +111,9 @@ class SnnTorchNetwork(nn.Module):
         outputs = torch.stack([self.net(x) for x in steps])
         self.reset()  # or a copy would take the graph of this pass along
         return outputs
+
+    def extra_repr(self) -> str:
+        return f"T={self.num_steps}, neuron={self.neuron}"  # which snnTorch's neurons do not say themselves
 
     def reset(self) -> None:
         # snntorch.utils.reset looks at direct children only (snntorch#438); these neurons are nested.

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from snnbook.bench.groups import GROUPS
 from snnbook.bench.layers import by_kind, layer_times
 from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios, using_kernel
 from snnbook.bench.measurement import Measurement
-from snnbook.checks import whole
+from snnbook.checks import nearest, whole
 from snnbook.errors import UserError
 from snnbook.experiments.runs.provenance import code, environment, pick_device
 from snnbook.trainers.loop import allocator
@@ -40,9 +39,7 @@ def main(
     """
     for name in groups:
         if name not in GROUPS:
-            near = get_close_matches(name, GROUPS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(GROUPS)}"
-            raise UserError(f"no group of measurements {name!r}; {hint}")
+            raise UserError(f"no group of measurements {name!r}; {nearest(name, GROUPS)}")
     rounds = whole(rounds, "rounds", 1, MOST_ROUNDS)
     kept = allocator.keep_freed_memory()  # for every variant alike
     chosen = pick_device(device)

@@ -9,6 +9,7 @@ from snnbook import __version__
 from snnbook.cli import commands as does
 from snnbook.errors import clipped
 
+RAW = argparse.RawDescriptionHelpFormatter
 PROFILES = ("quick", "desk", "lab", "paper")
 RECIPES = ("paper", "official")
 EXECUTORS = ("slurm", "kubernetes")
@@ -94,40 +95,50 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """All commands and their options."""
-    raw = argparse.RawDescriptionHelpFormatter
     top = Parser(
         prog="snnbook",
         description="Rerun the tables of papers on spiking neural networks, and trace every number to\nits run.",
         epilog=EXAMPLES,
-        formatter_class=raw,
+        formatter_class=RAW,
     )
     top.add_argument("--version", action="version", version=f"snnbook {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    for add in (_list, _run, _reproduce, _report, _claims, _receipt, _check, _bench, _doctor):
+        add(commands)
+    return top
 
-    listing = commands.add_parser("list", help="the tables or the rows of one, and what has been run")
-    listing.add_argument("table", nargs="?", metavar="TABLE", help="its rows; all tables by default")
-    listing.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
-    listing.set_defaults(command=does.list_tables)
 
-    running = commands.add_parser(
+def _list(commands) -> None:
+    command = commands.add_parser("list", help="the tables or the rows of one, and what has been run")
+    command.add_argument("table", nargs="?", metavar="TABLE", help="its rows; all tables by default")
+    _folder(command)
+    command.set_defaults(command=does.list_tables)
+
+
+def _run(commands) -> None:
+    command = commands.add_parser(
         "run",
         help="train rows of a table, or all, and write their records",
         description=RUN,
-        formatter_class=raw,
+        formatter_class=RAW,
     )
-    text = "<table>/<row>, or a table for all of its rows; see 'snnbook list'; several run in turn"
-    running.add_argument("run_ids", nargs="+", metavar="ID", help=text)
-    running.add_argument(
+    command.add_argument(
+        "run_ids",
+        nargs="+",
+        metavar="ID",
+        help="<table>/<row>, or a table for all of its rows; see 'snnbook list'; several run in turn",
+    )
+    command.add_argument(
         "--seed",
         type=_seed,
         nargs="+",
         action="extend",
         help="of weights, order and augmentation; several run in turn (0); tables count their own seeds alone",
     )
-    _profile(running)
-    _recipe(running)
-    running.add_argument("--data", type=_path, metavar="DIR", help="folder of data sets that are not bundled")
-    running.add_argument(
+    _profile(command)
+    _recipe(command)
+    _folder(command, "--data", "folder of data sets that are not bundled")
+    command.add_argument(
         "--set",
         action="append",
         default=[],
@@ -135,116 +146,119 @@ def parser() -> Parser:
         dest="overrides",
         help="change a setting of data, network, method or recipe; may be repeated",
     )
-    running.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
-    running.add_argument(
-        "--results", type=_path, metavar="DIR", help="folder the record is written to (results)"
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    _folder(command, "--results", "folder the record is written to (results)")
+    _folder(command, "--work", "folder of checkpoints and weights (runs)")
+    command.add_argument(
+        "--bare",
+        action="store_true",
+        help="without the notebook: where Jupyter is missing, and always under torchrun",
     )
-    running.add_argument("--work", type=_path, metavar="DIR", help="folder of checkpoints and weights (runs)")
-    text = "without the notebook: where Jupyter is missing, and always under torchrun"
-    running.add_argument("--bare", action="store_true", help=text)
-    running.add_argument(
+    command.add_argument(
         "--weights", action="store_true", help="train again if the record stands without weights"
     )
-    running.add_argument("--own-card", action="store_true", help="wait for a GPU no other such run uses")
-    text = "compile the whole method, as --set recipe.compile=true: minutes first, then faster steps"
-    running.add_argument(
+    command.add_argument("--own-card", action="store_true", help="wait for a GPU no other such run uses")
+    command.add_argument(
         "--compile",
         action="append_const",
         dest="overrides",
         const="recipe.compile=true",
-        help=text,
+        help="compile the whole method, as --set recipe.compile=true: minutes first, then faster steps",
     )
-    running.add_argument("--quiet", action="store_true", help="no progress bar and no summary; errors alone")
-    running.set_defaults(command=does.run)
+    command.add_argument("--quiet", action="store_true", help="no progress bar and no summary; errors alone")
+    command.set_defaults(command=does.run)
 
-    reproducing = commands.add_parser(
+
+def _reproduce(commands) -> None:
+    command = commands.add_parser(
         "reproduce",
         help="train all rows that have no record yet",
         description="Train every row and seed that has no record yet, several at a time; name\nthose that failed.",
-        formatter_class=raw,
+        formatter_class=RAW,
     )
-    reproducing.add_argument("tables", nargs="*", metavar="TABLE", help="only these; all by default")
-    reproducing.add_argument(
+    command.add_argument("tables", nargs="*", metavar="TABLE", help="only these; all by default")
+    command.add_argument(
         "--profile",
         choices=PROFILES,
         help="as of 'snnbook run' (lab where there is an NVIDIA GPU, else quick)",
     )
-    reproducing.add_argument(
+    command.add_argument(
         "--seeds", type=_seed, nargs="+", action="extend", help="instead of each table's own"
     )
-    reproducing.add_argument(
-        "--data", type=_path, metavar="DIR", help="folder of data sets that are not bundled"
-    )
-    reproducing.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
-    reproducing.add_argument(
-        "--work", type=_path, metavar="DIR", help="folder of checkpoints, weights and logs (runs)"
-    )
-    reproducing.add_argument("--cores", type=int, help="CPU cores to use (all)")
-    reproducing.add_argument(
+    _folder(command, "--data", "folder of data sets that are not bundled")
+    _folder(command)
+    _folder(command, "--work", "folder of checkpoints, weights and logs (runs)")
+    command.add_argument("--cores", type=int, help="CPU cores to use (all)")
+    command.add_argument(
         "--executor", choices=EXECUTORS, help="submit to a cluster, see workflow/profiles (this machine)"
     )
-    reproducing.add_argument("--bare", action="store_true", help="without notebooks, as quick always is")
-    text = "say what would be run, with an estimate of the hours; without --profile, of all profiles"
-    reproducing.add_argument(
+    command.add_argument("--bare", action="store_true", help="without notebooks, as quick always is")
+    command.add_argument(
         "--dry-run",
         action="store_true",
-        help=text,
+        help="say what would be run, with an estimate of the hours; without --profile, of all profiles",
     )
-    reproducing.set_defaults(command=does.reproduce)
+    command.set_defaults(command=does.reproduce)
 
-    reporting = commands.add_parser("report", help="a table of a paper beside ours")
-    reporting.add_argument("table", nargs="?", metavar="TABLE", help="one table; all by default")
-    _profile(reporting)
-    _recipe(reporting)
-    reporting.add_argument("--best", action="store_true", help="accuracy of the best epoch, not of the last")
+
+def _report(commands) -> None:
+    command = commands.add_parser("report", help="a table of a paper beside ours")
+    command.add_argument("table", nargs="?", metavar="TABLE", help="one table; all by default")
+    _profile(command)
+    _recipe(command)
+    command.add_argument("--best", action="store_true", help="accuracy of the best epoch, not of the last")
     formats = ("text", "markdown", "csv", "latex")
-    reporting.add_argument("--format", choices=formats, default="text", help="how it is printed (text)")
-    reporting.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
-    reporting.set_defaults(command=does.report)
+    command.add_argument("--format", choices=formats, default="text", help="how it is printed (text)")
+    _folder(command)
+    command.set_defaults(command=does.report)
 
-    claiming = commands.add_parser(
+
+def _claims(commands) -> None:
+    command = commands.add_parser(
         "claims",
         help="what the papers claim, and the verdicts of our runs",
         description="Test the papers' claims on records: holds, does not hold, undecided, cannot be\n"
         "decided here, did not learn or not run.  The quick profile is a rehearsal and\n"
         "gives no verdicts.",
-        formatter_class=raw,
+        formatter_class=RAW,
     )
-    claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="only these; all by default")
-    _profile(claiming, "desk")
-    claiming.add_argument(
+    command.add_argument("claims", nargs="*", metavar="CLAIM", help="only these; all by default")
+    _profile(command, "desk")
+    command.add_argument(
         "--format", choices=("text", "markdown"), default="text", help="how it is printed (text)"
     )
-    claiming.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
-    claiming.set_defaults(command=does.claims)
+    _folder(command)
+    command.set_defaults(command=does.claims)
 
-    receiving = commands.add_parser(
+
+def _receipt(commands) -> None:
+    command = commands.add_parser(
         "receipt",
         help="your runs beside the book's, on one page",
         description="Write a page that compares your records with the book's: numbers, versions, settings.",
     )
-    receiving.add_argument("runs", nargs="*", metavar="ID", help="only these; all in the folder by default")
-    receiving.add_argument(
-        "--results", type=_path, metavar="DIR", required=True, help="folder of your records"
-    )
-    receiving.add_argument("--profile", choices=PROFILES, help="only this one; all by default")
-    receiving.add_argument(
-        "--output", type=_path, metavar="FILE", help="the page (receipt.md in that folder)"
-    )
-    receiving.set_defaults(command=does.receipt)
+    command.add_argument("runs", nargs="*", metavar="ID", help="only these; all in the folder by default")
+    _folder(command, "--results", "folder of your records", required=True)
+    command.add_argument("--profile", choices=PROFILES, help="only this one; all by default")
+    command.add_argument("--output", type=_path, metavar="FILE", help="the page (receipt.md in that folder)")
+    command.set_defaults(command=does.receipt)
 
-    auditing = commands.add_parser(
+
+def _check(commands) -> None:
+    command = commands.add_parser(
         "check",
         help="whether records, tables and ledgers fit together",
         description="Read everything that is committed; print a line for each problem.",
     )
-    auditing.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
-    auditing.add_argument(
+    _folder(command)
+    command.add_argument(
         "--migrate", action="store_true", help="bring records of an older schema up to date first"
     )
-    auditing.set_defaults(command=does.check)
+    command.set_defaults(command=does.check)
 
-    benching = commands.add_parser(
+
+def _bench(commands) -> None:
+    command = commands.add_parser(
         "bench",
         help="training speed against the limit and other libraries",
         description="Ratios of interleaved measurements on this machine, printed and written as a\n"
@@ -260,20 +274,28 @@ def parser() -> Parser:
         "busy    two trainings at once on the cores of one, by what idle threads do\n"
         "whole   networks compiled whole; takes minutes to compile, so it is measured\n"
         "        when named",
-        formatter_class=raw,
+        formatter_class=RAW,
     )
-    benching.add_argument("groups", nargs="*", metavar="GROUP", help="only these; all but 'whole' by default")
-    benching.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
-    benching.add_argument(
-        "--rounds", type=int, default=5, help="interleaved measurements of each variant (5)"
-    )
-    benching.add_argument("--results", type=_path, metavar="DIR", help="folder of records (results)")
-    benching.set_defaults(command=does.bench)
+    command.add_argument("groups", nargs="*", metavar="GROUP", help="only these; all but 'whole' by default")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    command.add_argument("--rounds", type=int, default=5, help="interleaved measurements of each variant (5)")
+    _folder(command)
+    command.set_defaults(command=does.bench)
 
-    checking = commands.add_parser("doctor", help="what is installed, what will be used, what is missing")
-    checking.add_argument("--data", type=_path, metavar="DIR", help="folder of data sets")
-    checking.set_defaults(command=does.doctor)
-    return top
+
+def _doctor(commands) -> None:
+    command = commands.add_parser("doctor", help="what is installed, what will be used, what is missing")
+    _folder(command, "--data", "folder of data sets")
+    command.set_defaults(command=does.doctor)
+
+
+def _folder(
+    command: argparse.ArgumentParser,
+    option: str = "--results",
+    text: str = "folder of records (results)",
+    required: bool = False,
+) -> None:
+    command.add_argument(option, type=_path, metavar="DIR", help=text, required=required)
 
 
 def _profile(command: argparse.ArgumentParser, default: str = "quick") -> None:

@@ -1,13 +1,12 @@
 """Batches, augmented and normalized where the images lie."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from snnbook.checks import whole
+from snnbook.checks import nearest, whole
 from snnbook.data.augment import AUGMENTATIONS
 from snnbook.data.dataset import Dataset
 from snnbook.data.loaders import LoaderDataset
@@ -179,9 +178,7 @@ def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset
     known = [*AUGMENTATIONS, RESIZED_CROP]
     for place, name in enumerate(augment):
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-            raise UserError(f"unknown augment {name!r}; {hint}")
+            raise UserError(f"unknown augment {name!r}; {nearest(name, known)}")
         if name == RESIZED_CROP and isinstance(dataset, Dataset):
             raise UserError(
                 f"augment {name!r} cuts images that are read from disk, and these are in memory; "

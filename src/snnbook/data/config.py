@@ -1,9 +1,8 @@
 """Which data, and how much of it."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from snnbook.checks import check_fields
+from snnbook.checks import check_fields, nearest
 from snnbook.data.events import check_cut, window
 from snnbook.errors import UserError
 
@@ -73,9 +72,7 @@ class DataConfig:
             below={"label_noise": 1, "test_fraction": 1, "split_seed": 2**32},
         )
         if self.name not in NAMES:
-            near = get_close_matches(self.name, NAMES, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(NAMES)}"
-            raise UserError(f"unknown data name {self.name!r}; {hint}")
+            raise UserError(f"unknown data name {self.name!r}; {nearest(self.name, NAMES)}")
         if self.stream and self.name not in STREAMED:
             raise UserError(
                 f"stream is true, but {self.name} is always held in memory; "

@@ -44,6 +44,7 @@ class Direct(nn.Module):
     ) -> None:
         super().__init__()
         check_config(config, self.Config)
+        self.config = config
         self.kind = config.train
         self.network = given_or_built(network, num_classes, in_channels, self.kind)
 

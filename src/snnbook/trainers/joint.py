@@ -121,7 +121,7 @@ class JointASNN(nn.Module):
         if config.factorize != "none":
             full = config.factorize == "full"
             self.factors = SharedFactors(self.ann, self.snn.backbone, full, config.factorize_stem)
-        self.asked = label_loss(config.label_loss, self.snn)
+        self.label_loss = label_loss(config.label_loss, self.snn)
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         with self.composed():
@@ -130,10 +130,10 @@ class JointASNN(nn.Module):
         if self.config.mode == "official":
             return be_your_own_teacher(ann, snn, labels)
         if self.config.label_loss == "sdt":
-            asked = cross_entropy(snn[0], labels)  # of the readout, be it a mean or a sum
+            snn_loss = cross_entropy(snn[0], labels)  # of the readout, be it a mean or a sum
         else:
-            asked = sum(self.asked(x, labels) for x in outputs[0])
-        terms = {"ce": cross_entropy(ann[0], labels) + asked}  # Eq. 7
+            snn_loss = sum(self.label_loss(x, labels) for x in outputs[0])
+        terms = {"ce": cross_entropy(ann[0], labels) + snn_loss}  # Eq. 7
         if self.config.kld:
             terms["kld"] = self.config.kld * kld_loss(ann[0], snn[0], self.config.detach)  # Eq. 8
         if self.config.norm:

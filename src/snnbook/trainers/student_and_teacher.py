@@ -180,7 +180,7 @@ class StudentAndTeacher(nn.Module):
         check_config(network, NetworkConfig)
         self.config = config
         self.student = build_snn(network, num_classes, in_channels)
-        self.asked = label_loss(getattr(config, "label_loss", "sdt"), self.student)
+        self.label_loss = label_loss(getattr(config, "label_loss", "sdt"), self.student)
         if not isinstance(teacher, Backbone | str | PathLike):
             raise UserError(
                 f"the teacher is {shown(type(teacher).__name__)}; expected a path of weights, or a network of "
@@ -223,7 +223,7 @@ class StudentAndTeacher(nn.Module):
         """
         config, terms = self.config, {}
         if config.ce:
-            terms["ce"] = config.ce * self.asked(outputs, labels)
+            terms["ce"] = config.ce * self.label_loss(outputs, labels)
         if config.kld:
             terms["kld"] = config.kld * kl_divergence(teacher, mean_readout(outputs), config.temperature)
         return terms

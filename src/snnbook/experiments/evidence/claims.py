@@ -12,11 +12,11 @@ holds is said by :mod:`snnbook.experiments.evidence.judge` and by nothing else.
 import re
 from dataclasses import dataclass, field
 
-from snnbook.checks import shown
+from snnbook.checks import nearest, shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import ledger, paired
 from snnbook.experiments.evidence.paired import Term
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 
 RELATIONS = (">", "<", "within")
 KINDS = ("accuracy", "cost", "arithmetic", "mechanism")
@@ -68,7 +68,7 @@ class Claim:
 
     def __post_init__(self):
         if self.about not in KINDS:
-            raise UserError(f"about is {self.about!r}; {config.nearest(self.about, KINDS)}")
+            raise UserError(f"about is {self.about!r}; {nearest(self.about, KINDS)}")
         if bool(self.test) == bool(self.waits):
             raise UserError(
                 f"claim {self.id!r} has {'both' if self.test else 'neither'} test and waits; expected one"
@@ -107,7 +107,7 @@ def find(name: str) -> Claim:
     """
     known = {claim.id: claim for claim in load()}
     if name not in known:
-        raise UserError(f"no claim {shown(name)}; {config.nearest(name, known, 'snnbook claims')}")
+        raise UserError(f"no claim {shown(name)}; {nearest(name, known, 'snnbook claims')}")
     return known[name]
 
 

@@ -11,14 +11,14 @@ from statistics import mean
 
 import numpy as np
 
-from snnbook.checks import shown
+from snnbook.checks import nearest, shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, learned, prices
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.evidence.prices import Prices
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 
 NETWORKS = ("snn", "ann")
 UNTIMED = "not timed"
@@ -164,7 +164,7 @@ def curves(
     content = tables.load(table)
     for value, known, what in ((profile, tables.PROFILES, "profile"), (network, NETWORKS, "network")):
         if value not in known:
-            raise UserError(f"no {what} {shown(value)}; {config.nearest(value, known)}")
+            raise UserError(f"no {what} {shown(value)}; {nearest(value, known)}")
     if isinstance(rows, str) or not rows or len(set(rows)) < len(rows):
         raise UserError(f"rows are {shown(rows)}; expected a list of rows of table {table}, each once")
     found, missing = [], []

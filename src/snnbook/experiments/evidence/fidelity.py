@@ -8,12 +8,13 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import ledger, paired
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 
 KINDS = ("unspecified", "contradiction")
 NOT_MEASURED = "not measured"
@@ -60,7 +61,7 @@ class Detail:
 
     def __post_init__(self):
         if self.kind not in KINDS:
-            raise UserError(f"kind is {self.kind!r}; {config.nearest(self.kind, KINDS)}")
+            raise UserError(f"kind is {self.kind!r}; {nearest(self.kind, KINDS)}")
         alternatives = [given for given in (self.other, self.set, self.other_key) if given]
         if len(alternatives) != bool(self.ours):
             raise UserError(

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from snnbook.checks import nearest
 from snnbook.errors import UserError
-from snnbook.experiments.tables.config import nearest
 
 Cells = Sequence[Sequence[str]]  # headings first
 

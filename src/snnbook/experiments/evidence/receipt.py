@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import mean
 
 from snnbook import __version__, files
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid
 from snnbook.experiments.evidence.beside import ALONE, AS_SEEDS, FURTHER, Reproduction
@@ -19,7 +20,7 @@ from snnbook.experiments.evidence.line import NOT_RUN
 from snnbook.experiments.evidence.report import NETWORKS
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 
 TITLE = "# Reproduction receipt"
 NONE = "no row of the book's as it stands"
@@ -147,7 +148,7 @@ def receipt(
     known = dict.fromkeys(run for _, run, _ in paths)
     for name in runs:
         if not any(_asked(name, kept, run) for kept, run, _ in paths):
-            raise UserError(f"no record of {name!r} in {results}; {config.nearest(name, [*known])}")
+            raise UserError(f"no record of {name!r} in {results}; {nearest(name, [*known])}")
     made: dict[tuple[str, str], list[Record]] = {}
     unread = []
     for kept, run, path in paths:

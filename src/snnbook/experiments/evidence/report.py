@@ -6,12 +6,13 @@ from html import escape
 from pathlib import Path
 from textwrap import wrap
 
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, prices, spreadsheet
 from snnbook.experiments.evidence.line import NOT_RUN, WAITS, Line, joined, marked, measured, spent, statistic
 from snnbook.experiments.runs import machines, record
 from snnbook.experiments.runs.record import Record, Statistic
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 from snnbook.experiments.tables.tables import PaperNumbers
 
 STRONGEST = "strongest"
@@ -182,7 +183,7 @@ def report(
         (which, ("last", "best"), "accuracy"),
     ):
         if value not in known:
-            raise UserError(f"no {what} {value!r}; {config.nearest(value, known)}")
+            raise UserError(f"no {what} {value!r}; {nearest(value, known)}")
     content = tables.load(table)
     mode = "" if recipe == "paper" else f"+{recipe}"
     profile = _strongest(content, mode, results) if profile == STRONGEST else profile

@@ -81,7 +81,7 @@ def reproduce(matrix: Matrix, on_record: Callable[[Record, int], None]) -> list[
 @contextmanager
 def _own_folder(place: Path) -> Iterator[Path]:
     """A folder in ``place`` for the body; folders whose calls were killed on this host are removed."""
-    with files.told(place), hold(place / ".lock"):
+    with files.explain_write_errors(place), hold(place / ".lock"):
         for folder in place.glob("*:*"):
             host, _, call = folder.name.rpartition("@")
             if host in ("", HOST) and not owner.alive(call):  # of another host's nobody here can tell
@@ -133,7 +133,7 @@ def _schedule(
     environment = (
         os.environ | places | environment | ({} if matrix.executor else {owner.VARIABLE: owner.name()})
     )
-    with files.told(messages), open(files.place(messages, "messages"), "w") as log:
+    with files.explain_write_errors(messages), open(files.place(messages, "messages"), "w") as log:
         # A session of its own, to be ended whole; and if this process is killed, Snakemake starts nothing more.
         process = subprocess.Popen(
             _command(matrix, folder),
@@ -213,13 +213,13 @@ def _prepare(log: Path, step: Step) -> None:
     """Find out now what cannot be written, and take an older log away, but of a run that is at work."""
     for run in step.runs:
         run.check_folders()
-    with files.told(log):
+    with files.explain_write_errors(log):
         log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with ExitStack() as stack:
             for run in step.runs:
                 stack.enter_context(hold(run.folder / "lock", 0))
-            with files.told(log):
+            with files.explain_write_errors(log):
                 log.unlink(missing_ok=True)
     except files.HeldError:
         pass

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from snnbook.checks import shown
+from snnbook.checks import nearest, shown
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import DEEPEST, Run, check_table, resolve
 from snnbook.experiments.runs.standing import standing
 from snnbook.experiments.tables import tables
-from snnbook.experiments.tables.config import nearest
 
 
 @dataclass(frozen=True)

@@ -184,13 +184,11 @@ def prepare(
         chosen: tables; all by default.
         seeds: instead of each table's own.
         results: folder of records; the project's by default.
-        work: folder of checkpoints, weights and logs; ``runs`` beside the project's ``results`` by default.
-        data: folder of data sets that are not bundled.
+        work: folder of checkpoints, weights and logs; ``runs`` beside the project's own ``results`` by default.
+        data: folder of data sets that are not bundled; rows whose images are not there wait.
         bare: without notebooks.  The quick profile always is: starting a notebook takes as long as a run.
         cores: of this machine, to be used; all by default.
         executor: None for this machine, ``"slurm"`` or ``"kubernetes"`` for a cluster.
-
-    ``data``, the folder of data sets, decides which rows wait for images that are not there.
 
     Raises:
         UserError: no such table, a damaged record, a mistake in a table, or no core to use.

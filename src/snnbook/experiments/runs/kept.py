@@ -15,14 +15,14 @@ from torch import nn
 from snnbook import data as datasets
 from snnbook import files
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
-from snnbook.checks import shown
+from snnbook.checks import nearest, shown
 from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import Run, resolve
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.runs.standing import standing
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 from snnbook.factorized import SharedFactors
 from snnbook.trainers.direct import Direct
 from snnbook.trainers.loop.evaluation import evaluate
@@ -104,7 +104,7 @@ def save_pretrained(
         seed: of the run; the one seed that is kept of its row.
         data: folder of data sets that are not bundled; the rounded networks are tested.
         results: folder of records; the project's by default.
-        work: folder of the weights that runs left; ``runs`` beside ``results`` by default.
+        work: folder of the weights that runs left; ``runs`` beside the project's own ``results`` by default.
 
     Returns:
         The file of weights, beside the run's record.
@@ -202,7 +202,7 @@ def _find(name: str, results: Path | None) -> tuple[str, tuple[Path, Kept]]:
         if isinstance(name, str) and at in found:
             return at, found[at]
     others = [f"{at.partition('/')[0]}/{table}/{row.id}" for at in found for table, row in _shown_in(at)]
-    raise UserError(f"no trained weights {shown(name)}; {config.nearest(name, [*found, *others])}")
+    raise UserError(f"no trained weights {shown(name)}; {nearest(name, [*found, *others])}")
 
 
 def _trained(row: str, profile: str) -> str:

@@ -118,7 +118,9 @@ def _literal(path: Path) -> str:
 def _short_folder() -> Iterator[Path]:
     """A temporary folder whose name leaves room for a socket's, which a system cuts at some hundred bytes."""
     for place in (None, "/tmp"):
-        with files.told(Path(place or tempfile.gettempdir()), "set TMPDIR to a folder you may write to"):
+        with files.explain_write_errors(
+            Path(place or tempfile.gettempdir()), "set TMPDIR to a folder you may write to"
+        ):
             made = tempfile.TemporaryDirectory(prefix="snnbook-", dir=place, ignore_cleanup_errors=True)
         with made as name:
             if len(os.fsencode(name)) + len("/kernel.json-ipc-5") < LONGEST:

@@ -10,9 +10,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from snnbook import files
+from snnbook.checks import nearest
 from snnbook.errors import UserError
 from snnbook.experiments.runs import shape
-from snnbook.experiments.tables import config, tables
+from snnbook.experiments.tables import tables
 
 SCHEMA = 2
 OLD = 1  # knew nothing of the runs a run needs, see migration.py
@@ -33,7 +34,9 @@ class Record:
         metrics: a network's ``last`` and ``best`` test accuracy in percent, ``best_epoch`` counted from 1.
         curve: ``loss`` by name, an entry an epoch; ``accuracy`` by name, an entry for each epoch in ``tested``.
         measure: firing rates and energy, see :func:`snnbook.analysis.measure`.
-        cost: seconds of training, median seconds of an epoch, images per second, trained parameters.
+        cost: seconds of training, median seconds of an epoch, images per second, trained parameters;
+            ``epoch_steps``, epochs times T; ``total_seconds`` and ``total_epoch_steps``, with the runs it inherits
+            from.
         environment: versions, device, threads, kernel, precision; in newer ones why so many threads, and which
             instructions a CPU has (in half precision one without AVX-512 computes in float32 and rounds); and
             ``earlier``, where it was before it was killed and went on here, if that was another place or code.
@@ -80,7 +83,7 @@ class Record:
                     *_paths(content["cost"], "cost."),
                 ]
             )
-            raise UserError(f"no number {key!r} in the record of {self.run}; {config.nearest(key, keys)}")
+            raise UserError(f"no number {key!r} in the record of {self.run}; {nearest(key, keys)}")
         return found
 
     def has(self, key: str) -> bool:
@@ -222,7 +225,10 @@ def folder() -> Path:
 
 
 def records(run_id: str, profile: str, seeds: Sequence[int], results: Path | None = None) -> list[Record]:
-    """The records of a run there are, by seed.  An installed package reads those packed with it as well."""
+    """The records that exist of a run, one for each of ``seeds`` that has one.
+
+    An installed package reads those packed with it as well.
+    """
     found = []
     for seed in seeds:
         paths = [place / profile / run_id / f"seed{seed}.json" for place in places(results)]
@@ -299,7 +305,7 @@ def of(run_id: str, profile: str, results: Path | None = None) -> list[Record]:
         UserError: no such run or profile, or a damaged record.
     """
     if profile not in tables.PROFILES:
-        raise UserError(f"no profile {profile!r}; {config.nearest(profile, tables.PROFILES)}")
+        raise UserError(f"no profile {profile!r}; {nearest(profile, tables.PROFILES)}")
     row_id, plus, mode = run_id.partition("+")
     table, row = tables.find(row_id, profile)
     return records(f"{table.id}/{row.id}{plus}{mode}", profile, table.seeds_in(profile, row), results)

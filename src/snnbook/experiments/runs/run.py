@@ -46,7 +46,7 @@ def run(
         overrides: ``section.key=value`` each; they mark the run's id, so that it never passes for the row.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         results: folder of records; the project's by default.
-        work: folder of checkpoints and weights; ``runs`` beside ``results`` by default.
+        work: folder of checkpoints and weights; ``runs`` beside the project's own ``results`` by default.
         progress: show a bar.
         weights: train again, beside a record that stands, if the weights are missing; the record stays as it is.
 

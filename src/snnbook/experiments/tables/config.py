@@ -1,18 +1,16 @@
 """YAML that remembers its lines, and frozen dataclasses filled from it strictly."""
 
 import re
-import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
 from snnbook import files
-from snnbook.checks import shown
+from snnbook.checks import as_annotated, nearest, shown
 from snnbook.errors import UserError
 
 T = TypeVar("T")
@@ -75,7 +73,6 @@ _Loader.add_implicit_resolver(f"{_TAG}float", re.compile(rf"^(?:{_NUMBER.pattern
 # What no table comes near; a text beyond is a mistake or a trap (an anchor within itself, aliases of aliases).
 LONGEST, DEEPEST, MOST = 1_000_000, 40, 20_000
 TOO_MUCH = f"more than {DEEPEST} levels or {MOST:,} values, or an anchor within itself; write less"
-FEW = 4  # names in a message
 
 
 def read(path: Path) -> Setting:
@@ -179,20 +176,6 @@ def _short(tag: object) -> str:
     return shown(str(tag).replace(_TAG, "!!"))
 
 
-def nearest(name: object, known: Iterable[str], lister: str = "") -> str:
-    """``did you mean X? known: ...``, for the end of a message; of many names the nearest few.
-
-    ``lister`` is the command that shows all of them.
-    """
-    known = [str(item) for item in known]
-    near = get_close_matches(str(name)[:200], known, n=FEW, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    first = list(dict.fromkeys([*near, *known]))[:FEW] if len(", ".join(known)) > 160 else known
-    more = f", and {len(known) - len(first)} more" if len(first) < len(known) else ""
-    more += f", see '{lister}'" if more and lister else ""
-    return f"{hint}known: {', '.join(shown(item)[1:-1] for item in first) or 'none'}{more}"
-
-
 def mapping(setting: Setting, what: str, known: Iterable[str] | None = None) -> dict[str, Setting]:
     """The keys of ``setting``; an empty one has none.
 
@@ -246,34 +229,10 @@ def convert(setting: Setting, expected: Any, what: str) -> Any:
         UserError: the value has another type.
     """
     try:
-        return _convert(setting.plain(), expected)
-    except (TypeError, OverflowError):  # a whole number too large for a float
+        return as_annotated(expected, setting.plain())
+    except TypeError:
         name = getattr(expected, "__name__", str(expected)) if not get_args(expected) else str(expected)
         value = setting.plain()
         if get_origin(expected) is tuple and isinstance(value, str):
             name = f"a list, [{value}]"
         raise UserError(f"{setting.where}: {what} is {shown(value)}; expected {name}") from None
-
-
-def _convert(value: Any, expected: Any) -> Any:
-    origin, arguments = get_origin(expected), get_args(expected)
-    if origin in (Union, types.UnionType):
-        for option in arguments:
-            try:
-                return _convert(value, option)
-            except TypeError:
-                continue
-    elif origin is tuple and isinstance(value, list):
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(_convert(item, arguments[0]) for item in value)
-        if len(arguments) == len(value):
-            return tuple(_convert(item, option) for item, option in zip(value, arguments, strict=True))
-    elif origin is dict and isinstance(value, dict):
-        return {key: _convert(item, arguments[1]) for key, item in value.items()}
-    elif expected is Any or (expected is type(None) and value is None):
-        return value
-    elif expected is float and type(value) in (int, float):
-        return float(value)
-    elif isinstance(expected, type) and type(value) is expected:
-        return value
-    raise TypeError

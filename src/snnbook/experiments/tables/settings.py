@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from typing import Any
 
-from snnbook.checks import shown
+from snnbook.checks import nearest, shown
 from snnbook.errors import UserError, clipped
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.tables import SECTIONS, Row, Sections, Table
@@ -73,13 +73,9 @@ def merged(
         raise Barred(f"{table.id}/{row.id} cannot be run in the {profile} profile: {reason}")
     modes = ["paper", *table.recipes, *row.recipes]
     if recipe not in modes:
-        raise UserError(
-            f"{table.id}/{row.id} has no recipe mode {shown(recipe)}; {config.nearest(recipe, modes)}"
-        )
+        raise UserError(f"{table.id}/{row.id} has no recipe mode {shown(recipe)}; {nearest(recipe, modes)}")
     if profile not in table.profiles:
-        raise Barred(
-            f"table {table.id} has no profile {shown(profile)}; {config.nearest(profile, table.profiles)}"
-        )
+        raise Barred(f"table {table.id} has no profile {shown(profile)}; {nearest(profile, table.profiles)}")
     return _merge(
         table.base,
         table.profiles[profile],
@@ -108,9 +104,7 @@ def settings(sections: Sections, where: str) -> Settings:
     if name is None:
         raise UserError(f"{where} has no method.name; expected one of {', '.join(METHODS)}")
     if not isinstance(name.value, str) or name.value not in METHODS:
-        raise UserError(
-            f"{name.where}: no method {shown(name.plain())}; {config.nearest(name.value, METHODS)}"
-        )
+        raise UserError(f"{name.where}: no method {shown(name.plain())}; {nearest(name.value, METHODS)}")
     written = {**sections, "method": method}
     filled = {key: config.fill(cls, written.get(key, {}), key) for key, cls in _classes(name.value).items()}
     return Settings(name=name.value, **filled)
@@ -165,7 +159,7 @@ def override_sections(overrides: Iterable[str]) -> Sections:
         if not (equals and dot and key):
             raise UserError(f"{place}: expected section.key=value, for instance recipe.epochs=3")
         if section not in SECTIONS:
-            raise UserError(f"{place}: unknown section {shown(section)}; {config.nearest(section, SECTIONS)}")
+            raise UserError(f"{place}: unknown section {shown(section)}; {nearest(section, SECTIONS)}")
         sections.setdefault(section, {})[key] = config.parse(value, place)
     return sections
 

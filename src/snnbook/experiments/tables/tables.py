@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snnbook import files
-from snnbook.checks import MOST_SEED, shown
+from snnbook.checks import MOST_SEED, nearest, shown
 from snnbook.errors import UserError
 from snnbook.experiments.tables import config
 from snnbook.experiments.tables.config import Setting
@@ -110,7 +110,7 @@ class Table:
             if row.id == name:
                 return row
         raise UserError(
-            f"no row {shown(name)} in table {self.id}; {config.nearest(name, [r.id for r in self.rows], LISTER)}"
+            f"no row {shown(name)} in table {self.id}; {nearest(name, [r.id for r in self.rows], LISTER)}"
         )
 
 
@@ -147,13 +147,14 @@ def stamps() -> tuple:
 
 
 def load(name: str) -> Table:
-    """The table ``name``; keys inside sections are checked by :func:`check`, which needs torch.
+    """The table ``name``; keys inside sections are checked by
+    :func:`snnbook.experiments.runs.job.check_table`, which needs torch.
 
     Raises:
         UserError: no such table, or its file has an unknown key, a mistyped value or a row twice.
     """
     if not _known(name):
-        raise UserError(f"no table {shown(name)} in {folder()}; {config.nearest(name, names(), LISTER)}")
+        raise UserError(f"no table {shown(name)} in {folder()}; {nearest(name, names(), LISTER)}")
     path = folder() / f"{name}.yaml"
     return _load(name, path, files.stamp(path))
 
@@ -232,7 +233,7 @@ def _find(run_id: str) -> tuple[Table, Row]:
     name, _, row = str(run_id).partition("/")
     if not _known(name) or not row:
         runs = [f"{table}/{row.id}" for table in names() for row in load(table).rows]
-        raise UserError(f"no experiment {shown(run_id)}; {config.nearest(run_id, runs, LISTER)}")
+        raise UserError(f"no experiment {shown(run_id)}; {nearest(run_id, runs, LISTER)}")
     table = load(name)
     return table, table.row(row)
 

@@ -10,7 +10,7 @@ from snnbook.data.own import Loaded
 from snnbook.errors import UserError, one_line
 from snnbook.factorized import check_has_its_factors
 from snnbook.trainers.loop.evaluation import check_method, check_padded, predictions
-from snnbook.trainers.loop.fits import step_fits, told
+from snnbook.trainers.loop.fits import explain_torch_errors, step_fits
 from snnbook.trainers.loop.recipe import Recipe
 
 
@@ -55,6 +55,18 @@ def check_schedule(data: Loaded, recipe: Recipe) -> None:
         )
 
 
+def check_batches(method: nn.Module, images: int, recipe: Recipe, processes: int = 1) -> None:
+    """Raise a UserError if so many ``images`` give no batch, or a last one that the method is not sized for."""
+    if images < recipe.batch_size and recipe.drop_last:
+        raise UserError(
+            f"the training set has {images} images, fewer than recipe.batch_size = {recipe.batch_size}; "
+            "choose a smaller batch or set recipe.drop_last: false"
+        )
+    rest = images % recipe.batch_size
+    if rest and not recipe.drop_last and hasattr(method, "check_last_batch"):
+        method.check_last_batch(rest // processes)
+
+
 @torch.no_grad()
 def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes: int = 1) -> None:
     """Try two blank images, so that a network of too few classes is told before a GPU stops at a label.
@@ -66,7 +78,7 @@ def check_predictions(method: nn.Module, data: Loaded, recipe: Recipe, processes
     blank = torch.zeros(2, *data.shape, device=data.device)
     images = blank.transpose(0, 1).contiguous() if data.frames else blank
     batch = max(1, min(recipe.batch_size, len(data.train_labels)) // processes)
-    with told(), step_fits(method, recipe, blank.device, len(blank), batch):
+    with explain_torch_errors(), step_fits(method, recipe, blank.device, len(blank), batch):
         found = predictions(method, images, blank, recipe)
     for name, logits in found.items():
         if logits.shape[1] < data.num_classes:

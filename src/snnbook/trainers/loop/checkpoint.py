@@ -88,9 +88,8 @@ def resume(path: str | Path | None, identity: str) -> dict[str, Any] | None:
 def described(method: nn.Module) -> str:
     """The class of ``method`` and 12 hex digits of its settings and modules, by which another method is told.
 
-    What training changes is left out, so that a method goes on that was interrupted in its middle.  Of classes of
-    one's own that is all that an object holds; what tells them is their code, comments aside, and a surrogate's
-    numbers.
+    Left out is what training changes, so that an interrupted method still matches.  A class of your own is told by
+    its code without comments, a surrogate also by its numbers.
     """
     config = getattr(method, "config", None)
     parts = [config if is_dataclass(config) else None]

@@ -91,7 +91,10 @@ class World:
         return torch.zeros(length, dtype=torch.uint8, device=self._carrier)
 
     def total(self, numbers: dict[str, float]) -> dict[str, float]:
-        """Sums by name, a text or a tuple of texts; a process may lack a name."""
+        """The sums of numbers of equal name over all processes; a name that a process lacks counts 0 there.
+
+        Names are texts or tuples of texts.
+        """
         if self.size == 1:
             return dict(numbers)
         rows = self.gather([[name, value] for name, value in numbers.items()])

@@ -21,17 +21,18 @@ from snnbook.data.loaders import LoaderDataset
 from snnbook.data.own import Loaded, Pair
 from snnbook.errors import UserError
 from snnbook.trainers.loop import checkpoint as checkpoints
-from snnbook.trainers.loop.arguments import check_arguments, check_predictions, check_schedule
+from snnbook.trainers.loop.arguments import check_arguments, check_batches, check_predictions, check_schedule
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.compiled import compiled
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
-from snnbook.trainers.loop.fits import told
+from snnbook.trainers.loop.fits import explain_torch_errors
 from snnbook.trainers.loop.history import History, plain
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.loop.resumed import restore
 from snnbook.trainers.loop.saved import save_memory
+from snnbook.trainers.loop.training import Training
 
 
 def fit(
@@ -81,16 +82,14 @@ def fit(
     method.to(device, memory_format=layout)
     data = dataset_of(data).to(device)
     check_schedule(data, recipe)
-    optimizer = recipe.optimizer_for(method)
-    scheduler = recipe.scheduler_for(optimizer, len(data.train_labels))
-    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
+    count = len(data.train_labels)
+    training = Training.of(method, recipe, count, device)
     history = History()
     if identity is None:
         name = checkpoints.described(method)
         identity = f"seed {seed}, data {data.fingerprint}, recipe {_short(recipe)}, method {name}"
     if state := _resumed(checkpoint, identity, world):
-        steps = recipe.schedule_steps(len(data.train_labels))
-        history = restore(state, checkpoint, method, optimizer, scheduler, scaler, recipe.epochs, steps)
+        history = restore(state, checkpoint, training, recipe.epochs, recipe.schedule_steps(count))
     if name := first_damaged(method):
         raise UserError(
             f"{name!r} holds NaN or infinity before training begins; expected numbers; load sound weights or "
@@ -101,22 +100,13 @@ def fit(
     if checkpoint is not None and isinstance(data, LoaderDataset):
         data.check_repeats(seed)
     check_predictions(method, data, recipe, world.size)
-
-    count = len(data.train_labels)
-    if count < recipe.batch_size and recipe.drop_last:
-        raise UserError(
-            f"the training set has {count} images, fewer than recipe.batch_size = {recipe.batch_size}; "
-            "choose a smaller batch or set recipe.drop_last: false"
-        )
-    rest = count % recipe.batch_size
-    if rest and not recipe.drop_last and hasattr(method, "check_last_batch"):
-        method.check_last_batch(rest // world.size)
+    check_batches(method, count, recipe, world.size)
     learner = world.wrap(method, device)
     if recipe.compile:
         learner = compiled(learner, device, alone=world.size == 1)
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
-        told(),
+        explain_torch_errors(),
         synchronize,
         _saving(method, recipe),
         bars.bar(
@@ -131,10 +121,10 @@ def fit(
         for epoch in range(history.epochs, recipe.epochs):
             bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
             losses, seconds, images = _train_epoch(
-                method, learner, data, recipe, optimizer, scheduler, scaler, seed, epoch, device, bar, world
+                training, learner, data, recipe, seed, epoch, device, bar, world
             )
             if not recipe.each_batch:
-                _advance(scheduler)
+                _advance(training.scheduler)
             if not all(math.isfinite(value) for value in losses.values()):
                 raise UserError(
                     f"the loss is no longer finite in epoch {epoch + 1} ({losses}); "
@@ -155,14 +145,7 @@ def fit(
                 notes |= plain(world.decide(partial(note, epoch + 1)))
             history.note(notes)
             if checkpoint is not None and world.rank == 0:
-                state = {
-                    "identity": identity,
-                    "method": method.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "scheduler": scheduler.state_dict(),
-                    "scaler": scaler.state_dict(),
-                    "history": asdict(history),
-                }
+                state = {"identity": identity, **training.state(), "history": asdict(history)}
                 checkpoints.save(checkpoint, state)
             if on_epoch is not None:
                 on_epoch(history)
@@ -195,9 +178,18 @@ def _saving(method: nn.Module, recipe: Recipe) -> ExitStack:
 
 
 def _train_epoch(
-    method, learner, data, recipe, optimizer, scheduler, scaler, seed, epoch, device, bar, world
-):
+    training: Training,
+    learner: nn.Module,
+    data: Loaded,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    device: torch.device,
+    bar: Any,
+    world: World,
+) -> tuple[dict[str, float], float, int]:
     """One pass; returns the mean of each loss term, seconds and images seen, over all processes."""
+    method, optimizer = training.method, training.optimizer
     method.train()
     if hasattr(method, "begin_epoch"):
         method.begin_epoch(epoch)
@@ -223,11 +215,9 @@ def _train_epoch(
             if world.size > 1:
                 terms = _shares(terms, method, world, len(labels) / together)
             loss = sum(terms.values())
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+        training.step(loss)
         if recipe.each_batch:
-            _advance(scheduler)
+            _advance(training.scheduler)
         # Summed on the device: reading a number each step would make a GPU wait.
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach().float()

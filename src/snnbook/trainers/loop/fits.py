@@ -79,8 +79,12 @@ def step_fits(
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Torch's words for what a network, its images or the memory do not allow, in one line."""
+def explain_torch_errors() -> Iterator[None]:
+    """Turn what torch says of a network, its images or the memory in the body into one line.
+
+    Raises:
+        UserError: memory was full, or torch said one of ``MEANINGS``; other errors pass.
+    """
     try:
         yield
     except (RuntimeError, ValueError) as error:

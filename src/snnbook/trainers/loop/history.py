@@ -45,7 +45,7 @@ class History:
         return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
 
     def check(self, epochs: int) -> None:
-        """Raise a ValueError unless it is that of the first epochs of so many."""
+        """Raise a ValueError unless the curves are those of a training of ``epochs`` epochs, or its first ones."""
         done = len(self.seconds) if isinstance(self.seconds, list) else -1
         tests = len(self.tested) if isinstance(self.tested, list) else -1
         lengths = {"seconds": (done, float), "images": (done, int), "tested": (tests, int)}

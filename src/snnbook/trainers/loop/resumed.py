@@ -8,46 +8,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parameter import UninitializedTensorMixin
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from snnbook.checks import shown
 from snnbook.errors import UserError, one_line
 from snnbook.trainers.loop.history import History
+from snnbook.trainers.loop.training import Training
 
 
 def restore(
-    state: dict[str, Any],
-    path: str | Path | None,
-    method: nn.Module,
-    optimizer: Optimizer,
-    scheduler: LRScheduler,
-    scaler: torch.amp.GradScaler,
-    epochs: int,
-    steps: int = 1,
+    state: dict[str, Any], path: str | Path | None, training: Training, epochs: int, steps: int = 1
 ) -> History:
-    """Go on from ``state``, read from ``path``: fill the four, which are new, and return the history so far.
+    """Go on from ``state``, read from ``path``: fill ``training``, which is new; returns the history so far.
 
     Args:
         epochs: of the whole training.
         steps: of the schedule in an epoch.
 
     Raises:
-        UserError: a part that is missing, or is not like what the new ones have.
+        UserError: a part that is missing, or is not like what the new one has.
     """
     try:
         history = History(**state["history"])
         history.check(epochs)
-        _check_scheduler(state["scheduler"], scheduler.state_dict(), history.epochs, steps)
-        _check_alike(state["scaler"], scaler.state_dict(), "scaler")
-        _check_optimizer(state["optimizer"], optimizer)
-        _check_alike(state["method"], method.state_dict(), "method")
-        method.load_state_dict(state["method"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
-        scaler.load_state_dict(state["scaler"])
+        new = training.state()
+        _check_scheduler(state["scheduler"], new["scheduler"], history.epochs, steps)
+        _check_alike(state["scaler"], new["scaler"], "scaler")
+        _check_optimizer(state["optimizer"], training.optimizer)
+        _check_alike(state["method"], new["method"], "method")
+        for name, part in vars(training).items():
+            part.load_state_dict(state[name])
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"checkpoint {path} does not fit the method ({one_line(error)[:150]}); "
