@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from export_cases import Branches, layers, network
-from snnbook import LIF, NetworkConfig, SpikingNetwork, UserError, build_snn
+from snnbook import IF, LIF, PLIF, NetworkConfig, SpikingNetwork, UserError, build_snn
 from snnbook.deploy import batchnorms_left, fold_batchnorm, wiring
 
 
@@ -93,6 +93,77 @@ class Gated(nn.Module):
 
     def forward(self, x):
         return x + self.one(x)
+
+
+class Half(LIF):
+    def forward(self, current, recurrence=None):
+        return super().forward(0.5 * current, recurrence)
+
+
+class Same(LIF):
+    """A subclass that computes what its base does."""
+
+
+class Doubled(SpikingNetwork):
+    def forward(self, images):
+        return 2 * super().forward(images)
+
+
+def of_its_own(layer):
+    plain = layer.forward
+    layer.forward = lambda x: 2 * plain(x)
+    return layer
+
+
+def hooked(layer):
+    layer.register_forward_hook(lambda module, inputs, output: 2 * output)
+    return layer
+
+
+def hooked_before(layer):
+    layer.register_forward_pre_hook(lambda module, inputs: 2 * inputs[0])
+    return layer
+
+
+CHANGES = [of_its_own, hooked, hooked_before]
+LAYERS = {
+    "conv": lambda: nn.Conv2d(2, 4, 3, padding=1),
+    "norm": lambda: nn.BatchNorm2d(4),
+    "neuron": LIF,
+    "dropout": nn.Dropout,
+    "spikes": lambda: nn.MaxPool2d(1),
+    "pool": lambda: nn.AvgPool2d(2),
+    "flat": nn.Flatten,
+    "linear": lambda: nn.Linear(36, 8),
+    "learned": PLIF,
+    "never leaks": IF,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("place", range(len(LAYERS)), ids=LAYERS)
+def test_a_layer_that_does_more_than_its_kind_is_told(change, place):
+    made = [make() for make in LAYERS.values()]
+    change(made[place])
+    with pytest.raises(UserError, match=rf"\b{place}[ ,][^\n]*(hooks|forward of its own)[^\n]*$"):
+        drawn(nn.Sequential(*made))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("whole", ["network", "backbone"])
+def test_a_whole_that_does_more_than_its_parts_is_told(change, whole):
+    made = network(layers(LIF), 3)
+    change(made if whole == "network" else made.backbone)
+    with pytest.raises(UserError, match=rf"{whole} .*cannot be written: it has"):
+        wiring.draw(made, torch.rand(3, 4, 2, 6, 6))
+
+
+def test_only_a_class_with_a_forward_of_its_own_is_told():
+    assert any(part.neuron for part in drawn(layers(Same)).parts.values())
+    with pytest.raises(UserError, match=r"2 \(Half\) cannot be written: it has a forward of its own"):
+        drawn(layers(Half))
+    with pytest.raises(UserError, match=r"the network \(Doubled\) cannot be written"):
+        wiring.draw(Doubled(layers(LIF), 3), torch.rand(3, 4, 2, 6, 6))
 
 
 REFUSED = {

@@ -3,8 +3,25 @@
 from torch import nn
 
 from snnbook.errors import UserError
+from snnbook.folding import SpikingNetwork, repeating
+from snnbook.neurons import LIF
 
 KINDS = "Conv2d, Linear, average pooling, max-pooling of spikes, Flatten, sums and neurons"
+
+
+def check_plain(module: nn.Module, name: str) -> None:
+    """Raise a UserError if ``module`` does more than its kind does, which a graph would leave out without a word."""
+    forward = type(module).forward
+    own = hasattr(module, "dynamics") and forward is not LIF.forward
+    own = own or (isinstance(module, SpikingNetwork) and forward is not SpikingNetwork.forward)
+    hooks = len(module._forward_hooks) + len(module._forward_pre_hooks)
+    why = ""
+    if own or "forward" in vars(module):
+        why = "has a forward of its own"
+    elif hooks > ("" in repeating(module)):  # the one where still images are repeated
+        why = "has hooks; remove them"
+    if why:
+        raise UserError(f"{name} ({type(module).__name__}) cannot be written: it {why}; known are {KINDS}")
 
 
 def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> tuple[nn.Module, bool]:

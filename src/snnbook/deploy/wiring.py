@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from snnbook.backbones.dense import Recurrent
 from snnbook.deploy.batchnorm import batchnorms_left, fold_batchnorm
-from snnbook.deploy.kinds import KINDS, known
+from snnbook.deploy.kinds import KINDS, check_plain, known
 from snnbook.deploy.names import free
 from snnbook.deploy.own_weights import own_weights
 from snnbook.errors import UserError, one_line
@@ -147,6 +147,8 @@ def draw(network: SpikingNetwork, images: Tensor) -> Wiring:
             cannot be folded.
     """
     network = checked_network(network)
+    for name, whole in (("the network", network), ("its backbone", network.backbone)):
+        check_plain(whole, name)  # torch.fx calls neither
     for name, why in batchnorms_left(network).items():
         raise UserError(f"{name} is a BatchNorm that cannot be folded: it {why}")
     folded = own_weights(fold_batchnorm(network))
@@ -222,6 +224,7 @@ class _Reader(fx.Interpreter):
         (source,) = node.all_input_nodes
         wires, reads, shape = self.wires[source], self.shapes[source], self.shapes[node]
         name = node.target if node.op == "call_module" else node.name
+        check_plain(layer, name)
         if isinstance(layer, SILENT) or (isinstance(layer, nn.Flatten) and reads == shape):
             return wires
         spikes = len(wires) == 1 and wires[0] in self.parts and self.parts[wires[0]].spikes
