@@ -167,7 +167,6 @@ def test_only_a_class_with_a_forward_of_its_own_is_told():
 
 
 REFUSED = {
-    "resets by subtraction": nn.Sequential(nn.Conv2d(2, 4, 3), LIF(reset="soft")),
     "is smooth": nn.Sequential(nn.Conv2d(2, 4, 3), LIF(smooth=True)),
     "max-pooling of something else": nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 4, 3), LIF()),
     "unequal windows": Odd(nn.AdaptiveAvgPool2d(4)),

@@ -10,7 +10,7 @@ KINDS = "Conv2d, Linear, average pooling, max-pooling of spikes, Flatten, sums a
 
 
 def check_plain(module: nn.Module, name: str) -> None:
-    """Raise a UserError if ``module`` does more than its kind does, which a graph would leave out without a word."""
+    """Raise a UserError if ``module`` does more than its kind, which a graph would leave out without a word."""
     forward = type(module).forward
     own = hasattr(module, "dynamics") and forward is not LIF.forward
     own = own or (isinstance(module, SpikingNetwork) and forward is not SpikingNetwork.forward)
@@ -31,10 +31,6 @@ def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool)
         UserError: there is none.
     """
     if hasattr(layer, "dynamics"):
-        if not layer.dynamics.hard_reset:
-            raise UserError(
-                f"{name} resets by subtraction (reset='soft'), which NIR has no field for; use 'hard'"
-            )
         if layer.dynamics.smooth:
             raise UserError(f"{name} is smooth, which is no spiking neuron; train with spikes to export")
         return layer, False

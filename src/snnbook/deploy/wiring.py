@@ -33,7 +33,7 @@ class Part:
         name: of that layer in the network.
         sources: names of the parts that it reads, added; ``"input"`` is what the network is given.
         reads, shape: what it reads and puts out, without the leading axis.
-        spikes: it puts out nothing but 0 and 1.
+        spikes: in the network it puts out nothing but 0 and 1.
     """
 
     layer: nn.Module
