@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from export_cases import Branches, layers, network
-from snnbook import IF, LIF, PLIF, NetworkConfig, SpikingNetwork, UserError, build_snn
-from snnbook.deploy import batchnorms_left, fold_batchnorm, wiring
+from snnbook import IF, LIF, PLIF, NetworkConfig, SpikingNetwork, UserError, build_snn, folding
+from snnbook.deploy import batchnorms_left, fold_batchnorm, to_fixed_point, to_nir, to_onnx, wiring
 
 
 def drawn(backbone, shape=(2, 6, 6)):
@@ -166,7 +166,46 @@ def test_only_a_class_with_a_forward_of_its_own_is_told():
         wiring.draw(Doubled(layers(LIF), 3), torch.rand(3, 4, 2, 6, 6))
 
 
+class Own(nn.Module):
+    """A neuron written with the tools that the library has for that."""
+
+    def forward(self, x):
+        u, spikes = 0, []
+        for current in folding.unfold_current(x, None):
+            u = u / 2 + current
+            spikes.append((u > 1).to(x.dtype))
+            u = u * (1 - spikes[-1])
+        return folding.fold(torch.stack(spikes))
+
+
+class OwnBackbone(Own):
+    def __init__(self):
+        super().__init__()
+        self.lif = LIF()
+
+    def forward(self, x):
+        return super().forward(self.lif(x))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.both, self.lif = nn.Bilinear(6, 6, 2), LIF()
+
+    def forward(self, x):
+        return self.both(x, self.lif(x))
+
+
+class Plain(nn.Conv2d):
+    """No layer of torch's own, so that it is read as what it does."""
+
+
 REFUSED = {
+    "between is Own": Odd(Own()),
+    "between.0 is Own": Odd(nn.Sequential(Own())),
+    "the backbone is OwnBackbone": OwnBackbone(),
+    "between.both is Bilinear": Odd(Twice()),
+    "computes with conv.weight": Odd(nn.Identity(), Plain(2, 4, 3)),
     "is smooth": nn.Sequential(nn.Conv2d(2, 4, 3), LIF(smooth=True)),
     "max-pooling of something else": nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 4, 3), LIF()),
     "unequal windows": Odd(nn.AdaptiveAvgPool2d(4)),
@@ -229,6 +268,20 @@ def test_half_precision_is_refused():
 def test_samples_that_are_none(sample):
     with pytest.raises(UserError, match="sample is"):
         wiring.sample_of(sample, network(layers(LIF)))
+
+
+@pytest.mark.parametrize("shape", [(2, 60, 60), (2, 9, 6), (2, 1, 1), (3, 6, 6)])
+@pytest.mark.parametrize("export", [to_nir, to_fixed_point, to_onnx])
+def test_images_that_the_network_does_not_take(export, shape):
+    made = network(layers(LIF, nn.MaxPool2d), 3)
+    for sample in (shape, torch.rand(4, *shape)):
+        with pytest.raises(UserError, match=r"^(the network fails at a sample|images have 3)[^\n]*$"):
+            export(made, sample)
+
+
+def test_batchnorm_behind_a_linear_layer_is_drawn():
+    made = drawn(nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.BatchNorm1d(8), LIF()))
+    assert [part.name for part in made.parts.values()] == ["0", "1", "3"]
 
 
 def test_drawing_leaves_the_network_as_it_was():

@@ -24,6 +24,10 @@ def check_plain(module: nn.Module, name: str) -> None:
         raise UserError(f"{name} ({type(module).__name__}) cannot be written: it {why}; known are {KINDS}")
 
 
+def unknown(layer: nn.Module, name: str) -> UserError:
+    return UserError(f"{name} is {type(layer).__name__}, which cannot be written; known are {KINDS}")
+
+
 def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> tuple[nn.Module, bool]:
     """``layer`` in a form that is known, and whether it leaves spikes spikes.
 
@@ -52,7 +56,7 @@ def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool)
         if not why:
             return layer, True
     else:
-        raise UserError(f"{name} is {type(layer).__name__}, which cannot be written; known are {KINDS}")
+        raise unknown(layer, name)
     if why:
         raise UserError(f"{name} {why}, which cannot be written; known are {KINDS}")
     return layer, False
