@@ -51,6 +51,34 @@ def test_a_camera_that_makes_no_sense():
     one_line(lambda: events.record(np.zeros((2, 1)), np.arange(3), 0.1), "3 times belong to 2 moments")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"threshold": float("nan")}, ("threshold is nan", "above 0")),
+        ({"threshold": "0.1"}, ("threshold is '0.1'",)),
+        ({"video": [[-np.inf], [0.0], [1.0]]}, ("video holds -inf", "add a ground brightness")),
+        ({"video": [[0.0], [np.nan], [1.0]]}, ("video holds nan", "above 0")),
+        ({"video": [[0.0], [1.0, 2.0], [1.0]]}, ("video cannot become an array",)),
+        ({"video": 3.0}, ("3 times belong to 0 moments",)),
+        ({"video": [], "times": []}, ("0 times belong to 0 moments",)),
+        ({"times": [2000, 1000, 0]}, ("times fall", "sort")),
+        ({"times": [0, 1000, np.inf]}, ("no finite numbers",)),
+        ({"times": [[0], [1], [2]]}, ("times [K]",)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_no_camera_sees_is_told(change, told):
+    given = {"video": [[0.0], [1.0], [0.0]], "times": [0, 1000, 2000], "threshold": 0.1}
+    one_line(lambda: events.record(**given | change), *told)
+
+
+def test_lists_are_recorded_as_arrays():
+    video, times = [[0.0], [1.0], [0.5]], [0, 1000, 1000]  # two moments may have one time
+    ours, theirs = events.record(video, times, 0.1), events.record(np.array(video), np.array(times), 0.1)
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert len(ours[0]) == 15 and (np.diff(ours[0]) >= 0).all()
+
+
 # Digits before it
 
 

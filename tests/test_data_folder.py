@@ -57,6 +57,27 @@ def test_bad_folders(tree):
     one_line(lambda: data.load(config, tree), tree / "test" / "cat", "no images")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_class_is_told(tree, stream):
+    """Every network is right on it: the usual slip is a folder one level off."""
+    for half in ("train", "test"):
+        shutil.rmtree(tree / half / "cat")
+    one_line(
+        lambda: data.load(DataConfig("folder", size=6, stream=stream), tree), "only the class 'ant'", "level"
+    )
+
+
+def test_recordings_of_one_class_are_told(tmp_path):
+    for half in ("train", "test"):
+        (tmp_path / half / "wave").mkdir(parents=True)
+        (tmp_path / half / "wave" / "a.npz").touch()
+    one_line(
+        lambda: data.load(DataConfig("recordings", size=6, frames=2), tmp_path),
+        "only the class 'wave'",
+        "*.npz",
+    )
+
+
 @pytest.mark.parametrize("damage", ["torn", "text", "empty", "deep"])
 def test_corrupt_image_is_named(tree, damage):
     file = tree / "train" / "cat" / "2.png"

@@ -12,14 +12,14 @@ from snnbook.deploy import Chip, lif_fixed_point, round_weights, to_fixed_point
 from snnbook.kernels import Dynamics, lif
 
 
-def by_hand(current, threshold, factor, bits, strict):
-    """The recurrence in Python's own whole numbers."""
+def by_hand(current, threshold, factor, bits, strict, most=None):
+    """The recurrence in Python's own whole numbers; with ``most`` the reset is soft, spike after spike."""
     u, spikes = 0, []
     for c in current:
-        u = ((u * factor) >> bits) + c
-        fires = u > threshold if strict else u >= threshold
-        spikes.append(int(fires))
-        u = 0 if fires else u
+        u, n = ((u * factor) >> bits) + c, 0
+        while n < (most or 1) and (u > threshold if strict else u >= threshold):
+            u, n = u - threshold if most else 0, n + 1
+        spikes.append(n)
     return spikes
 
 
@@ -53,6 +53,29 @@ def test_several_spikes_a_step_up_to_a_limit():
     assert counts == {1: [1, 1, 1, 1, 0], 3: [3, 1, 0, 0, 0], 31: [4, 0, 0, 0, 0]}
     strict = Dynamics(10.0, hard_reset=False)
     assert lif_fixed_point(torch.tensor([[20.0]]), strict, 1.0, Chip(most_spikes=3)).item() == 1
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_network_that_resets_softly_as_by_hand(strict, most, scaled):
+    def neuron():
+        return LIF(0.8, 0.1 if scaled else 0.5, strict=strict, reset="soft", scale_input=scaled)
+
+    torch.manual_seed(0)
+    made = network(nn.Sequential(nn.Flatten(), nn.Linear(6, 5), neuron(), nn.Linear(5, 4), neuron()), 8)
+    frames = torch.randint(-1, 2, (8, 2, 6, 1, 1), generator=torch.Generator().manual_seed(0)).float()
+    found = to_fixed_point(made, frames, Chip(most_spikes=most))
+    values = frames.flatten(2).long()
+    for layer in (made.backbone[1], made.backbone[3]):
+        unit = layer.weight.detach().abs().max().item() / 127
+        weight, bias = (torch.round(x.detach().double() / unit).long() for x in (layer.weight, layer.bias))
+        currents = values @ weight.T + bias
+        neurons = [currents[:, b, i].tolist() for b in range(2) for i in range(len(weight))]
+        fired = [by_hand(c, round(0.5 / unit), round(0.8 * 4096), 12, strict, most) for c in neurons]
+        values = torch.tensor(fired).T.unflatten(1, (2, -1))
+    assert torch.equal(found.network(frames), values.float())
+    assert values.max() == most and found.spikes > 0
 
 
 def test_potentials_stay_at_their_ends():

@@ -246,6 +246,11 @@ def test_targets_that_are_none(target, reason):
         to_nir(network(layers(LIF)), images(), target)
 
 
+def test_a_soft_reset_is_told():
+    with pytest.raises(UserError, match=r"^2 resets by subtraction[^\n]*$"):
+        to_nir(network(layers(lambda: LIF(reset="soft"))), images())
+
+
 @pytest.mark.parametrize("arguments", [{"source": "brian"}, {"dt": 0}, {"dt": "1 ms"}, {"time_steps": 0}])
 def test_other_arguments(arguments):
     with pytest.raises(UserError):

@@ -85,6 +85,22 @@ def test_bytes_take_a_quarter():
     assert kinds["backbone.3.weight.int8"] == onnx.TensorProto.INT8
 
 
+def upwards(groups):
+    wider = nn.ConvTranspose2d(4, 6, 2, stride=2, groups=groups)
+    return network(nn.Sequential(nn.Conv2d(2, 4, 3), LIF(0.637, 0.913), wider, LIF(0.637, 0.913)), 2)
+
+
+def test_bytes_of_a_transposed_convolution(tmp_path):
+    made, x = upwards(1), images(2)
+    out = to_onnx(made, x, int8=True)
+    assert out.differing == 0 and out.spikes > 0
+    kinds = {i.name: i.data_type for i in out.model.graph.initializer}
+    assert kinds["backbone.2.weight.int8"] == onnx.TensorProto.INT8
+    torch.testing.assert_close(run(out.save(tmp_path / "net.onnx"), x), round_weights(made)(x))
+    with pytest.raises(UserError, match=r"^backbone\.2\.weight[^\n]*without int8$"):
+        to_onnx(upwards(2), x, int8=True)
+
+
 def test_a_network_of_the_book_with_batchnorm_of_each_step():
     made = build_snn(NetworkConfig("convnet", width=4, time_steps=2, options={"batchnorm": "step"}), 10, 1)
     for _ in range(3):

@@ -65,6 +65,34 @@ def test_whole_numbers_of_such_weights(make):
             assert (levels - levels.round()).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(
+    "kind",
+    [nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d],
+)
+def test_every_convolution_is_rounded_by_its_outputs(kind, groups):
+    """Each output's levels, found by what it does to images of a single pixel and channel."""
+    torch.manual_seed(0)
+    layer = kind(4, 6, 3, groups=groups, bias=False)
+    net = SpikingNetwork(nn.Sequential(nn.Conv2d(2, 4, 3), LIF(), layer), 2).eval()
+    rounded, before = round_weights(net, 3).backbone[2], layer.weight.clone()
+    axes = int(kind.__name__[-2])
+    pixels = torch.eye(4).reshape(4, 4, *[1] * axes)
+    if not layer.transposed:
+        pixels = nn.functional.pad(pixels, [2, 2] * axes)
+    plain, made = (m(pixels).detach().transpose(0, 1).flatten(1) for m in (layer, rounded))
+    largest = plain.abs().amax(1, keepdim=True)
+    torch.testing.assert_close(made, (plain / largest * 3).round() / 3 * largest)
+    assert torch.equal(layer.weight, before)
+
+
+@pytest.mark.parametrize("layer", [nn.Bilinear(3, 3, 2), nn.MultiheadAttention(4, 2), nn.GRU(3, 3)])
+def test_weights_that_are_not_rounded_are_told(layer):
+    net = SpikingNetwork(nn.Sequential(nn.Conv2d(2, 4, 3), LIF(), layer), 2)
+    with pytest.raises(UserError, match=rf"^backbone\.2 is {type(layer).__name__}, whose[^\n]*$"):
+        round_weights(net)
+
+
 def test_a_weight_that_a_hook_computes_is_told_in_one_line():
     net = SpikingNetwork(nn.Sequential(nn.Conv2d(2, 4, 3), LIF()), 5).eval()
     prune.l1_unstructured(net.backbone[0], "weight", 0.5)

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from export_cases import Branches, layers, network
-from snnbook import LIF, NetworkConfig, SpikingNetwork, UserError, build_snn
-from snnbook.deploy import batchnorms_left, fold_batchnorm, wiring
+from snnbook import IF, LIF, PLIF, NetworkConfig, SpikingNetwork, UserError, build_snn, folding
+from snnbook.deploy import batchnorms_left, fold_batchnorm, to_fixed_point, to_nir, to_onnx, wiring
 
 
 def drawn(backbone, shape=(2, 6, 6)):
@@ -95,8 +95,117 @@ class Gated(nn.Module):
         return x + self.one(x)
 
 
+class Half(LIF):
+    def forward(self, current, recurrence=None):
+        return super().forward(0.5 * current, recurrence)
+
+
+class Same(LIF):
+    """A subclass that computes what its base does."""
+
+
+class Doubled(SpikingNetwork):
+    def forward(self, images):
+        return 2 * super().forward(images)
+
+
+def of_its_own(layer):
+    plain = layer.forward
+    layer.forward = lambda x: 2 * plain(x)
+    return layer
+
+
+def hooked(layer):
+    layer.register_forward_hook(lambda module, inputs, output: 2 * output)
+    return layer
+
+
+def hooked_before(layer):
+    layer.register_forward_pre_hook(lambda module, inputs: 2 * inputs[0])
+    return layer
+
+
+CHANGES = [of_its_own, hooked, hooked_before]
+LAYERS = {
+    "conv": lambda: nn.Conv2d(2, 4, 3, padding=1),
+    "norm": lambda: nn.BatchNorm2d(4),
+    "neuron": LIF,
+    "dropout": nn.Dropout,
+    "spikes": lambda: nn.MaxPool2d(1),
+    "pool": lambda: nn.AvgPool2d(2),
+    "flat": nn.Flatten,
+    "linear": lambda: nn.Linear(36, 8),
+    "learned": PLIF,
+    "never leaks": IF,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("place", range(len(LAYERS)), ids=LAYERS)
+def test_a_layer_that_does_more_than_its_kind_is_told(change, place):
+    made = [make() for make in LAYERS.values()]
+    change(made[place])
+    with pytest.raises(UserError, match=rf"\b{place}[ ,][^\n]*(hooks|forward of its own)[^\n]*$"):
+        drawn(nn.Sequential(*made))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("whole", ["network", "backbone"])
+def test_a_whole_that_does_more_than_its_parts_is_told(change, whole):
+    made = network(layers(LIF), 3)
+    change(made if whole == "network" else made.backbone)
+    with pytest.raises(UserError, match=rf"{whole} .*cannot be written: it has"):
+        wiring.draw(made, torch.rand(3, 4, 2, 6, 6))
+
+
+def test_only_a_class_with_a_forward_of_its_own_is_told():
+    assert any(part.neuron for part in drawn(layers(Same)).parts.values())
+    with pytest.raises(UserError, match=r"2 \(Half\) cannot be written: it has a forward of its own"):
+        drawn(layers(Half))
+    with pytest.raises(UserError, match=r"the network \(Doubled\) cannot be written"):
+        wiring.draw(Doubled(layers(LIF), 3), torch.rand(3, 4, 2, 6, 6))
+
+
+class Own(nn.Module):
+    """A neuron written with the tools that the library has for that."""
+
+    def forward(self, x):
+        u, spikes = 0, []
+        for current in folding.unfold_current(x, None):
+            u = u / 2 + current
+            spikes.append((u > 1).to(x.dtype))
+            u = u * (1 - spikes[-1])
+        return folding.fold(torch.stack(spikes))
+
+
+class OwnBackbone(Own):
+    def __init__(self):
+        super().__init__()
+        self.lif = LIF()
+
+    def forward(self, x):
+        return super().forward(self.lif(x))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.both, self.lif = nn.Bilinear(6, 6, 2), LIF()
+
+    def forward(self, x):
+        return self.both(x, self.lif(x))
+
+
+class Plain(nn.Conv2d):
+    """No layer of torch's own, so that it is read as what it does."""
+
+
 REFUSED = {
-    "resets by subtraction": nn.Sequential(nn.Conv2d(2, 4, 3), LIF(reset="soft")),
+    "between is Own": Odd(Own()),
+    "between.0 is Own": Odd(nn.Sequential(Own())),
+    "the backbone is OwnBackbone": OwnBackbone(),
+    "between.both is Bilinear": Odd(Twice()),
+    "computes with conv.weight": Odd(nn.Identity(), Plain(2, 4, 3)),
     "is smooth": nn.Sequential(nn.Conv2d(2, 4, 3), LIF(smooth=True)),
     "max-pooling of something else": nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 4, 3), LIF()),
     "unequal windows": Odd(nn.AdaptiveAvgPool2d(4)),
@@ -159,6 +268,20 @@ def test_half_precision_is_refused():
 def test_samples_that_are_none(sample):
     with pytest.raises(UserError, match="sample is"):
         wiring.sample_of(sample, network(layers(LIF)))
+
+
+@pytest.mark.parametrize("shape", [(2, 60, 60), (2, 9, 6), (2, 1, 1), (3, 6, 6)])
+@pytest.mark.parametrize("export", [to_nir, to_fixed_point, to_onnx])
+def test_images_that_the_network_does_not_take(export, shape):
+    made = network(layers(LIF, nn.MaxPool2d), 3)
+    for sample in (shape, torch.rand(4, *shape)):
+        with pytest.raises(UserError, match=r"^(the network fails at a sample|images have 3)[^\n]*$"):
+            export(made, sample)
+
+
+def test_batchnorm_behind_a_linear_layer_is_drawn():
+    made = drawn(nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.BatchNorm1d(8), LIF()))
+    assert [part.name for part in made.parts.values()] == ["0", "1", "3"]
 
 
 def test_drawing_leaves_the_network_as_it_was():

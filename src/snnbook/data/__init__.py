@@ -86,9 +86,9 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     first ones holds the classes in proportion.
 
     Raises:
-        UserError: a folder that is missing or empty, a corrupt image, classes that differ between training
-            and test, a download that failed, more training images asked for than a class has, images that
-            would not fit into memory.
+        UserError: a folder that is missing or empty, a corrupt image, but one class, classes that differ
+            between training and test, a download that failed, more training images asked for than a class has,
+            images that would not fit into memory.
     """
     check_config(config, DataConfig)
     classes, train, test = _source(config, root)

@@ -44,7 +44,7 @@ def listing(
         kind: of the files; images by default.
 
     Raises:
-        UserError: a folder is missing or empty, training and test have other classes.
+        UserError: a folder is missing or empty, there is but one class, training and test have other classes.
     """
     halves = {half: _classes(root / half, kind) for half in (train, test)}
     if differing := sorted(halves[train].keys() ^ halves[test].keys()):
@@ -53,6 +53,11 @@ def listing(
         raise UserError(
             f"{root}: {train} and {test} have different classes ({', '.join(sides)}{more}); "
             "give both the same folders"
+        )
+    if len(halves[train]) < 2:
+        raise UserError(
+            f"{root / train} has only the class {next(iter(halves[train]))!r}; expected at least two, "
+            f"{kind.name} as <class>/{kind.example}; is it a folder one level off?"
         )
     return tuple(halves[train]), *(collect(root / half, found) for half, found in halves.items())
 

@@ -24,7 +24,7 @@ def listing(root: Path) -> tuple[tuple[str, ...], Files, Files]:
             ``.raw`` and ``.npz``), a file ``sensor.txt`` that reads like ``346x260``, width and height.
 
     Raises:
-        UserError: a folder is missing or empty, training and test have other classes.
+        UserError: a folder is missing or empty, there is but one class, training and test have other classes.
     """
     return folder.listing(root, kind=KIND)
 

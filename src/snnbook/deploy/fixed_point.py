@@ -157,7 +157,8 @@ def to_fixed_point(
     not fired, and stay real.
 
     Args:
-        network: in float32, on the CPU, of layers that :func:`snnbook.deploy.to_nir` knows; left as it is.
+        network: in float32, on the CPU, of layers that :func:`snnbook.deploy.to_nir` knows, and neurons that reset
+            softly; left as it is.
         sample: images ``[B, C, H, W]`` or ``[T, B, C, H, W]``, or the shape ``(C, H, W)`` of one.
         chip: how many bits there are.
 
@@ -175,8 +176,8 @@ def to_fixed_point(
         sources[name] = part.sources
         layers[name] = part.layer
         if part.neuron:
-            own = numbers(part.layer)
-            dynamics = Dynamics(own.threshold / own.gain, strict=own.strict)
+            own, hard = numbers(part.layer), part.layer.dynamics.hard_reset
+            dynamics = Dynamics(own.threshold / own.gain, strict=own.strict, hard_reset=hard)
             layers[name] = FixedPointLIF(dynamics, own.decay, chip, units[name])
             if layers[name].threshold > chip.limit:
                 needs = f"a threshold of {layers[name].threshold} units"

@@ -3,8 +3,29 @@
 from torch import nn
 
 from snnbook.errors import UserError
+from snnbook.folding import SpikingNetwork, repeating
+from snnbook.neurons import LIF
 
 KINDS = "Conv2d, Linear, average pooling, max-pooling of spikes, Flatten, sums and neurons"
+
+
+def check_plain(module: nn.Module, name: str) -> None:
+    """Raise a UserError if ``module`` does more than its kind, which a graph would leave out without a word."""
+    forward = type(module).forward
+    own = hasattr(module, "dynamics") and forward is not LIF.forward
+    own = own or (isinstance(module, SpikingNetwork) and forward is not SpikingNetwork.forward)
+    hooks = len(module._forward_hooks) + len(module._forward_pre_hooks)
+    why = ""
+    if own or "forward" in vars(module):
+        why = "has a forward of its own"
+    elif hooks > ("" in repeating(module)):  # the one where still images are repeated
+        why = "has hooks; remove them"
+    if why:
+        raise UserError(f"{name} ({type(module).__name__}) cannot be written: it {why}; known are {KINDS}")
+
+
+def unknown(layer: nn.Module, name: str) -> UserError:
+    return UserError(f"{name} is {type(layer).__name__}, which cannot be written; known are {KINDS}")
 
 
 def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool) -> tuple[nn.Module, bool]:
@@ -14,10 +35,6 @@ def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool)
         UserError: there is none.
     """
     if hasattr(layer, "dynamics"):
-        if not layer.dynamics.hard_reset:
-            raise UserError(
-                f"{name} resets by subtraction (reset='soft'), which NIR has no field for; use 'hard'"
-            )
         if layer.dynamics.smooth:
             raise UserError(f"{name} is smooth, which is no spiking neuron; train with spikes to export")
         return layer, False
@@ -39,7 +56,7 @@ def known(layer: nn.Module, name: str, reads: tuple, shape: tuple, spikes: bool)
         if not why:
             return layer, True
     else:
-        raise UserError(f"{name} is {type(layer).__name__}, which cannot be written; known are {KINDS}")
+        raise unknown(layer, name)
     if why:
         raise UserError(f"{name} {why}, which cannot be written; known are {KINDS}")
     return layer, False

@@ -23,6 +23,7 @@ from snnbook.deploy.names import free
 from snnbook.deploy.nir_reading import network_of
 from snnbook.deploy.targets import DT, Numbers, Target, numbers, target_named
 from snnbook.deploy.wiring import INPUT, OUTPUT, Part, Wiring
+from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
 
 POOLING = Numbers(decay=0.5, threshold=0.5, strict=True)  # whose potential is 0 whenever it did not fire
@@ -75,6 +76,11 @@ def to_nir(network: SpikingNetwork, sample: Tensor | tuple[int, ...], target: st
     network = wiring.checked_network(network)
     images = wiring.sample_of(sample, network)
     drawn = wiring.draw(network, images)
+    for part in drawn.parts.values():
+        if part.neuron and not part.layer.dynamics.hard_reset:
+            raise UserError(
+                f"{part.name} resets by subtraction (reset='soft'), which NIR has no field for; use 'hard'"
+            )
     nir = package("nir", "writes graphs of NIR")
     graph = _Writer(nir, drawn, target, reader, network.time_steps).graph()
     return _tried(network, images, drawn, graph, target, reader)

@@ -17,7 +17,7 @@ from snnbook.checks import check_flag
 from snnbook.deploy.batchnorm import fold_batchnorm
 from snnbook.deploy.export import Export, held_against
 from snnbook.deploy.extra import package, quiet
-from snnbook.deploy.rounding import rounded
+from snnbook.deploy.rounding import output_axis, rounded
 from snnbook.deploy.wiring import checked_network, sample_of, spikes_of
 from snnbook.errors import UserError, one_line
 from snnbook.folding import SpikingNetwork
@@ -63,7 +63,7 @@ def to_onnx(network: SpikingNetwork, sample: Tensor | tuple[int, ...], int8: boo
     network, scales = rounded(network, 8) if int8 else (fold_batchnorm(network), {})
     model = _exported(network, images)
     if int8:
-        _store_bytes(onnx, model, scales)
+        _store_bytes(onnx, model, network, scales)
     output, seen = spikes_of(network, images)
     found, *theirs = _run(runtime, model, images)
     spikes = [call for calls in seen.values() for call in calls]
@@ -120,18 +120,26 @@ def _run(runtime, model, images: Tensor) -> list[Tensor]:
     return [torch.from_numpy(x) for x in session.run(None, {"images": images.numpy()})]
 
 
-def _store_bytes(onnx, model, scales: dict[str, Tensor]) -> None:
+def _store_bytes(onnx, model, network: SpikingNetwork, scales: dict[str, Tensor]) -> None:
     """Weights become bytes and a node that multiplies them by their scales again, to the same float32."""
     graph = model.graph
     for name, scale in scales.items():
+        layer = network.get_submodule(name.removesuffix(".weight"))
+        axis = output_axis(layer)
+        if axis and layer.groups > 1:
+            raise UserError(
+                f"{name} is a {type(layer).__name__}'s in groups, whose scales have no axis in ONNX; "
+                "export without int8"
+            )
         stored = next((x for x in graph.initializer if x.name == f"network.{name}"), None)
         if stored is None:
             raise UserError(f"torch.onnx stored no {name} as it is; export without int8")
         weight = onnx.numpy_helper.to_array(stored)
         factors = scale.numpy()
-        whole = np.rint(weight / factors.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8)
+        others = [i for i in range(weight.ndim) if i != axis]
+        whole = np.rint(weight / np.expand_dims(factors, others)).astype(np.int8)
         graph.initializer.remove(stored)
         graph.initializer.append(onnx.numpy_helper.from_array(whole, f"{name}.int8"))
         graph.initializer.append(onnx.numpy_helper.from_array(factors, f"{name}.scale"))
         inputs = [f"{name}.int8", f"{name}.scale"]
-        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [stored.name], axis=0))
+        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [stored.name], axis=axis))

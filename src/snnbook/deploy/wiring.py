@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from snnbook.backbones.dense import Recurrent
-from snnbook.deploy.batchnorm import batchnorms_left, fold_batchnorm
-from snnbook.deploy.kinds import KINDS, known
+from snnbook.deploy.batchnorm import Merged, batchnorms_left, fold_batchnorm
+from snnbook.deploy.kinds import KINDS, check_plain, known, unknown
 from snnbook.deploy.names import free
 from snnbook.deploy.own_weights import own_weights
 from snnbook.errors import UserError, one_line
@@ -35,7 +35,7 @@ class Part:
         name: of that layer in the network.
         sources: names of the parts that it reads, added; ``"input"`` is what the network is given.
         reads, shape: what it reads and puts out, without the leading axis.
-        spikes: it puts out nothing but 0 and 1.
+        spikes: in the network it puts out nothing but 0 and 1.
     """
 
     layer: nn.Module
@@ -93,8 +93,23 @@ def sample_of(sample: Tensor | tuple[int, ...], network: SpikingNetwork) -> Tens
     """Images to try ``network`` on: those given, or random ones of a given shape ``(C, H, W)``.
 
     Raises:
-        UserError: neither images nor such a shape.
+        UserError: neither images nor such a shape, or images that the network does not take.
     """
+    images = _images(sample, network.time_steps)
+    try:
+        with torch.no_grad(), evaluation(network):
+            network(images)
+    except UserError:
+        raise
+    except Exception as error:  # whatever layers make of images of another size
+        raise UserError(
+            f"the network fails at a sample of shape {list(images.shape)}: {one_line(error)[:200]}; "
+            "expected images of the size that it was trained on"
+        ) from error
+    return images
+
+
+def _images(sample: Tensor | tuple[int, ...], time_steps: int) -> Tensor:
     if isinstance(sample, Tensor):
         if sample.dim() in (4, 5) and sample.is_floating_point() and sample.numel():
             return sample.detach().float().cpu()
@@ -104,7 +119,7 @@ def sample_of(sample: Tensor | tuple[int, ...], network: SpikingNetwork) -> Tens
         and all(type(n) is int and n > 0 for n in sample)
     ):
         drawn = torch.Generator().manual_seed(0)
-        return torch.rand(network.time_steps, 8, *sample, generator=drawn, device="cpu")
+        return torch.rand(time_steps, 8, *sample, generator=drawn, device="cpu")
     shown = f"of shape {list(sample.shape)}" if isinstance(sample, Tensor) else repr(sample)[:60]
     raise UserError(f"sample is {shown}; expected images {SHAPES}, or the shape (C, H, W) of one")
 
@@ -155,13 +170,18 @@ def draw(network: SpikingNetwork, images: Tensor) -> Wiring:
             cannot be folded.
     """
     network = checked_network(network)
+    for name, whole in (("the network", network), ("its backbone", network.backbone)):
+        check_plain(whole, name)  # torch.fx calls neither
     for name, why in batchnorms_left(network).items():
         raise UserError(f"{name} is a BatchNorm that cannot be folded: it {why}")
     folded = own_weights(fold_batchnorm(network))
+    tracer = _Tracer(set(neurons(folded).values()))
     try:
-        graph = _Tracer(set(neurons(folded).values())).trace(folded.backbone)
-    except UserError:
-        raise
+        graph = tracer.trace(folded.backbone)
+    except UserError as error:
+        if tracer.refused:
+            raise
+        raise unknown(network.backbone, "the backbone") from error
     except Exception as error:  # whatever a network's code makes of a stand-in
         kind = type(network.backbone).__name__
         raise UserError(
@@ -177,11 +197,25 @@ class _Tracer(fx.Tracer):
     def __init__(self, neurons: set):
         super().__init__()
         self.neurons = neurons  # found before, since a learned threshold is a stand-in while tracing
+        self.refused = False
 
     def is_leaf_module(self, module, name):
+        return module in self.neurons or type(module) is Merged or super().is_leaf_module(module, name)
+
+    def call_module(self, module, forward, args, kwargs):
+        name = self.path_of_module(module)
         if isinstance(module, Recurrent) and module.recurrence is not None:
+            self.refused = True
             raise UserError(f"{name} has recurrent weights, which are not written; use a network without")
-        return module in self.neurons or super().is_leaf_module(module, name)
+        try:
+            return super().call_module(module, forward, args, kwargs)
+        except UserError as error:
+            if self.refused:
+                raise
+            self.refused = True
+            raise unknown(
+                module, name
+            ) from error  # neurons of one's own ask for the time, which is not drawn
 
 
 class _Reader(fx.Interpreter):
@@ -211,10 +245,10 @@ class _Reader(fx.Interpreter):
             end = rest[0] if rest else node.kwargs.get("end_dim", -1)
             self.wires[node] = self._layer(node, nn.Flatten(start, end))
         else:
-            what = getattr(node.target, "__name__", node.target)
-            raise UserError(
-                f"the network does {what}() between layers, which is not written; known are {KINDS}"
-            )
+            what = f"does {getattr(node.target, '__name__', node.target)}()"
+            if node.op == "get_attr":
+                what = f"computes with {node.target}"
+            raise UserError(f"the network {what} between layers, which is not written; known are {KINDS}")
         return result
 
     def _sum(self, node: fx.Node) -> tuple[str, ...]:
@@ -227,9 +261,12 @@ class _Reader(fx.Interpreter):
         return both
 
     def _layer(self, node: fx.Node, layer: nn.Module) -> tuple[str, ...]:
+        name = node.target if node.op == "call_module" else node.name
+        if len(node.all_input_nodes) != 1 or node not in self.shapes:
+            raise unknown(layer, name)
         (source,) = node.all_input_nodes
         wires, reads, shape = self.wires[source], self.shapes[source], self.shapes[node]
-        name = node.target if node.op == "call_module" else node.name
+        check_plain(layer, name)
         if isinstance(layer, SILENT) or (isinstance(layer, nn.Flatten) and reads == shape):
             return wires
         spikes = len(wires) == 1 and wires[0] in self.parts and self.parts[wires[0]].spikes
