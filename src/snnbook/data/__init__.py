@@ -86,7 +86,7 @@ def load(config: DataConfig, root: str | Path | None = None) -> Dataset | Stream
     first ones holds the classes in proportion.
 
     Raises:
-        UserError: a folder that is missing or empty, a corrupt image, but one class, classes that differ
+        UserError: a folder that is missing or empty, a corrupt image, a single class, classes that differ
             between training and test, a download that failed, more training images asked for than a class has,
             images that would not fit into memory.
     """

@@ -44,7 +44,7 @@ def listing(
         kind: of the files; images by default.
 
     Raises:
-        UserError: a folder is missing or empty, there is but one class, training and test have other classes.
+        UserError: a folder is missing or empty, there is a single class, training and test have other classes.
     """
     halves = {half: _classes(root / half, kind) for half in (train, test)}
     if differing := sorted(halves[train].keys() ^ halves[test].keys()):
