@@ -50,9 +50,8 @@ def show(count: int) -> str:
 
 
 def _of_machine() -> int:
-    if (
-        file := SYSTEM / "proc/meminfo"
-    ).is_file():  # on Linux: free pages alone leave out what caches give back
+    file = SYSTEM / "proc/meminfo"
+    if file.is_file():  # on Linux, where free pages alone would leave out what caches give back
         lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

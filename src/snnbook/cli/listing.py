@@ -70,10 +70,7 @@ def others(name: str | None, results: Path | None) -> str:
                 for path in sorted((place / profile / owner.id / trained.id).glob("seed*.json")):
                     if (seed := path.stem.removeprefix("seed")) not in counted:
                         found.setdefault(f"{owner.id}/{trained.id} ({profile})", {})[seed] = None
-    if not found:
-        return ""
-    told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())
-    return "\n".join(wrap(f"not counted, as their seeds are none of the row's: {told}", width()))
+    return _sentence("not counted, as their seeds are none of the row's", found)
 
 
 def outdated(name: str | None, results: Path | None) -> str:
@@ -85,12 +82,13 @@ def outdated(name: str | None, results: Path | None) -> str:
                 partial(_has_changed, results=results), _readable(table, row, profile, results)
             ):
                 found.setdefault(f"{made.run} ({profile})", {})[str(made.seed)] = None
-    if not found:
-        return ""
+    return _sentence("made with other settings than their rows have now, see snnbook check", found)
+
+
+def _sentence(what: str, found: dict[str, dict[str, None]]) -> str:
+    """What is said of runs and, by run, seeds."""
     told = "; ".join(f"{run}: {', '.join(seeds)}" for run, seeds in found.items())
-    return "\n".join(
-        wrap(f"made with other settings than their rows have now, see snnbook check: {told}", width())
-    )
+    return "\n".join(wrap(f"{what}: {told}", width())) if found else ""
 
 
 def _readable(table: Table, row: Row, profile: str, results: Path | None) -> list[Record]:

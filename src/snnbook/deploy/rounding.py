@@ -51,9 +51,8 @@ def rounded(network: SpikingNetwork, bits: int) -> tuple[SpikingNetwork, dict[st
             )
         if isinstance(layer, WEIGHTED):
             axis, found = output_axis(layer), []
-            for part in layer.weight.chunk(
-                layer.groups if axis else 1
-            ):  # views, each with outputs of its own
+            groups = layer.groups if axis else 1
+            for part in layer.weight.chunk(groups):  # views, each with outputs of its own
                 scale = part.abs().transpose(0, axis).flatten(1).amax(1) / most
                 found.append(scale.clamp(min=torch.finfo(torch.float32).tiny))
                 zero = torch.zeros_like(scale, dtype=torch.int32)

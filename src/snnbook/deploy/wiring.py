@@ -212,10 +212,8 @@ class _Tracer(fx.Tracer):
         except UserError as error:
             if self.refused:
                 raise
-            self.refused = True
-            raise unknown(
-                module, name
-            ) from error  # neurons of one's own ask for the time, which is not drawn
+            self.refused = True  # neurons of one's own ask for the time, which is not drawn
+            raise unknown(module, name) from error
 
 
 class _Reader(fx.Interpreter):
