@@ -5,65 +5,47 @@ import sys
 
 from snnbook import files
 from snnbook.errors import UserError
-from snnbook.experiments import report
+from snnbook.experiments import balance
 from snnbook.experiments.evidence import claims, judge
 
-# What verdicts rest on; the book has all tables.
-TABLES = {"one-protocol": "desk", "tet-figure7": "desk"}
-# What each paper's method is for: the first of its claims that has been run speaks, as on the book's first page.
+# What verdicts rest on, each row beside one of them; the book has all tables.
+TABLES = {"one-protocol": "sdt", "tet-figure7": "sdt"}
+PROFILE = "desk"
+# What each method is for, over the SNN alone, as on the book's first page; and two methods over another.
 QUESTIONS = {
-    "TET over one loss on the mean readout": ("protocol-tet-helps",),
-    "The same on a hundred classes": ("tet-beats-sdt-cifar100-t2",),
-    "The same at four time steps": ("tet-beats-sdt-cifar100-t4",),
-    "The same on digits": ("tet-beats-sdt-snn5",),
-    "Joint A-SNN over the SNN alone": ("joint-all-beat-alone",),
-    "Joint A-SNN without its early exits over the whole method": ("joint-without-exits-snn",),
-    "Joint A-SNN with its public code's adaptors at these exits over the whole method": (
-        "joint-adaptors-help",
-    ),
-    "SASTC over plain distillation, under one protocol": (
-        "cifar100-sastc-beats-kd",
-        "protocol-sastc-beats-kd",
-    ),
+    "TET": "protocol-tet-helps",
+    "TET on a hundred classes": "tet-beats-sdt-cifar100-t2",
+    "TET without its regularizer, at four time steps": "tet-beats-sdt-cifar100-t4",
+    "TET without its regularizer, on digits": "tet-beats-sdt-snn5",
+    "A trained teacher (distillation)": "joint-distillation-helps",
+    "Joint A-SNN": "joint-all-beat-alone",
+    "Joint A-SNN without its early exits": "joint-without-exits-beats-alone",
+    "SASTC": "protocol-sastc-beats-alone",
+    "SASTC over plain distillation": "protocol-sastc-beats-kd",
 }
 START, END = "<!-- results: written by book/readme.py -->", "<!-- end of results -->"
 
 
 def sentences() -> str:
-    """A line for each paper: what its method adds to the accuracy of the spiking network, found on what."""
-    asked = {question: [claims.find(name) for name in names] for question, names in QUESTIONS.items()}
-    return "\n".join(f"- {question}: {judge.first_run(chosen).text()}." for question, chosen in asked.items())
+    """A line for each question: what a method adds to the accuracy of the spiking network, found on what."""
+    asked = {question: judge.best(claims.find(name)) for question, name in QUESTIONS.items()}
+    lines = "\n".join(f"- {question}: {verdict.text()}." for question, verdict in asked.items())
+    return f"More accurate than the SNN alone:\n\n{lines}"
 
 
 def tables() -> str:
     """One after another, under their titles."""
-    return "\n\n".join(table(name, profile) for name, profile in TABLES.items())
+    return "\n\n".join(table(name, against) for name, against in TABLES.items())
 
 
-def table(name: str, profile: str) -> str:
-    """The paper's numbers, ours, and the command of each row that has been run."""
-    found = report(name, profile, columns="paper ours")
-    timed = any(line.minutes for line in found.lines)
-    if timed:
-        found = report(name, profile, columns="paper ours minutes")
-    heads = ("row", "network", "paper", f"ours, {profile}", *["minutes"] * timed, "command")
-    lines = [f"| {' | '.join(heads)} |", f"|---|---|{'---:|' * (2 + timed)}---|"]
-    options = "" if profile == "quick" else f" --profile {profile} --data data"
-    for line in found.lines:
-        if line.waits or not line.ours:
-            continue
-        ours = f"{line.ours.text()} (n = {line.ours.n})"
-        paper = "n/a" if line.paper is None else f"{line.paper:g}"
-        minutes = ["n/a" if line.minutes is None else f"{line.minutes:.0f}"] * timed
-        cells = (
-            line.label,
-            line.network.upper(),
-            paper,
-            ours,
-            *minutes,
-            f"`snnbook run {line.run}{options}`",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+def table(name: str, against: str) -> str:
+    """What each row has over the row ``against``, at what price, and its command."""
+    found = balance(name, against, PROFILE)
+    heads, *_ = found.cells()
+    lines = [f"| {' | '.join([*heads, 'command'])} |", f"|---|{'---:|' * (len(heads) - 1)}---|"]
+    for row in found.rows:
+        command = f"`snnbook run {row.line.run} --profile {PROFILE} --data data`"
+        lines.append(f"| {' | '.join([row.line.label, *found.shown(row), command])} |")
     return "\n".join([f"### {found.title}", "", *lines, "", found.caption()])
 
 

@@ -211,7 +211,9 @@ def test_a_claim_is_about_one_of_four_things():
     kinds = {claim.about for claim in LEDGER}
     assert kinds == set(claims.KINDS)
     for claim in LEDGER:
-        costs = any(t.key.startswith("cost.") or "_uj" in t.key for t in claim.terms)
+        costs = any(
+            t.key.startswith("cost.") or "_uj" in t.key or "firing_rate" in t.key for t in claim.terms
+        )
         assert costs == (claim.about in ("cost", "arithmetic")), claim.id
     with pytest.raises(UserError, match="did you mean 'cost'"):
         claims.Claim("c", "tet", "A.", "Table 1", about="costs", waits="a row")

@@ -292,3 +292,29 @@ def test_a_look_before_all_planned_seeds_are_run_says_so(results):
     found = judge.judge(claim(), results=results)
     assert found.text().startswith("holds on digits, resnet18, T = 4, 3 of 5 planned seeds: +4.0")
     assert "; 1 are looked at before all their planned seeds are run" in verdicts.by_chance([found])
+
+
+def test_two_looks_are_misled_by_chance_once_in_about_twelve_times():
+    """As the page of claims says of verdicts after three and again after five seeds."""
+    seeds = np.random.default_rng(0).standard_normal((100_000, 5))
+    wrong = [
+        np.abs(some.mean(1)) > student(n - 1) * some.std(1, ddof=1) / n**0.5
+        for n, some in ((3, seeds[:, :3]), (5, seeds))
+    ]
+    assert all(abs(look.mean() - 0.05) < 0.003 for look in wrong)
+    assert 1 / 12.5 < (wrong[0] | wrong[1]).mean() < 1 / 11
+
+
+def test_the_first_pages_say_which_profiles_have_been_run():
+    beyond = any((record.folder() / profile).is_dir() for profile in ("lab", "paper"))
+    index, readme = (
+        " ".join((files.root() / page).read_text(encoding="utf-8").split())
+        for page in ("book/index.md", "README.md")
+    )
+    assert ("Nothing of the profiles *lab* and *paper*" in index) == (not beyond)
+    assert ("All that has been run so far is desk" in readme) == (not beyond)
+
+
+def test_a_sentence_has_one_claim():
+    with pytest.raises(UserError, match="no claim"):
+        claims.find("tet-beats-sdt-snn5 tet-beats-sdt-cifar100-t4")

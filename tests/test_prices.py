@@ -95,7 +95,7 @@ def test_a_price_has_the_minutes_of_what_was_needed_before(results):
     assert "timed in turn on a CPU, AVX2, 1 thread" in found.caption()
     heads, *cells = found.cells()
     assert [row[heads.index("minutes")] for row in cells] == ["21.0", "77.0", "waits"]
-    assert [line.label for _, line in plots.compared.points(found.lines, "time")] == ["First", "Second"]
+    assert [line.label for _, line in plots.compared.points(found, "time")] == ["First", "Second"]
     curves = experiments.curves("demo", ["a", "b"], "desk", results=results).curves
     assert [curve.minutes[-1] for curve in curves] == pytest.approx([21, 77])
     assert "77.0" in found.csv().splitlines()[2].split(",")

@@ -7,7 +7,6 @@ alternative.  ``{spread}`` shows how far apart runs are: with the argument ``see
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import product
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -159,14 +158,14 @@ class ClaimsDirective(LedgerDirective):
 
 
 class VerdictRole(SphinxRole):
-    """The verdict on one claim, from the strongest records there are, in a sentence; of several, the first run."""
+    """The verdict on one claim, from the strongest records there are, in a sentence."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
-            known = [claims.find(name) for name in self.text.split() or [""]]
-            found = judge.first_run(known)
+            claim = claims.find(self.text)
+            found = judge.best(claim)
             self.env.note_dependency(str(ledger.path("claims")))
-            for claim, profile in product(known, tables.EVIDENCE):
+            for profile in tables.EVIDENCE:
                 for term in claim.terms_in(profile):
                     watch(self.env, term.run, profile)
         except UserError as error:

@@ -165,7 +165,7 @@ class PriceDirective(PictureDirective):
             self.watch(name)
             for profile in reversed(tables.EVIDENCE):
                 found = report(name, profile)
-                if points(found.lines, cost):
+                if points(found, cost):
                     return [self.figure(plots.price(found, cost), *self.words(found, cost))]
         return self.nothing(f"Accuracy against {cost}")
 

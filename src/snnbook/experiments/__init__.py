@@ -1,11 +1,13 @@
 """The papers' tables, rerun: ``run`` computes a row, ``report`` sets it beside the paper, ``lookup`` cites it,
-``curves`` how it got there, ``verdicts`` what follows."""
+``curves`` how it got there, ``balance`` what helps at what price, ``verdicts`` what follows."""
 
 from typing import TYPE_CHECKING
 
 from snnbook.lazy import lazy
 
 if TYPE_CHECKING:
+    from snnbook.experiments.evidence.balance import Balance as Balance
+    from snnbook.experiments.evidence.balance import balance as balance
     from snnbook.experiments.evidence.curves import Curves as Curves
     from snnbook.experiments.evidence.curves import curves as curves
     from snnbook.experiments.evidence.report import Report as Report
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from snnbook.experiments.runs.run import run as run
 
 _PLACES = {
+    "Balance": "evidence.balance",
     "Curves": "evidence.curves",
     "Record": "runs.record",
     "Report": "evidence.report",
     "Statistic": "runs.record",
+    "balance": "evidence.balance",
     "curves": "evidence.curves",
     "lookup": "runs.record",
     "report": "evidence.report",

@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 from snnbook.errors import UserError
 from snnbook.plots.style import PALETTE, THRESHOLD, grounded, panels, shade, styled
 
-# Of verdicts and sides, with a marker each, so that colour alone says nothing.  Any other word, or none, is plain.
+# Of verdicts, with a marker each, so that colour alone says nothing.  Any other word, or none, is plain.
 LOOKS = {
-    "ahead": (PALETTE[0], ">"),
-    "behind": (PALETTE[3], "<"),
     "holds": (PALETTE[0], "D"),
     "does not hold": (PALETTE[3], "X"),
     "undecided": (THRESHOLD, "o"),
@@ -109,6 +107,8 @@ class Priced(Protocol):
     profile: str
     which: str
 
+    def told(self) -> Sequence[Any]: ...
+
 
 COSTS = {"time": "training, teachers included, minutes", "energy": "energy of one inference, µJ"}
 
@@ -128,7 +128,7 @@ def price(report: Priced, cost: str = "time") -> Figure:
     """
     if cost not in COSTS:
         raise UserError(f"no cost {cost!r}; expected {' or '.join(COSTS)}")
-    drawn = points(report.lines, cost)
+    drawn = points(report, cost)
     if not drawn:
         raise UserError(f"no row of this table has a record of {COSTS[cost]}; expected one or more")
     height = 1.0 + 0.34 * max(len(drawn), 6)
@@ -142,17 +142,11 @@ def price(report: Priced, cost: str = "time") -> Figure:
     return figure
 
 
-def points(lines: Sequence[Any], cost: str) -> list[tuple[float, Any]]:
+def points(report: Priced, cost: str) -> list[tuple[float, Any]]:
     """What :func:`price` draws, the most accurate first: the mean cost of a line, and the line."""
     spent = {"time": lambda line: line.minutes, "energy": lambda line: line.energy and line.energy.mean}[cost]
-    found = [(x, line) for line in _told(lines) if (x := spent(line)) is not None]
+    found = [(x, line) for line in report.told() if (x := spent(line)) is not None]
     return sorted(found, key=lambda point: -point[1].ours.mean)
-
-
-def _told(lines: Sequence[Any]) -> list[Any]:
-    """One line a row with records: its SNN, or the ANN where that is all."""
-    spiking = {line.run for line in lines if line.network == "snn"}
-    return [line for line in lines if line.ours and (line.network == "snn" or line.run not in spiking)]
 
 
 def _beside(axes: Axes, names: Axes, points: Sequence[tuple[float, float, str]]) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from snnbook.experiments.evidence import claims, judge, learned, paired
 from snnbook.experiments.evidence.claims import Claim
-from snnbook.experiments.evidence.judge import UNDECIDED, UNLEARNED
+from snnbook.experiments.evidence.judge import UNLEARNED
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
 
 KEYS = ("snn.last", "ann.last")
-AHEAD, BEHIND = "ahead", "behind"
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,7 @@ class Comparison:
         label: what is compared: ``TET over SDT``.
         on: what it was found on, and the profile.
         estimate: the difference over seeds, in points of test accuracy.
-        word: a verdict's, see :mod:`.judge`; where nothing is claimed, :data:`AHEAD`, :data:`BEHIND` or, as one
-            seed always is, undecided.
+        word: a verdict's, see :mod:`.judge`; none where nothing is claimed, unless a network did not learn.
         size: the difference in the paper.
     """
 
@@ -88,9 +86,8 @@ def of_table(
             continue
         terms = (Term(1.0, f"{table}/{row.id}", key), Term(-1.0, f"{table}/{against}", key))
         if estimate := paired.estimate(terms, profile, results):
-            found.append(
-                Comparison(row.label, _on(judge.setting(estimate), profile), estimate, _side(estimate))
-            )
+            word = UNLEARNED if learned.faults(estimate.records) else ""
+            found.append(Comparison(row.label, _on(judge.setting(estimate), profile), estimate, word))
     return found
 
 
@@ -119,13 +116,6 @@ def _named(term: Term) -> str:
 
 def _is_difference(terms: Sequence[Term]) -> bool:
     return sorted(term.factor for term in terms) == [-1, 1] and all(term.key in KEYS for term in terms)
-
-
-def _side(estimate: Estimate) -> str:
-    """Of zero, on which the interval lies."""
-    if learned.faults(estimate.records):
-        return UNLEARNED
-    return UNDECIDED if not estimate.decided else AHEAD if estimate.mean > 0 else BEHIND
 
 
 def _on(setting: str, profile: str) -> str:

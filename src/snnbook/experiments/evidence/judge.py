@@ -140,12 +140,6 @@ def best(claim: Claim, results: Path | None = None) -> Verdict:
     return next((verdict for verdict in reversed(found) if verdict.word != NOT_RUN), found[0])
 
 
-def first_run(chosen: Sequence[Claim], results: Path | None = None) -> Verdict:
-    """Of several claims that ask one question, the best verdict on the first that has been run."""
-    found = [best(claim, results) for claim in chosen]
-    return next((verdict for verdict in found if verdict.estimate), found[0])
-
-
 def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | None = None) -> list[Verdict]:
     """Verdicts on the claims called ``names``, by default on all."""
     chosen = [claims.find(name) for name in names] if names else claims.load()
@@ -154,10 +148,14 @@ def judged(profile: str = "desk", names: Sequence[str] = (), results: Path | Non
 
 def setting(estimate: Estimate) -> str:
     """What an estimate was made on: ``digits, snn5 of width 4, T = 4, 20 seeds``."""
-    records = estimate.records
+    return f"{place(estimate.records)}, {estimate.count}"
+
+
+def place(records: Sequence[Record]) -> str:
+    """Data, networks and time steps of records: ``digits, snn5 of width 4, T = 4``."""
     data, networks = joined(made.data["name"] for made in records), joined(map(_network, records))
     steps = joined(str(made.config["network"]["time_steps"]) for made in records)
-    return f"{data}, {networks}, T = {steps}, {estimate.count}"
+    return f"{data}, {networks}, T = {steps}"
 
 
 def _doubt(claim: Claim, estimate: Estimate) -> tuple[str, str]:

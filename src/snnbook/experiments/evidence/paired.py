@@ -10,7 +10,7 @@ Runs of one seed share the order of images, so an expression is worked out withi
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import fsum
 from pathlib import Path
@@ -49,7 +49,7 @@ class Estimate:
     """
 
     values: dict[int, float]
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = field(repr=False)
     over: str = "seed"
     planned: int = 0
 

@@ -136,11 +136,21 @@ class Report:
         """For a spreadsheet, see :mod:`.spreadsheet`."""
         return spreadsheet.csv_of(self)
 
+    def __repr__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
         """For a notebook: rows that wait are named below the table."""
         shown = replace(self, lines=tuple(line for line in self.lines if not line.waits))
         below = [self.caption(), *self.waiting()]
         return "\n".join([grid.html(shown.cells()), *(f"<p>{escape(text)}</p>" for text in below)])
+
+    def told(self) -> list[Line]:
+        """One line a row with records: its SNN, or the ANN where that is all."""
+        spiking = {line.run for line in self.lines if line.network == "snn"}
+        return [
+            line for line in self.lines if line.ours and (line.network == "snn" or line.run not in spiking)
+        ]
 
     def waiting(self) -> list[str]:
         """Rows that cannot be run in this profile, a sentence for each reason."""

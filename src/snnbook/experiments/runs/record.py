@@ -254,7 +254,7 @@ class Statistic:
     mean: float
     std: float | None
     n: int
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = field(repr=False)
 
     def text(self, digits: int = 1) -> str:
         """``92.4 ± 0.3``, or the mean alone for one seed."""
