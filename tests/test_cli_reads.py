@@ -18,6 +18,7 @@ from snnbook.cli import arguments as words
 from snnbook.cli import listing
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import paired
+from snnbook.experiments.matrix import plan
 from snnbook.experiments.runs import notebook, record
 from snnbook.experiments.runs.job import resolve
 from snnbook.experiments.tables import tables
@@ -141,7 +142,7 @@ def ran(monkeypatch):
 def test_a_table_stands_for_its_rows(here, capsys, ran):
     code, out, err = call(capsys, "run", "other", "--results", "r", "--work", "w")
     assert (code, ran) == (0, [("other/snn", 0), ("other/ann", 0)])
-    assert "1 rows of other wait: data that are somewhere else" in err
+    assert "other: 1 row waits: data that are somewhere else" in err
     assert "[1/2] other/snn, seed 0" in out and "[2/2] other/ann, seed 0" in out
     code, out, _ = call(
         capsys, "run", "other", "other/ann", "--seed", "0", "1", "--results", "r", "--work", "w"
@@ -154,6 +155,28 @@ def test_one_row_that_fails_does_not_stop_its_table(here, capsys, ran):
     code, _, err = call(capsys, "run", "demo", "--seed", "3", "4", "--results", "r", "--work", "w")
     assert (code, ran) == (1, [("demo/snn", 3), ("demo/snn", 4)])
     assert "snnbook: demo/ann, seed 3: no" in err and "snnbook: demo/ann, seed 4: no" in err
+
+
+def test_a_table_is_run_with_the_settings_asked_for_whatever_stands_of_others(here, capsys, ran, monkeypatch):
+    assert call(capsys, "run", "other", "--results", "r", "--work", "w")[0] == 0
+    path = here / "tables/other.yaml"
+    path.write_text(path.read_text().replace("epochs: 3", "epochs: 4"))
+
+    def refuse(asked, **_):
+        raise UserError(f"asked for {asked.id}")
+
+    monkeypatch.setattr(notebook, "execute", refuse)
+    _, _, err = call(capsys, "run", "other", "--set", "recipe.epochs=2", "--results", "r", "--work", "w")
+    assert "other settings" not in err
+    assert all(f"asked for other/{row}+" in err for row in ("snn", "ann"))
+
+
+def test_who_names_other_data_need_not_wait_for_a_rows_own(here):
+    path = here / "tables/demo.yaml"
+    path.write_text(path.read_text().replace("somewhere else}", "somewhere else, until: images}"))
+    own = plan.asked("quick", ["demo"], [0], here)
+    others = plan.asked("quick", ["demo"], [0], here, ["data.name=digits"])
+    assert own["demo/later", 0] == "data that are somewhere else" and others["demo/later", 0] is None
 
 
 def test_quiet_says_nothing_of_a_table_either(here, capsys, ran):

@@ -79,6 +79,20 @@ def test_what_cannot_be_started_from_is_told_before_it_is_trained(here, row, say
     assert not list(place.glob("w/**/model*"))
 
 
+def test_events_of_more_steps_start_from_a_network_of_fewer(put_tables):
+    few, many = (f"network: {{time_steps: {t}}}, data: {{name: digit_events, frames: {t}}}" for t in (2, 3))
+    start = f"  - {{id: start, label: Start, method: {{name: direct}}, {few}}}\n"
+    place = put_tables(
+        demo=TABLE + start + ROW.format(f"method: {{name: tet}}, inherits: demo/start, {many}")
+    )
+    folders = dict(results=place / "r", work=place / "w", device="cpu", progress=False)
+    made = experiments.run("demo/late", **folders)
+    (need,) = made.needs
+    assert (need["config"]["data"]["frames"], made.config["data"]["frames"]) == (2, 3)
+    more = resolve("demo/late", 0, overrides=["network.time_steps=4", "data.frames=4"]).inherits
+    assert more.settings.as_dict()["data"]["frames"] == 2 and more.id == "demo/start"
+
+
 def test_what_fits_is_trained(put_tables):
     row = "method: {name: tet}, inherits: demo/snn, network: {time_steps: 3}"
     place = put_tables(demo=TABLE + ROW.format(row))

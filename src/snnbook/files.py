@@ -17,10 +17,12 @@ from snnbook.errors import UserError
 @cache  # asked for thousands of times, and links are followed each time
 def root() -> Path:
     """The checkout this package runs from, or, when pip-installed, the copy packed beside the code."""
-    checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "experiments").is_dir() and (checkout / "pyproject.toml").is_file():
-        return checkout
-    return Path(__file__).resolve().parent / "_repository"
+    package = Path(__file__).resolve().parent
+    packed, checkout = package / "_repository", package.parents[1]
+    if packed.is_dir():  # which no checkout has; what lies around an installed package is somebody else's
+        return packed
+    whole = (checkout / "experiments").is_dir() and (checkout / "pyproject.toml").is_file()
+    return checkout if whole else packed
 
 
 def experiments() -> Path:

@@ -15,6 +15,7 @@ from snnbook.bench.measure import Step, kept_bytes, peak_bytes, ratios, using_ke
 from snnbook.bench.measurement import Measurement
 from snnbook.checks import nearest, whole
 from snnbook.errors import UserError
+from snnbook.experiments.runs import record as records
 from snnbook.experiments.runs.provenance import code, environment, pick_device
 from snnbook.trainers.loop import allocator
 
@@ -43,7 +44,7 @@ def main(
     rounds = whole(rounds, "rounds", 1, MOST_ROUNDS)
     kept = allocator.keep_freed_memory()  # for every variant alike
     chosen = pick_device(device)
-    place = (results or files.results()) / "bench" / chosen.type
+    place = (results or records.folder()) / "bench" / chosen.type
     paths = {name: place / f"{name}.json" for name in groups or [x for x in GROUPS if x not in LEFT_OUT]}
     files.check_writable(paths.values(), "measurements")
     for name, path in paths.items():

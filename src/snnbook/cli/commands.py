@@ -64,15 +64,15 @@ def _asked(a: argparse.Namespace) -> list[tuple[str, int]]:
             resolve(name, 0, a.profile, a.recipe, a.overrides, a.results, a.work)  # a slip is told at once
             runs |= dict.fromkeys((name, seed) for seed in a.seed)
             continue
-        tasks = plan.matrix(a.profile, [name], a.seed, a.results, a.work, a.data)
-        reasons = dict.fromkeys(task.waits for task in tasks if task.waits)
-        ready = [(task.name, task.seed) for task in tasks if not task.waits]
-        if not ready:
-            raise UserError(f"no row of {name} can be run in the {a.profile} profile: {next(iter(reasons))}")
-        runs |= dict.fromkeys(ready)
+        rows = plan.asked(a.profile, [name], a.seed, a.data, a.overrides)
+        waiting = {row: reason for (row, _), reason in rows.items() if reason}
+        reasons = "; ".join(dict.fromkeys(waiting.values()))
+        if len(waiting) == len({row for row, _ in rows}):
+            raise UserError(f"no row of {name} can be run in the {a.profile} profile: {reasons}")
+        runs |= dict.fromkeys(run for run, reason in rows.items() if not reason)
         if reasons and not (processes.rank() or a.quiet):
-            waiting = len({task.name for task in tasks if task.waits})
-            print(f"{waiting} rows of {name} wait: {'; '.join(reasons)}", file=sys.stderr)
+            count = "1 row waits" if len(waiting) == 1 else f"{len(waiting)} rows wait"
+            print(f"{name}: {count}: {reasons}", file=sys.stderr)
     return list(runs)
 
 

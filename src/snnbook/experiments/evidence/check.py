@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import claims, fidelity, judge
 from snnbook.experiments.runs import migration, record
@@ -36,7 +35,7 @@ def check(results: Path | None = None) -> Checked:
             problems.append(str(error))
             return None
 
-    paths = sorted(Path(results or files.results()).rglob("seed*.json"))
+    paths = [path for place in record.places(results) for path in sorted(place.rglob("seed*.json"))]
     listed = {"claims": tried(claims.load) or [], "details": tried(fidelity.load) or []}
     measured = {detail.terms[0].run: detail for detail in listed["details"] if detail.set}
     for path in paths:
@@ -56,7 +55,7 @@ def check(results: Path | None = None) -> Checked:
 def migrate(results: Path | None = None) -> dict[Path, str]:
     """Bring records of an older schema up to date; returns those that have to be made again, with the reason."""
     changed = {detail.terms[0].run: detail.set for detail in fidelity.load() if detail.set}
-    return migration.migrate(Path(results or files.results()), changed)
+    return migration.migrate(Path(results or record.folder()), changed)
 
 
 def _record(path: Path, measured: dict[str, fidelity.Detail]) -> None:

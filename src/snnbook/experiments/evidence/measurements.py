@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snnbook import files
 from snnbook.errors import UserError
+from snnbook.experiments.runs import record
 
 
 def read(group: str, device_type: str = "cpu", results: Path | None = None) -> dict:
@@ -13,7 +14,8 @@ def read(group: str, device_type: str = "cpu", results: Path | None = None) -> d
     Raises:
         UserError: it was not measured there, or the record is damaged.
     """
-    path = Path(results or files.results()) / "bench" / device_type / f"{group}.json"
+    paths = [place / "bench" / device_type / f"{group}.json" for place in record.places(results)]
+    path = next(filter(Path.is_file, paths), paths[0])
     if not path.is_file():
         raise UserError(f"no record {path}; measure it there: snnbook bench {group} --device {device_type}")
     try:

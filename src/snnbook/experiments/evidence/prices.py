@@ -10,7 +10,6 @@ from math import fsum
 from pathlib import Path
 from statistics import median
 
-from snnbook import files
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import measurements
 from snnbook.experiments.evidence.paired import Estimate, Term
@@ -75,9 +74,10 @@ def load(profile: str, results: Path | None = None) -> Prices:
     Raises:
         UserError: a measurement is damaged.
     """
-    place = Path(results or files.results()) / "bench"
-    for path in sorted(place.glob("*/rows.json")):
-        found = measurements.read("rows", path.parent.name, results)
+    for path in [
+        path for place in record.places(results) for path in sorted(place.glob("bench/*/rows.json"))
+    ]:
+        found = measurements.read("rows", path.parent.name, path.parents[2])
         try:
             rows = found["measurements"].get(title(profile), {})
             steps = {run: tuple(one / 1e3 for one in row["each"]) for run, row in rows.items()}

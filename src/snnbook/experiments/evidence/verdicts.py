@@ -145,6 +145,8 @@ def text(found: Sequence[Verdict]) -> str:
 
 def judged_by(found: Sequence[Verdict]) -> str:
     """``Judged by records of the desk profile, on cifar10 and digits.``"""
+    if not found:
+        return "There are no claims beside these tables."
     profiles = joined(verdict.profile for verdict in found)
     records = [made for verdict in found if verdict.estimate for made in verdict.estimate.records]
     data = " and ".join(sorted({made.data["name"] for made in records}))

@@ -68,10 +68,36 @@ def matrix(
     Raises:
         UserError: no such table; a record that is damaged, or was made with other settings than the table's now.
     """
+    found = []
+    for (name, seed), waits in asked(profile, chosen, seeds, data).items():
+        if waits:
+            done = bool(record.records(name, profile, [seed], results))
+            found.append(Task(name, seed, None, done, waits))
+        else:
+            run = resolve(name, seed, profile, results=results, work=work)
+            found.append(Task(name, seed, run, standing(run) is not None))
+    return found
+
+
+def asked(
+    profile: str,
+    chosen: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    data: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> dict[tuple[str, int], str | None]:
+    """The runs of tables by name and seed, a row shown in two tables once, and what each waits for, if anything.
+
+    With ``data.name`` among the ``overrides`` no row waits for its images.
+
+    Raises:
+        UserError: no such table.
+    """
     for name in chosen:
         if name not in tables.names():
             raise UserError(f"no table {shown(name)}; {nearest(name, tables.names(), tables.LISTER)}")
-    found: dict[tuple[str, int], Task] = {}  # a row shown in two tables is one run
+    others = any(text.strip().startswith("data.name=") for text in overrides)
+    found: dict[tuple[str, int], str | None] = {}
     for name in chosen or tables.names():
         table = tables.load(name)
         for row in table.rows:
@@ -79,31 +105,24 @@ def matrix(
             run = f"{owner.id}/{trained.id}"
             for seed in seeds or owner.seeds_in(profile, trained):
                 if (run, seed) not in found:
-                    found[run, seed] = _task(run, seed, profile, results, work, data)
-    return list(found.values())
+                    found[run, seed] = _waits(run, profile, data, others)
+    return found
 
 
-def _task(
-    name: str, seed: int, profile: str, results: Path | None, work: Path | None, data: Path | None
-) -> Task:
-    if waits := _waits(name, profile, data):
-        return Task(name, seed, None, bool(record.records(name, profile, [seed], results)), waits)
-    run = resolve(name, seed, profile, results=results, work=work)
-    return Task(name, seed, run, standing(run) is not None)
-
-
-def _waits(run: str, profile: str, data: Path | None, above: tuple[str, ...] = ()) -> str | None:
+def _waits(
+    run: str, profile: str, data: Path | None, others: bool = False, above: tuple[str, ...] = ()
+) -> str | None:
     table, row = tables.find(run, profile)
     name = f"{table.id}/{row.id}"
     if name in above or len(above) > DEEPEST:
         return None  # resolving it says what is wrong
     if profile not in table.profiles:
         return f"table {table.id} has no {profile} profile"
-    if profile in row.waits and not _there(row.until, data):
+    if profile in row.waits and not (_there(row.until, data) or (row.until and others)):
         return row.waits[profile]
     for need in filter(None, (*row.needs, row.inherits)):
         tables.linked(row, need)
-        if reason := _waits(need, profile, data, (*above, name)):
+        if reason := _waits(need, profile, data, others, (*above, name)):
             return f"needs {need}, which waits: {reason}"
     return None
 

@@ -25,6 +25,7 @@ from snnbook.experiments.tables.tables import Sections, Table
 BUNDLED = ("digits", "digit_events")
 # Changes of the command line that do not reach the runs a run needs.
 OWN = ("method.", "analysis.")
+STEPS = ("network.time_steps", "data.frames")  # which differ from those of the run that is inherited
 DEEPEST = 16  # runs in a chain of needs
 
 
@@ -200,7 +201,7 @@ def _resolve(run_id, seed, profile, recipe, overrides, places, above: tuple[str,
         overrides=overrides,
         sections=sections,
         needs=tuple(parent(need, OWN) for need in row.needs),
-        inherits=parent(row.inherits, (*OWN, "network.time_steps")) if row.inherits else None,
+        inherits=parent(row.inherits, (*OWN, *STEPS)) if row.inherits else None,
         where=row.where,
         results=places[0],
         work=places[1],

@@ -237,9 +237,12 @@ def records(run_id: str, profile: str, seeds: Sequence[int], results: Path | Non
 
 
 def below(profile: str, results: Path | None = None) -> list[Record]:
-    """All records of a profile, by run and seed."""
-    paths = [path for place in places(results) for path in sorted((place / profile).glob("*/*/seed*.json"))]
-    return [read(path) for path in paths]
+    """All records of a profile, one of each run and seed; of two the first place's."""
+    found: dict[Path, Path] = {}
+    for place in places(results):
+        for path in sorted((place / profile).glob("*/*/seed*.json")):
+            found.setdefault(path.relative_to(place), path)
+    return [read(path) for path in found.values()]
 
 
 def places(results: Path | None) -> list[Path]:

@@ -129,7 +129,8 @@ def _rehearse(run: Run, data: Dataset, context: Context) -> None:
         method = _built(run, data)
         rehearse(method, data, settings.analysis)
         if run.inherits:
-            check_fits(method, _built(run.inherits, data), run.inherits.id)
+            theirs = context.load(run.inherits.settings.data)  # with event data other frames, as other steps
+            check_fits(method, _built(run.inherits, theirs), run.inherits.id)
 
 
 def _built(run: Run, data: Dataset) -> nn.Module:
