@@ -43,6 +43,12 @@ def test_its_learning_rate_is_the_best_of_three(row):
     assert settings(row).recipe.learning_rate == max(RATES, key=lambda rate: at_rate(name, rate))
 
 
+def test_the_anns_learning_rate_is_the_best_of_three_so_that_one_teacher_serves_both_tables():
+    found = {0.002: "ann-0.002", 0.005: "teacher", 0.01: "ann-0.01"}
+    best = max(found, key=lambda rate: lookup(f"desk-search/{found[rate]}:ann.last", "desk").mean)
+    assert resolve("joint-table4/ann", 0, "desk").settings.recipe.learning_rate == best
+
+
 @pytest.mark.parametrize("row", SEARCHED)
 def test_its_weight_is_the_default_unless_another_was_ahead_by_more_than_chance(row):
     name, weights = SEARCHED[row]
