@@ -76,7 +76,7 @@ class Balance:
     def caption(self) -> str:
         """What the numbers are."""
         costs = {
-            "time": f"the time of its training steps, a teacher's included, timed in turn on {self.timed_on}",
+            "time": f"the time of its training steps, a teacher's included (timed in turn on {self.timed_on})",
             "energy": "the counted energy of an inference",
         }
         told = " and ".join(costs[name] for name in self._priced().values())
