@@ -291,3 +291,15 @@ def test_tensors_of_five_axes_know_no_channels_last(kind):
     one_line(lambda: run(Volumes()), "'conv", "channels_last: false")
     one_line(lambda: Trial(Volumes(), DATA, RECIPE), "'conv", "channels_last: false")
     assert run(Volumes(), replace(RECIPE, channels_last=False)).epochs == 2
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_nothing_is_trained(off):
+    with off():
+        one_line(lambda: run(method()), "gradients are off")
+        one_line(lambda: Trial(method(), DATA, RECIPE), "gradients are off")
+        made = method()
+    if off is torch.inference_mode:
+        one_line(lambda: run(made), "'network.backbone.conv.weight' was made in torch.inference_mode()")
+    else:
+        assert run(made).epochs == 2

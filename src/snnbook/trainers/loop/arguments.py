@@ -32,6 +32,7 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
         raise UserError(
             f"{lazy[0]!r} has no shape yet; call the network once on a batch of images, then train"
         )
+    check_gradients(method)
     check_layout(method, recipe)
     try:
         found = torch.device(device)
@@ -41,6 +42,18 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
             f"device is {shown(device)} ({one_line(error)[:100]}); expected 'cpu' or 'cuda'"
         ) from None
     return found
+
+
+def check_gradients(method: nn.Module) -> None:
+    """Raise a UserError if no gradient would reach the weights of ``method``."""
+    if not torch.is_grad_enabled():
+        raise UserError(
+            "gradients are off, by torch.no_grad() or torch.inference_mode(); expected training outside of it"
+        )
+    if made := [name for name, x in _state(method) if x.is_inference()]:
+        raise UserError(
+            f"{made[0]!r} was made in torch.inference_mode() and cannot learn; build the method outside of it"
+        )
 
 
 def check_layout(method: nn.Module, recipe: Recipe) -> None:
