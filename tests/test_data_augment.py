@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from snnbook.data.augment import autoaugment, crop, cutout, flip
+from snnbook.data.augment import AUGMENTATIONS, autoaugment, crop, cutout, flip
 
 
 def test_crop_is_a_window_of_the_padded_image():
@@ -50,3 +50,10 @@ def test_autoaugment_draws_for_each_image(channels):
     assert len({one.numpy().tobytes() for one in augmented}) > 16
     # The same draw gives the same image, whatever stands around it in the batch.
     assert torch.equal(autoaugment(image, draws[40:41])[0], augmented[40])
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_no_images_stay_none(name):
+    images = torch.empty(0, 3, 16, 16, dtype=torch.uint8)
+    found = AUGMENTATIONS[name](images, torch.empty(0, 2))
+    assert (found.shape, found.dtype) == (images.shape, images.dtype)

@@ -16,7 +16,7 @@ from torch.utils.data import (
 )
 
 from bad_input import one_line
-from own_data import FLOATS, OWN, RECIPE, loaders, method, problem, run
+from own_data import FLOATS, OWN, RECIPE, TEST, TRAIN, loaders, method, problem, run
 from snnbook.analysis import measure
 from snnbook.data import LoaderDataset, batches, dataset_of, test_batches
 from snnbook.trainers.loop.evaluation import evaluate
@@ -64,6 +64,24 @@ def test_normalized_images_are_fine_in_loaders():
         TensorDataset(FLOATS[1].tensors[0] * 4 - 2, OWN[3]),
     )
     assert run(loaders(*shifted)).epochs == 2
+
+
+@pytest.fixture(params=[torch.float64, torch.bfloat16])
+def default(request):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(request.param)
+    yield request.param
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("given", ["data set", "floats", "bytes"])
+def test_images_are_of_the_type_that_networks_are_built_in(default, given):
+    pairs = {"data set": (TRAIN, TEST), "floats": loaders(), "bytes": loaders(TRAIN, TEST)}
+    found = dataset_of(pairs[given])
+    (images, _), (last, _) = next(batches(found, 8, seed=0, epoch=0)), next(test_batches(found, 8))
+    assert images.dtype == last.dtype == default
+    if default == torch.float64:
+        assert run(found).epochs == 2
 
 
 class Noisy(TensorDataset):

@@ -65,6 +65,14 @@ def test_a_method_takes_a_network_alone(name):
         one_line(lambda other=other: built(name, OWN[name], other), "expected")
 
 
+def test_a_network_is_compiled_with_its_method():
+    network = SpikingNetwork(nn.Linear(2, 2), 2)
+    direct, ann = METHODS["direct"], METHODS["direct"].Config("ann")
+    one_line(lambda: direct(OWN["direct"], torch.compile(network)), "is compiled", "recipe.compile")
+    one_line(lambda: direct(ann, torch.compile(network)), "SpikingNetwork", "trains an ANN")
+    direct(ann, torch.compile(nn.Linear(2, 2)))
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_can_be_pickled_and_copied_after_a_step(name):
     method = built(name, OWN[name])

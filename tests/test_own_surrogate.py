@@ -189,6 +189,17 @@ def test_a_surrogate_needs_a_derivative():
         one_line(lambda wrong=wrong: neurons.LIF(surrogate=wrong), "subclass of snnbook.surrogates.Surrogate")
 
 
+def test_a_spike_is_of_a_tensor_and_a_surrogate():
+    for x in ([1.0], 1.0, None):
+        one_line(lambda x=x: surrogates.spike(x, surrogates.Triangle()), "x is", "expected a tensor")
+    for surrogate in (3, None, surrogates.Triangle, torch.relu):
+        one_line(
+            lambda surrogate=surrogate: surrogates.spike(torch.ones(2), surrogate),
+            "surrogate is",
+            "Triangle()",
+        )
+
+
 def test_built_in_ones_are_values():
     for surrogate in SURROGATES:
         assert isinstance(surrogate, Surrogate) and type(surrogate) in surrogates.BUILT_IN

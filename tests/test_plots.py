@@ -121,6 +121,15 @@ def test_series_differ_in_more_than_colour():
     assert len({line.get_color() for line in drawn}) == len({str(line._dash_pattern) for line in drawn}) == 6
 
 
+def test_names_may_outnumber_the_colours():
+    names = [str(i) for i in range(23)]
+    clouds = plots.scatter({name: ([1], [2]) for name in names}, "x", "y")
+    kernels = plots.roofline({name: (1, 8) for name in names}, 1e10, 1e11)
+    layers = plots.potentials({name: torch.zeros(2) for name in names}, surrogates.Triangle())
+    for legend in (clouds.axes[0].get_legend(), kernels.axes[0].get_legend(), layers.legends[0]):
+        assert {text.get_text() for text in legend.get_texts()} >= set(names)
+
+
 def test_shares_of_potentials_sum_to_one():
     axes = FIGURES["potentials"]().axes[0]
     heights = [patch.get_height() for patch in axes.patches if hasattr(patch, "get_height")]
@@ -139,6 +148,13 @@ def test_shares_of_potentials_sum_to_one():
         lambda: plots.contours(STEPS[1:], SURFACES, ["sdt"]),
         lambda: plots.events(torch.rand(4, 3)),
         lambda: plots.frames({"a": torch.rand(4, 3, 8, 8)}),
+        lambda: plots.scatter({"a": ([1, 2, 3], [1, 2])}, "x", "y"),
+        lambda: plots.ratios({}, "base"),
+        lambda: plots.ratios({"a": {"absent": "not installed"}}, "base"),
+        lambda: plots.layer_times([]),
+        lambda: plots.layer_times([{"layer": "a", "kind": "LIF", "forward": 0.0, "backward": 0.0}]),
+        lambda: plots.energies({}, {}),
+        lambda: plots.energies({"ANN": 10.0}, {"SNN": (1.0, 2.0)}),
     ],
 )
 def test_shapes_that_do_not_fit(draw):

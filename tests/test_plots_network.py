@@ -106,6 +106,22 @@ def test_images_are_shown_as_they_are(channels, kind):
         np.testing.assert_allclose(drawn.get_array(), wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int64, np.uint8])
+def test_dark_bytes_stay_dark(kind):
+    dark = torch.tensor([[[[0, 1], [0, 0]]]])
+    pixels = dark.numpy().astype(kind) if kind is np.uint8 else dark.to(kind)
+    for figure in (plots.images(pixels, ["dark"]), plots.activation_maps(pixels, {})):
+        assert figure.axes[0].images[0].get_array().max() == pytest.approx(1 / 255)
+    white = plots.images(dark.float(), ["white"])
+    assert white.axes[0].images[0].get_array().max() == 1
+
+
+@pytest.mark.parametrize("kind", [lambda x: x, list, np.asarray])
+def test_labels_may_be_any_numbers(kind):
+    figure = plots.images(torch.rand(2, 1, 4, 4), kind(torch.tensor([1.0, 2.5])))
+    assert [axes.get_title() for axes in figure.axes] == ["1.0", "2.5"]
+
+
 def test_labels_may_be_names():
     figure = plots.images(torch.rand(2, 3, 4, 4), ["a cat", "a dog"])
     assert [axes.get_title() for axes in figure.axes] == ["a cat", "a dog"]
@@ -116,6 +132,9 @@ def test_what_are_no_images():
     one_line(lambda: plots.images(torch.rand(4, 4), [0]), "[4, 4]")
     one_line(lambda: plots.images(torch.rand(0, 1, 4, 4), []), "expected [N,")
     one_line(lambda: plots.images(torch.rand(2, 1, 4, 4), [0]), "2 images and 1 labels")
+    one_line(lambda: plots.images(torch.rand(2, 1, 0, 4), [0, 1]), "[2, 1, 0, 4]")
+    for shape in ((2, 2, 4, 4), (0, 1, 4, 4)):
+        one_line(lambda shape=shape: plots.activation_maps(torch.rand(shape), {}), "expected [N,")
 
 
 @pytest.mark.parametrize(("layers", "rows"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 3)])

@@ -16,6 +16,7 @@ from snnbook.trainers.loop import checkpoint
 from snnbook.trainers.loop.evaluation import evaluate
 from snnbook.trainers.loop.finite import first_damaged
 from snnbook.trainers.loop.fit import fit
+from snnbook.trainers.loop.trial import Trial
 from snnbook.trainers.loop.weights import save_weights
 
 DATA = Dataset.from_tensors(*problem())
@@ -277,11 +278,28 @@ def test_arguments_that_do_not_fit_say_so(arguments, words):
     one_line(lambda: fit(*first, **options), words)
 
 
-def test_weights_of_five_axes_know_no_channels_last():
+@pytest.mark.parametrize("kind", ["learning", "frozen", "a buffer"])
+def test_tensors_of_five_axes_know_no_channels_last(kind):
     class Volumes(Silent):
         def __init__(self):
             super().__init__(logits(0.0))
-            self.conv = nn.Conv3d(1, 1, 3)
+            if kind == "a buffer":
+                self.register_buffer("conv", torch.ones(1, 1, 1, 1, 1))
+            else:
+                self.conv = nn.Conv3d(1, 1, 3).requires_grad_(kind == "learning")
 
-    one_line(lambda: run(Volumes()), "channels_last: false")
+    one_line(lambda: run(Volumes()), "'conv", "channels_last: false")
+    one_line(lambda: Trial(Volumes(), DATA, RECIPE), "'conv", "channels_last: false")
     assert run(Volumes(), replace(RECIPE, channels_last=False)).epochs == 2
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_nothing_is_trained(off):
+    with off():
+        one_line(lambda: run(method()), "gradients are off")
+        one_line(lambda: Trial(method(), DATA, RECIPE), "gradients are off")
+        made = method()
+    if off is torch.inference_mode:
+        one_line(lambda: run(made), "'network.backbone.conv.weight' was made in torch.inference_mode()")
+    else:
+        assert run(made).epochs == 2

@@ -6,11 +6,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from snnbook import losses
 from snnbook.analysis.energy import Constants, energy_of_data_movement
 from snnbook.analysis.firing import Observation
-from snnbook.backbones import NetworkConfig
+from snnbook.backbones import NetworkConfig, build_snn
 from snnbook.backbones.batchnorm import StepBatchNorm2d
 from snnbook.errors import UserError
 from snnbook.experiments.runs.job import resolve
@@ -278,3 +279,25 @@ def test_terms_that_grow_with_the_batch_are_named(mode):
         share = 1 if name in method.summed else 0.5
         torch.testing.assert_close(term, share * sum(half[name] for half in halves), rtol=1e-4, atol=0)
         assert term > 0
+
+
+@pytest.mark.parametrize("factorize", ["thin", "full"])
+def test_recurrent_weights_which_the_ann_lacks_stay_the_snns(factorize):
+    def method(name):
+        torch.manual_seed(0)
+        network = NetworkConfig(name, width=8, time_steps=3, neuron_options={"threshold": 0.1})
+        return JointASNN(JointConfig(factorize=factorize), network, 3, 2), network
+
+    (made, network), (dense, _) = method("recurrent"), method("dense")
+    images = torch.rand(4, 2, 8, 8)
+    sum(made(images, torch.tensor([0, 1, 2, 0])).values()).backward()
+    own = made.backbones()["snn"].stages[0][2].recurrence
+    assert type(own) is nn.Conv2d and own.weight.grad.any()
+    assert list(made.factors.layers) == list(dense.factors.layers)
+    assert parameters(made) == parameters(dense) + own.weight.numel()
+    expected = made.eval().predict(images)["snn"]
+    made.factors.release()
+    torch.testing.assert_close(made.predict(images)["snn"], expected)
+    alone = build_snn(network, 3, 2).eval()
+    alone.backbone.load_state_dict(made.backbones()["snn"].state_dict())
+    torch.testing.assert_close(alone(images).mean(0), expected)

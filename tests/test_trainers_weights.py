@@ -104,6 +104,27 @@ def test_tied_weights_are_written_once_and_stay_tied(tmp_path):
     same(apart, tied)
 
 
+@pytest.mark.parametrize(
+    "compiled", [lambda x: torch.compile(x), lambda x: nn.Sequential(x[0], torch.compile(x[1]))]
+)
+def test_a_compiled_network_has_the_names_it_has_uncompiled(tmp_path, compiled):
+    def made(seed):
+        torch.manual_seed(seed)
+        return nn.Sequential(Tied(), Holder(mask=torch.tensor([-torch.inf, seed])))
+
+    first, other, path = made(0), made(1), tmp_path / "model.safetensors"
+    assert save_weights(first, path) == save_weights(compiled(first), path)
+    load_weights(other, path)
+    same(other, first)
+    second = compiled(made(2))
+    load_weights(second, path)
+    assert all(map(torch.equal, second.state_dict().values(), first.state_dict().values()))
+    # A file of an older version may have the wrapper's names.
+    safetensors.torch.save_file({f"_orig_mod.{k}": v.clone() for k, v in made(3).state_dict().items()}, path)
+    load_weights(other, path)
+    same(other, made(3))
+
+
 def test_different_weights_cannot_become_tied_ones(tmp_path):
     save_weights(Tied(tied=False), tmp_path / "model.safetensors")
     fresh = Tied()

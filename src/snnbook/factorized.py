@@ -104,6 +104,8 @@ class SharedFactors(nn.Module):
     through both networks inside :meth:`composed` composes each weight once.  A composed weight is only read:
     to change one, change its factors, or :meth:`release` the networks first.
 
+    A layer in whose place the other network has None stays as it is: recurrent weights, which no ANN has.
+
     Args:
         ann, snn: two networks with the same layers; the ANN's weights are the initial ones of both.
         full: see :class:`Factors`.
@@ -256,8 +258,18 @@ def _paired_layers(ann: nn.Module, snn: nn.Module, kinds: tuple) -> dict[str, tu
         raise UserError(f"the two networks {state}; expected fresh ones with convolutions")
     for name in ours | twins:
         layer, twin = ours.get(name), twins.get(name)
-        if type(twin) is not type(layer) or twin.weight.shape != layer.weight.shape:
+        alone = layer is None or twin is None
+        if alone and _left_out(snn if twin is None else ann, name):
+            continue
+        if alone or type(twin) is not type(layer) or twin.weight.shape != layer.weight.shape:
             raise UserError(
                 f"layer {name} differs between the two networks; build both from one configuration"
             )
-    return {name: (layer, twins[name]) for name, layer in ours.items()}
+    return {name: (layer, twins[name]) for name, layer in ours.items() if name in twins}
+
+
+def _left_out(network: nn.Module, name: str) -> bool:
+    """Whether ``network`` has None where another has the layer ``name``."""
+    above, _, own = name.rpartition(".")
+    modules = dict(network.named_modules())
+    return above in modules and getattr(modules[above], own, modules) is None

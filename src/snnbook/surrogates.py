@@ -246,6 +246,13 @@ def spike(x: Tensor, surrogate: Surrogate, strict: bool = True) -> Tensor:
     Differentiated twice, a spike has the derivative of ``surrogate.derivative``: near ``x0`` it counts as
     ``step(x0) + derivative(x0) (x - x0) + derivative'(x0) (x - x0)**2 / 2``, and second derivatives of a network
     are those of the network made of these, each around the ``x0`` that it is at.
+
+    Raises:
+        UserError: an ``x`` that is no tensor, or a surrogate that is none.
     """
+    if not isinstance(x, Tensor):
+        raise UserError(f"x is {shown(x)}; expected a tensor of distances from the threshold")
+    if not isinstance(surrogate, Surrogate):  # first, since a call costs more, at every step of a neuron
+        check_surrogate(surrogate)
     kind = _Spike if torch.compiler.is_compiling() else _SpikeBothWays
     return kind.apply(x, surrogate, strict)

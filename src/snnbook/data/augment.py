@@ -80,7 +80,7 @@ def autoaugment(images: Tensor, draws: Tensor) -> Tensor:
         for image, seed in zip(images, seeds, strict=True):
             torch.default_generator.manual_seed(seed)
             augmented.append(policy(image))
-    return torch.stack(augmented)
+    return torch.stack(augmented) if augmented else images.clone()
 
 
 AUGMENTATIONS = {"crop": crop, "flip": flip, "roll": roll, "cutout": cutout, "autoaugment": autoaugment}

@@ -48,7 +48,8 @@ def batches(
             having more: a mean over processes has to weight them by their number of images.
 
     Returns:
-        Pairs of images, float32 ``[B, C, H, W]``, normalized, and labels, int64 ``[B]``; ``B`` is the share's.
+        Pairs of images, float32 ``[B, C, H, W]`` (or torch's default type, if that is another), normalized, and
+        labels, int64 ``[B]``; ``B`` is the share's.
         Event frames are ``[T, B, C, H, W]``, in [0, 1]; if some recordings end before the last frame, the number
         of frames of each, int64 ``[B]``, comes third.
 
@@ -161,7 +162,7 @@ def _share(start: int, stop: int, part: tuple[int, int]) -> slice:
 
 
 class _Normalize:
-    """Pixels to float32, by the data's mean and deviation a channel; of event frames, time comes first."""
+    """Pixels to torch's default type, by the data's mean and deviation a channel; of frames, time comes first."""
 
     def __init__(self, dataset: Dataset | StreamingDataset):
         device, white = dataset.device, 255 if dataset.dtype == torch.uint8 else 1
@@ -171,7 +172,7 @@ class _Normalize:
     def __call__(self, images: Tensor) -> Tensor:
         if images.dim() == 5:
             images = images.transpose(0, 1).contiguous()  # while they are bytes
-        return (images - self.mean).div_(self.std)
+        return (images - self.mean).div_(self.std).to(torch.get_default_dtype())
 
 
 def _check_augment(augment: tuple[str, ...], dataset: Dataset | StreamingDataset) -> None:

@@ -143,7 +143,7 @@ class LoaderDataset(Described):
     def batches(
         self, half: str, seed: int = 0, epoch: int = 0, least: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images, float32 ``[B, C, H, W]`` (event frames ``[T, B, C, H, W]``), and labels of one pass.
+        """Images ``[B, C, H, W]`` (event frames ``[T, B, C, H, W]``), of torch's default type, and labels.
 
         Args:
             half: ``"train"`` or ``"test"``.
@@ -172,7 +172,7 @@ class LoaderDataset(Described):
                 images = images.to(self.device, non_blocking=True)
                 if images.dim() == 5:
                     images = images.transpose(0, 1).contiguous()
-                images = images / 255 if images.dtype == torch.uint8 else images.float()
+                images = images / 255 if images.dtype == torch.uint8 else images.to(torch.get_default_dtype())
                 yield images, labels.to(self.device, non_blocking=True)
 
     def _place(self) -> str:

@@ -74,11 +74,19 @@ def scatter(
         x_label, y_label: what the axes are, with their units.
         diagonal: draw the line on which both are equal.
         connect: join a cloud's points in their order.
+
+    Raises:
+        UserError: a cloud of not as many horizontal as vertical values.
     """
     figure, (axes,) = panels()
     for index, (name, (x, y)) in enumerate(series.items()):
-        style = dict(color=PALETTE[index], marker="osD^"[index % 4], alpha=0.8, label=name)
-        axes.plot(numbers(x), numbers(y), linestyle="-" if connect else "none", linewidth=1, **style)
+        x, y = numbers(x), numbers(y)
+        if x.shape != y.shape or x.ndim != 1:
+            shapes = f"{list(x.shape)} and {list(y.shape)}"
+            raise UserError(f"values of {name!r} have shapes {shapes}; expected [n] of both axes")
+        color = PALETTE[index % len(PALETTE)]
+        style = dict(color=color, marker="osD^"[index % 4], alpha=0.8, label=name)
+        axes.plot(x, y, linestyle="-" if connect else "none", linewidth=1, **style)
     axes.set(xlabel=x_label, ylabel=y_label)
     for which in "xy":
         grounded(axes, which)

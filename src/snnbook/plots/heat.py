@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from snnbook.errors import UserError
+from snnbook.plots.pictures import drawable
 from snnbook.plots.style import HEIGHT, ON_DARK, ON_LIGHT, WIDTH, numbers, panels, styled
 
 COLORS = "viridis"
@@ -59,14 +60,13 @@ def activation_maps(images, maps: Mapping) -> Figure:
     """Images in the first row, and below, in a row for each network, where it looks, laid over them.
 
     Args:
-        images: ``[N, C, H, W]``, as bytes or numbers in [0, 1].
+        images: ``[N, C, H, W]`` of one channel or three, as bytes or floats in [0, 1].
         maps: ``[N, H, W]`` in [0, 1] by the network's name.
 
     Raises:
-        UserError: maps that do not fit the images.
+        UserError: images of another shape, or maps that do not fit them.
     """
-    shown = numbers(images).transpose(0, 2, 3, 1)
-    shown = (shown / 255 if shown.max() > 1 else shown).clip(0, 1)
+    shown = drawable(images)
     grey = shown.mean(-1)
     count = len(shown)
     side = 0.95 * WIDTH / max(count, 4) * grey.shape[1] / grey.shape[2]
@@ -75,7 +75,7 @@ def activation_maps(images, maps: Mapping) -> Figure:
         place.set(xticks=[], yticks=[])
         place.grid(False)
     for place, image in zip(axes, shown, strict=False):
-        place.imshow(image.repeat(3, -1) if image.shape[-1] == 1 else image)
+        place.imshow(image)
     axes[0].set_ylabel("image")
     for row, (name, values) in enumerate(maps.items(), start=1):
         values = numbers(values)

@@ -1,6 +1,7 @@
 """Figures of single neurons: what they integrate, when they fire, how steep their spike is."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -143,7 +144,7 @@ def potentials(distances: Mapping, surrogate: Surrogate, reach: float = 3.0) -> 
     figure, (axes,) = panels(height=1.15 * HEIGHT)
     edges = np.linspace(-reach, reach, 49)
     colors = [PALETTE[i] for i in (0, 1, 2, 4, 5)]  # the surrogate has the colour of spikes
-    for (name, x), color in zip(distances.items(), colors, strict=False):
+    for (name, x), color in zip(distances.items(), cycle(colors), strict=False):
         x = np.clip(numbers(x).ravel(), -reach, reach)
         weights = np.full(x.size, 1 / x.size)
         axes.hist(x, edges, weights=weights, color=color, alpha=0.35, label=name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from snnbook.errors import UserError
 from snnbook.plots.style import PALETTE, THRESHOLD, legend, panels, styled
 
 KINDS = {"Conv2d": "convolution", "BatchNorm2d": "BatchNorm", "LIF": "neurons", "MaxPool2d": "max-pooling"}
@@ -19,8 +20,13 @@ def ratios(rows: Mapping[str, Mapping[str, float]], base: str) -> Figure:
         rows: by variant, with ``ratio``, ``least`` and ``most``, as :func:`snnbook.bench.ratios` returns them;
             variants that were not measured have none and are left out.
         base: what is 1, for the axis.
+
+    Raises:
+        UserError: no variant was measured.
     """
     shown = sorted(((name, row) for name, row in rows.items() if "ratio" in row), key=lambda x: x[1]["ratio"])
+    if not shown:
+        raise UserError("no variant was measured; expected one or more with a ratio")
     figure, (axes,) = panels(height=0.9 + 0.32 * len(shown))
     for y, (name, row) in enumerate(shown):
         color = PALETTE[0] if name.startswith("snnbook") else PALETTE[1]
@@ -54,7 +60,15 @@ def roofline(operations: Mapping[str, tuple[float, float]], bandwidth: float, pe
     for index, (name, (work, traffic)) in enumerate(operations.items()):
         x = work / traffic
         y = min(bandwidth * x, peak) / 1e9
-        axes.plot([x], [y], markers[index % 6], color=PALETTE[index], markersize=9, linestyle="", label=name)
+        axes.plot(
+            [x],
+            [y],
+            markers[index % 6],
+            color=PALETTE[index % len(PALETTE)],
+            markersize=9,
+            linestyle="",
+            label=name,
+        )
     axes.set(
         xscale="log",
         yscale="log",
@@ -71,10 +85,15 @@ def layer_times(rows: Sequence[Mapping[str, float | str]]) -> Figure:
 
     Args:
         rows: a layer each, as :func:`snnbook.bench.layer_times` returns them, in seconds.
+
+    Raises:
+        UserError: no layers, or none that took time.
     """
+    whole = sum(row["forward"] + row["backward"] for row in rows)
+    if not whole > 0:
+        raise UserError(f"{len(rows)} layers took {whole:g} s; expected one or more that took time")
     figure, (axes,) = panels(height=2.6)
     kinds = [KINDS.get(row["kind"], "all else") for row in rows]
-    whole = sum(row["forward"] + row["backward"] for row in rows)
     for y, (way, direction) in enumerate((("forward", 1), ("backward", -1))):
         widths = 1000 * np.array([row[way] for row in rows])[::direction]
         colors = [COLORS[kind] for kind in kinds[::direction]]

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
+from snnbook.errors import UserError
 from snnbook.plots.style import PALETTE, grounded, legend, panels, styled
 
 
@@ -59,7 +60,13 @@ def energies(computation: Mapping[str, float], movement: Mapping[str, tuple[floa
     Args:
         computation: microjoules by network.
         movement: least and most microjoules by network, the same names.
+
+    Raises:
+        UserError: no network, or other names.
     """
+    if not computation or not computation.keys() <= movement.keys():
+        names = f"{', '.join(computation) or 'none'}, of their data of {', '.join(movement) or 'none'}"
+        raise UserError(f"energies are of networks {names}; expected one or more, the same in both")
     figure, (axes,) = panels(height=0.9 + 0.45 * len(computation))
     rows = range(len(computation))
     axes.plot(list(computation.values()), rows, "D", color=PALETTE[0], zorder=3, label="arithmetic")

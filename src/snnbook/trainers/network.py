@@ -35,10 +35,15 @@ def given_or_built(
         return (build_snn if kind == "snn" else build_ann)(network, num_classes, in_channels)
     if not isinstance(network, nn.Module) or isinstance(network, type):
         raise UserError(f"network is {shown(network)}; expected a NetworkConfig, or an nn.Module of your own")
-    if isinstance(network, SpikingNetwork) != (kind == "snn"):
+    inside = network._modules.get("_orig_mod", network)  # of what torch.compile wraps
+    if isinstance(inside, SpikingNetwork) != (kind == "snn"):
         hint = "SpikingNetwork(module, T)" if kind == "snn" else "a module without time; or train an 'snn'"
         raise UserError(
-            f"network is a {type(network).__name__} and the method trains an {kind.upper()}; expected {hint}"
+            f"network is a {type(inside).__name__} and the method trains an {kind.upper()}; expected {hint}"
+        )
+    if inside is not network and kind == "snn":
+        raise UserError(
+            "network is compiled; expected the SpikingNetwork itself; recipe.compile compiles the method whole"
         )
     return network
 

@@ -1,7 +1,7 @@
 """What can be told before training begins: one line instead of a stop in its middle."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin
 
 from snnbook.checks import MOST_SEED, shown, whole
@@ -24,18 +24,16 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
         )
     whole(seed, "seed", most=MOST_SEED)
     parameters = [p for p in method.parameters() if p.requires_grad]
-    meta = any(x.is_meta for x in (*method.parameters(), *method.buffers()))
+    meta = any(x.is_meta for _, x in _state(method))
     if not parameters or meta:
         what = "is on the meta device" if meta else "has no parameter that could learn"
         raise UserError(f"the method {what}; expected parameters that hold numbers and require a gradient")
-    if lazy := [name for name, p in method.named_parameters() if isinstance(p, UninitializedTensorMixin)]:
+    if lazy := [name for name, x in _state(method) if isinstance(x, UninitializedTensorMixin)]:
         raise UserError(
             f"{lazy[0]!r} has no shape yet; call the network once on a batch of images, then train"
         )
-    if recipe.channels_last and any(p.dim() == 5 for p in parameters):
-        raise UserError(
-            "weights of five axes (Conv3d) know no channels_last; set recipe.channels_last: false"
-        )
+    check_gradients(method)
+    check_layout(method, recipe)
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
@@ -44,6 +42,32 @@ def check_arguments(method: nn.Module, recipe: Recipe, seed: int, device: torch.
             f"device is {shown(device)} ({one_line(error)[:100]}); expected 'cpu' or 'cuda'"
         ) from None
     return found
+
+
+def check_gradients(method: nn.Module) -> None:
+    """Raise a UserError if no gradient would reach the weights of ``method``."""
+    if not torch.is_grad_enabled():
+        raise UserError(
+            "gradients are off, by torch.no_grad() or torch.inference_mode(); expected training outside of it"
+        )
+    if made := [name for name, x in _state(method) if x.is_inference()]:
+        raise UserError(
+            f"{made[0]!r} was made in torch.inference_mode() and cannot learn; build the method outside of it"
+        )
+
+
+def check_layout(method: nn.Module, recipe: Recipe) -> None:
+    """Raise a UserError if ``method`` has tensors that cannot lie as ``recipe`` says, frozen or not."""
+    if five := [name for name, x in _state(method) if recipe.channels_last and x.dim() == 5]:
+        raise UserError(
+            f"{five[0]!r} has five axes, as a Conv3d's weights, which know no channels_last; "
+            "set recipe.channels_last: false"
+        )
+
+
+def _state(method: nn.Module) -> list[tuple[str, Tensor]]:
+    """All tensors of ``method`` that it is moved with, by name."""
+    return [*method.named_parameters(), *method.named_buffers()]
 
 
 def check_schedule(data: Loaded, recipe: Recipe) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from snnbook.data import Dataset, batches
+from snnbook.trainers.loop.arguments import check_gradients, check_layout
 from snnbook.trainers.loop.evaluation import autocast, laid_out
 from snnbook.trainers.loop.recipe import Recipe
 
@@ -22,9 +23,14 @@ class Trial:
         method: see :mod:`snnbook.trainers`; untrained or not, it is copied.
         data: its first batch is taken.
         recipe: batch, memory layout and precision.
+
+    Raises:
+        UserError: gradients are off; the method has tensors that know no such layout.
     """
 
     def __init__(self, method: nn.Module, data: Dataset, recipe: Recipe):
+        check_gradients(method)
+        check_layout(method, recipe)
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.recipe = recipe
         self.method = copy.deepcopy(method).to(memory_format=layout).train()

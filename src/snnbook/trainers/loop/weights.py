@@ -1,7 +1,8 @@
 """Weights on disk, in safetensors files: numbers with names, nothing that could run.
 
-A tensor that has two names in a network (tied layers, a shared bias) is written once.  The file names snnbook's
-version and the digest of its weights, by which a record can say what it used.
+A tensor that has two names in a network (tied layers, a shared bias) is written once.  Names are those that it has
+uncompiled, so that ``torch.compile`` makes no difference.  The file names snnbook's version and the digest of its
+weights, by which a record can say what it used.
 """
 
 import hashlib
@@ -43,6 +44,7 @@ def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
     tensors = _tensors(module)
     if name := first_damaged(module, tensors):
         raise UserError(f"weights {name!r} hold NaN or infinity, so {place} was not written; train again")
+    tensors = {_uncompiled(name): value for name, value in tensors.items()}
     kept, names = {}, {}  # what is written, and under which of its names
     for name, value in tensors.items():
         names[name] = kept.setdefault(_identity(value, name), name)
@@ -78,8 +80,10 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], prefix: str = 
     """
     place = files.place(path, "weights")
     tensors, found = _read(place)
-    values = {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
+    plain, prefix = {_uncompiled(name): value for name, value in tensors.items()}, _uncompiled(prefix)
+    values = {name.removeprefix(prefix): value for name, value in plain.items() if name.startswith(prefix)}
     wanted = _tensors(module)
+    values = _as_named_in(module, values)
     take_in_biases(module, values)
     if problem := _misfit(wanted, values):
         raise UserError(
@@ -149,6 +153,22 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
                 f"weights {name!r} are {what}; expected a dense tensor; call .to_dense() or dequantize()"
             )
     return dict(state)
+
+
+def _uncompiled(name: str) -> str:
+    """``name`` without the wrappers that ``torch.compile`` puts around a module and its parts."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+
+
+def _as_named_in(module: nn.Module, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``values`` by the names that they have in ``module``, which may be compiled, or parts of it."""
+    places = {_uncompiled(name): name for name, _ in module.named_modules(remove_duplicate=False)}
+    named = {}
+    for name, value in values.items():
+        above, _, own = name.rpartition(".")
+        place = places.get(above, above)
+        named[f"{place}.{own}" if place else own] = value
+    return named
 
 
 def _identity(value: Tensor, name: str) -> tuple:
