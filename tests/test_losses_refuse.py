@@ -316,3 +316,8 @@ def test_checks_leave_one_graph_and_take_no_values(temperature):
     for labels in (LABELS, OUT[0].softmax(-1)):
         torch.testing.assert_close(compiled(OUT, labels), all_losses(OUT, labels))
     assert all_losses(OUT.to("meta"), LABELS.to("meta")).shape == ()
+    for loss in (losses.sdt, losses.every_moment, losses.tet, of_one_exit):
+        one_line(lambda loss=loss: loss(OUT.to("meta"), LABELS), "labels are on cpu, outputs on meta")
+    lengths = torch.ones(3).long()
+    one_line(lambda: losses.sdt(OUT.to("meta"), LABELS.to("meta"), lengths), "lengths are on cpu")
+    one_line(lambda: losses.kl_divergence(OUT[0], OUT[0].to("meta")), "student is on meta, teacher on cpu")

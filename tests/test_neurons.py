@@ -250,6 +250,15 @@ def test_if_never_leaks_and_plif_learns_its_decay():
     assert plif.w.grad.item() > 0  # less leak, more spikes
 
 
+@pytest.mark.parametrize("kind", [neurons.LIF, neurons.PLIF])
+def test_shapes_alone_are_found_on_the_meta_device(kind):
+    neuron, current = kind(time_steps=4).to("meta"), torch.zeros(8, 3, device="meta", requires_grad=True)
+    spikes = neuron(current)
+    spikes.sum().backward()
+    assert spikes.is_meta and spikes.shape == current.grad.shape == (8, 3)
+    assert all(p.grad.shape == p.shape for p in neuron.parameters())
+
+
 @pytest.mark.parametrize(
     "wrong",
     [dict(decay=0.0), dict(decay=1.5), dict(threshold=0.0), dict(reset="none")],

@@ -29,6 +29,11 @@ def test_it_is_the_papers_threshold(preset):
     assert method.phi == PRESETS[preset]["threshold"]
 
 
+def test_a_method_of_shapes_alone_knows_its_threshold():
+    with torch.device("meta"):
+        assert TET(TETConfig(), network(), 10).phi == 0.5
+
+
 @given(threshold=st.floats(0.05, 4), learned=st.booleans(), given=st.none() | st.floats(-2, 2))
 @settings(max_examples=12, deadline=None)
 def test_the_term_follows_the_threshold_unless_a_number_is_given(threshold, learned, given):

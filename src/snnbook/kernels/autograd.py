@@ -6,6 +6,8 @@ temporaries of full size.  And it walks through memory in blocks that fit the ca
 block before the next, so that memory is read once rather than once a step.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -55,7 +57,9 @@ def _gradients(
 
 
 def _number(decay: Tensor | float) -> float:
-    return decay.item() if isinstance(decay, Tensor) else decay
+    if not isinstance(decay, Tensor):
+        return decay
+    return math.nan if decay.is_meta else decay.item()  # there, nothing but shapes is computed
 
 
 BODIES = Bodies(_spikes, _gradients)

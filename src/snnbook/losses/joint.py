@@ -16,7 +16,7 @@ from snnbook.precision import at_least_single
 
 def cross_entropy(exits: list[Tensor], labels: Tensor) -> Tensor:
     """Cross-entropy summed over the exits of one network: half of Eq. 7; labels as :func:`sdt`'s."""
-    labels = as_labels(labels, check_exits("B classes", exits=exits))
+    labels = as_labels(labels, check_exits("B classes", exits=exits), exits[0])
     return sum(F.cross_entropy(at_least_single(logits), labels) for logits in exits)
 
 

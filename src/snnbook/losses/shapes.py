@@ -16,7 +16,9 @@ from snnbook.errors import UserError
 
 
 def check_axes(*tensors: tuple[str, Tensor, str]) -> dict[str, int]:
-    """Sizes of named axes; raise a UserError unless each axis has one size in all ``tensors``, and none is empty.
+    """Sizes of named axes; raise a UserError unless each has one size in all ``tensors``, and none is empty.
+
+    All have to be on one device, too.
 
     Args:
         tensors: a name, a floating-point tensor, and its axes, such as ``"T B classes"``; ``...`` at the end is
@@ -35,6 +37,7 @@ def check_axes(*tensors: tuple[str, Tensor, str]) -> dict[str, int]:
             raise UserError(f"{name} has shape {shape}; expected {expected}{hint}")
         if x.numel() == 0:
             raise UserError(f"{name} has shape {shape}, which is empty; expected {expected} with entries")
+        check_device(f"{name} is", x, *tensors[0][:2])
         for axis, size in zip(axes, shape, strict=False):
             if axis != "..." and sizes.setdefault(axis, size) != size:
                 raise UserError(
@@ -74,6 +77,13 @@ def check_exits(pattern: str, **networks: Sequence[Tensor]) -> dict[str, int]:
     return sizes
 
 
+def check_device(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise a UserError unless ``x`` is on the device of ``other``."""
+    if x.device != other.device:
+        where = f"{name} on {x.device}, {other_name} on {other.device}"
+        raise UserError(f"{where}; expected one device; move them with .to({str(other.device)!r})")
+
+
 def readable(x: Tensor) -> bool:
     """Whether the values of ``x`` can be looked up, and at no cost."""
     if torch.compiler.is_compiling() or x.device.type != "cpu":
@@ -81,12 +91,13 @@ def readable(x: Tensor) -> bool:
     return not _functorch.is_functorch_wrapped_tensor(x)
 
 
-def as_labels(labels: Tensor, sizes: dict[str, int]) -> Tensor:
+def as_labels(labels: Tensor, sizes: dict[str, int], outputs: Tensor | None = None) -> Tensor:
     """Labels as cross-entropy takes them; raise a UserError unless they fit the sizes ``B`` and ``classes``.
 
     Args:
         labels: class numbers ``[B]``, integers from 0; or probabilities ``[B, classes]``, whose rows sum to 1.
         sizes: of the outputs' axes.
+        outputs: on whose device the labels have to be.
     """
     batch, classes = sizes["B"], sizes["classes"]
     expected = f"{batch} whole numbers below {classes}, or probabilities [{batch}, {classes}]"
@@ -96,6 +107,8 @@ def as_labels(labels: Tensor, sizes: dict[str, int]) -> Tensor:
     number = not labels.is_complex() and labels.dtype != torch.bool
     if not number or labels.shape != ((batch, classes) if soft else (batch,)):
         raise UserError(f"labels are {labels.dtype} of shape {list(labels.shape)}; expected {expected}")
+    if outputs is not None:
+        check_device("labels are", labels, "outputs", outputs)
     if readable(labels):
         low, high = (float(x) for x in torch.aminmax(labels.sum(-1) if soft else labels.long()))
         least = float(labels.min()) if soft else low

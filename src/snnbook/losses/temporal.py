@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snnbook.checks import check_number, shown
 from snnbook.errors import UserError
-from snnbook.losses.shapes import as_labels, check_axes, readable
+from snnbook.losses.shapes import as_labels, check_axes, check_device, readable
 from snnbook.precision import at_least_single
 
 
@@ -121,6 +121,7 @@ def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
             else shown(lengths)
         )
         raise UserError(f"lengths are {what}; expected {batch} whole numbers from 1 to {steps}")
+    check_device("lengths are", lengths, "outputs", values)
     if readable(lengths):
         low, high = (int(x) for x in torch.aminmax(lengths))
         if low < 1 or high > steps:
@@ -132,4 +133,4 @@ def _own_steps(values: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _labels(outputs: Tensor, labels: Tensor) -> Tensor:
-    return as_labels(labels, check_axes(("outputs", outputs, "T B classes")))
+    return as_labels(labels, check_axes(("outputs", outputs, "T B classes")), outputs)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from torch import Tensor, as_tensor, nn
+from torch import Tensor, nn
 
 from snnbook.backbones import NetworkConfig, build_ann, build_snn
 from snnbook.checks import shown
@@ -64,7 +64,8 @@ def threshold(network: nn.Module) -> float:
         UserError: it has no neuron of this library, or neurons of several thresholds.
     """
     neurons = [layer for layer in network.modules() if isinstance(layer, LIF)]
-    found = sorted({float(as_tensor(layer.threshold).detach()) for layer in neurons})
+    thresholds = [layer.threshold for layer in neurons]
+    found = sorted({float(x.detach()) if isinstance(x, Tensor) else x for x in thresholds})
     if len(found) != 1:
         has = (
             f"neurons of thresholds {', '.join(f'{x:g}' for x in found)}" if found else "no neuron of snnbook"
