@@ -133,6 +133,7 @@ def test_what_are_no_images():
     one_line(lambda: plots.images(torch.rand(0, 1, 4, 4), []), "expected [N,")
     one_line(lambda: plots.images(torch.rand(2, 1, 4, 4), [0]), "2 images and 1 labels")
     one_line(lambda: plots.images(torch.rand(2, 1, 0, 4), [0, 1]), "[2, 1, 0, 4]")
+    one_line(lambda: plots.images(255 * torch.ones(1, 1, 4, 4), [0]), "reach 255; expected bytes")
     for shape in ((2, 2, 4, 4), (0, 1, 4, 4)):
         one_line(lambda shape=shape: plots.activation_maps(torch.rand(shape), {}), "expected [N,")
 

@@ -9,6 +9,8 @@ from torch import Tensor
 from snnbook.errors import UserError
 from snnbook.plots.style import WIDTH, numbers, panels, styled
 
+BRIGHTEST = 1.01  # of floats: what pixels times a deviation, plus a mean, may come to by rounding
+
 
 @styled
 def images(pixels, labels: Sequence | Tensor) -> Figure:
@@ -40,12 +42,14 @@ def drawable(pixels) -> np.ndarray:
     """Images ``[N, H, W, 3]`` in [0, 1]; whole numbers are bytes, however dark, and one channel is grey.
 
     Raises:
-        UserError: images that are no ``[N, 1 or 3, H, W]``, or empty.
+        UserError: images that are no ``[N, 1 or 3, H, W]``, or empty, or brighter than white.
     """
     found = numbers(pixels)
     if found.ndim != 4 or found.shape[1] not in (1, 3) or not found.size:
         raise UserError(f"images have shape {list(found.shape)}; expected [N, 1 or 3, H, W]")
     kind = str(pixels.dtype) if isinstance(pixels, Tensor) else np.asarray(pixels).dtype.name
     found = found / 255 if "int" in kind else found
+    if found.max() > BRIGHTEST:
+        raise UserError(f"images reach {found.max():g}; expected bytes, or floats in [0, 1]")
     found = found.transpose(0, 2, 3, 1).clip(0, 1)
     return found.repeat(3, -1) if found.shape[-1] == 1 else found
