@@ -256,6 +256,7 @@ def test_shapes_alone_are_found_on_the_meta_device(kind):
     spikes = neuron(current)
     spikes.sum().backward()
     assert spikes.is_meta and spikes.shape == current.grad.shape == (8, 3)
+    assert repr(neuron).startswith(kind.__name__)
     assert all(p.grad.shape == p.shape for p in neuron.parameters())
 
 

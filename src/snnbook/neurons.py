@@ -158,7 +158,12 @@ class LIF(nn.Module):
     @torch.no_grad()
     def extra_repr(self) -> str:
         own = "" if self.time_steps is None else f"T={self.time_steps}, "
-        return f"{own}decay={float(self.decay):g}, threshold={float(self.threshold):g}, {self._dynamics.surrogate}"
+        values = {"decay": self.decay, "threshold": self.threshold}
+        shown = {  # on the meta device nothing has a value
+            name: "meta" if isinstance(x, Tensor) and x.is_meta else f"{float(x):g}"
+            for name, x in values.items()
+        }
+        return f"{own}decay={shown['decay']}, threshold={shown['threshold']}, {self._dynamics.surrogate}"
 
 
 @torch.no_grad()

@@ -124,7 +124,7 @@ class SnnTorchNetwork(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         outputs = self.outputs(images)
         if self.ce_rate_loss is not None:
-            labels = as_labels(labels, check_axes(("outputs", outputs, "T B classes")))
+            labels = as_labels(labels, check_axes(("outputs", outputs, "T B classes")), outputs)
             return {"ce": self.ce_rate_loss(outputs, labels).squeeze()}
         return {"ce": sdt(outputs, labels)}
 
