@@ -69,12 +69,18 @@ def test_what_both_are_is_said_once(names, said, monkeypatch):
 
 def test_a_tables_rows_are_compared_with_one_of_them(results):
     (found,) = comparisons.of_table("demo", "b", "desk", results=results)
-    assert found.label == "First"
+    assert (found.label, found.on) == ("First", "digits, resnet18, T = 4, desk profile")
     assert found.estimate.values == comparisons.of_claims(["better"], results)[0].estimate.values
     assert comparisons.of_table("demo", "b", "lab", results=results) == []
     assert comparisons.of_table("demo", "b", "desk", "ann.last", results) == []
     with pytest.raises(UserError, match="no row 'c'"):
         comparisons.of_table("demo", "c", "desk", results=results)
+
+
+def test_a_row_with_seeds_to_come_says_so(results):
+    (results / "desk/demo/a/seed2.json").unlink()
+    (found,) = comparisons.of_table("demo", "b", "desk", results=results)
+    assert found.label == "First (2 of 3 planned seeds)"
 
 
 @pytest.mark.parametrize(

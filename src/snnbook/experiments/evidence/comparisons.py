@@ -87,7 +87,9 @@ def of_table(
         terms = (Term(1.0, f"{table}/{row.id}", key), Term(-1.0, f"{table}/{against}", key))
         if estimate := paired.estimate(terms, profile, results):
             word = UNLEARNED if learned.faults(estimate.records) else ""
-            found.append(Comparison(row.label, _on(judge.setting(estimate), profile), estimate, word))
+            early = f" ({estimate.count})" if estimate.n < estimate.planned else ""
+            where = _on(judge.place(estimate.records), profile)
+            found.append(Comparison(row.label + early, where, estimate, word))
     return found
 
 
