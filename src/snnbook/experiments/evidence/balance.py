@@ -60,7 +60,9 @@ class Balance:
 
     def shown(self, row: Weighed) -> list[str]:
         """The cells of a row behind its name."""
-        seeds = row.gain.n if row.gain else row.line.ours.n
+        seeds = str(row.gain.n if row.gain else row.line.ours.n)
+        if row.gain and row.gain.n < row.gain.planned:
+            seeds += f" of {row.gain.planned}"
         return [
             str(seeds),
             marked(row.line.ours),
