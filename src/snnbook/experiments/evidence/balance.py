@@ -64,7 +64,7 @@ class Balance:
         if row.gain and row.gain.n < row.gain.planned:
             seeds += f" of {row.gain.planned}"
         return [
-            str(seeds),
+            seeds,
             marked(row.line.ours),
             row.over(),
             *(_times(getattr(row, name)) for name in self._priced().values()),
