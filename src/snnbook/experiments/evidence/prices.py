@@ -74,9 +74,8 @@ def load(profile: str, results: Path | None = None) -> Prices:
     Raises:
         UserError: a measurement is damaged.
     """
-    for path in [
-        path for place in record.places(results) for path in sorted(place.glob("bench/*/rows.json"))
-    ]:
+    paths = [path for place in record.places(results) for path in sorted(place.glob("bench/*/rows.json"))]
+    for path in paths:
         found = measurements.read("rows", path.parent.name, path.parents[2])
         try:
             rows = found["measurements"].get(title(profile), {})
