@@ -24,6 +24,8 @@ def test_operations_of_a_step_by_hand():
 
     products = 2 * (8 * 16 * 3 * 5 * 9) + 3 * (8 * 5 * 16 * 7)
     assert training_flops(Method, (8, 3, 4, 4)) == 2 * products
+    with torch.no_grad():  # as around an evaluation
+        assert training_flops(Method, (8, 3, 4, 4)) == 2 * products
 
 
 def test_operations_of_the_calibration_by_hand():

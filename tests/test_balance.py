@@ -51,6 +51,12 @@ def test_a_network_that_did_not_learn_has_no_gain(results):
     assert line[3] == "did not learn" and "did not learn" in line[2]
 
 
+def test_nothing_is_gained_over_a_network_that_did_not_learn(results):
+    rows(results, a=[90.0, 90.0, 90.0], b=[11.0, 10.0, 12.0])
+    line = balance("demo", "b").cells()[2]
+    assert line[3] == "did not learn" and "did not learn" not in line[2]
+
+
 def test_without_records_there_are_no_rows(results):
     assert balance("demo", "b").rows == () and "demo" not in repr(balance("demo", "b"))
 

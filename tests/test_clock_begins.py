@@ -103,6 +103,10 @@ def test_images_and_times_are_not_mixed():
     for backbone in (Tokens(), Tokens(lif()), Twins()):
         network = SpikingNetwork(backbone, 3)
         one_line(lambda network=network: network(images()), "keep the leading axis", "encode=name")
+    for found in (lambda y: [y], lambda y: {"logits": (y, y)}):  # nor in what holds several
+        network = SpikingNetwork(Tokens(), 3)
+        network.backbone.register_forward_hook(lambda layer, inputs, y, found=found: found(y))
+        one_line(lambda network=network: network(images()), "keep the leading axis")
     parted = SpikingNetwork(Twins(), 3, encode="stem")
     close(parted(images()), by_frames(parted, images()))
 

@@ -82,6 +82,13 @@ def test_neither_workers_nor_what_ran_before_matter(tree, monkeypatch):
         assert not same(expected, data.batches(read, **options | change))
 
 
+def test_a_list_of_augmentations_is_no_other_than_a_tuple(tree):
+    read, names = data.load(READ, tree), ("resized_crop", "flip")
+    batches = [data.batches(read, 4, augment=augment, **EPOCH) for augment in (names, list(names), ["flip"])]
+    as_tuple, as_list, uncropped = map(list, batches)
+    assert same(as_tuple, as_list) and not same(as_tuple, uncropped)
+
+
 def test_processes_together_read_what_one_reads(tree):
     read = data.load(READ, tree)
     options = {"batch_size": 8, "augment": ("resized_crop", "flip"), "drop_last": False, **EPOCH}

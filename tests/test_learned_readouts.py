@@ -69,6 +69,32 @@ def test_a_network_has_an_exit_a_stage(name):
     assert learned.STAGES.get(name, 4) == len(network.channels)
 
 
+@pytest.mark.parametrize("network, stages", [("dense", 2), ("recurrent", 3)])
+def test_exits_are_counted_by_the_network_s_options(network, stages):
+    options = {"depth": stages + 1}
+    config = NetworkConfig(network, width=4, time_steps=2, options=options)
+    with torch.device("meta"):
+        assert len(build_ann(config, 4).channels) == stages
+    (made,) = record.of("joint-table4/all", "quick")
+    config = made.config | {"network": made.config["network"] | {"name": network, "options": options}}
+    for share, told in ((0.9, False), (1.0, True)):
+        loss = {"ce": [2 * stages * share * log(made.data["classes"])]}
+        found = learned.fault(replace(made, config=config, curve=made.curve | {"loss": loss}))
+        assert bool(found) == told
+
+
+@pytest.mark.parametrize("wrong", [0.2, 0.5, 0.8])
+def test_wrong_labels_cost_those_who_know_the_true_ones(wrong):
+    """Who has learned them and nothing else is told apart from who guesses, however many labels are wrong."""
+    (made,) = record.of("joint-table4/snn", "quick")
+    config = made.config | {"data": made.config["data"] | {"label_noise": wrong}}
+    labels = torch.tensor([1 - wrong, *[wrong / 9] * 9])
+    knows = (-labels * labels.log()).sum().item()
+    for loss, told in ((knows, False), (log(10), True)):
+        curve = made.curve | {"loss": {"ce": [loss]}}
+        assert bool(learned.fault(replace(made, config=config, curve=curve))) == told
+
+
 def test_guessing_at_three_exits_costs_less_than_at_four():
     (made,) = record.of("joint-table4/all", "quick")
     loss = {"ce": [7 * log(made.data["classes"])]}

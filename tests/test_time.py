@@ -48,6 +48,10 @@ def test_scalability_equals_running_each_length(trained, data):
     assert len(set(found["moments"].values())) > 1
 
 
+def test_moments_end_with_the_longest_time_by_default(trained, data):
+    assert list(analysis.scalability(trained.network, data, (2, 3))["moments"]) == [1, 2, 3]
+
+
 def test_scalability_leaves_the_length_as_it_was(trained, data):
     set_time_steps(trained.network, 3)
     analysis.scalability(trained.network, data, (8,))

@@ -9,7 +9,18 @@ import pytest
 import torch
 
 from bad_input import one_line
-from snnbook import TET, Direct, DirectConfig, NetworkConfig, Recipe, TETConfig, build_snn, fit
+from snnbook import (
+    LIF,
+    TET,
+    Direct,
+    DirectConfig,
+    NetworkConfig,
+    Recipe,
+    SpikingNetwork,
+    TETConfig,
+    build_snn,
+    fit,
+)
 from snnbook.data import Dataset
 from snnbook.trainers import METHODS
 from snnbook.trainers.loop.checkpoint import described
@@ -53,6 +64,42 @@ def test_another_method_is_refused(other, tmp_path):
     one_line(lambda: run(OTHERS[other](), path), "belongs to another experiment")
     assert path.read_bytes() == content
     assert run(direct(), path).losses == history.losses
+
+
+class Scaled(torch.nn.Module):
+    """A layer of one's own, whose number is no parameter."""
+
+    def __init__(self, by):
+        super().__init__()
+        self.by, self.calls = by, []
+
+    def forward(self, x):
+        self.calls.append(len(x))
+        return self.by * x
+
+
+def test_numbers_and_texts_of_one_s_own_layers_count():
+    def method(by):
+        method = direct()
+        method.network.backbone.last = Scaled(by)
+        return method
+
+    assert described(method(1)) == described(method(1))
+    found = [described(method(by)) for by in (1, 50, 1.5, "one", (1, 2), None)]
+    assert len(set(found)) == len(found)
+    before, used = described(method(1)), method(1)
+    used.network.backbone.last(IMAGES)
+    assert described(used) == before  # what training changes
+
+
+def test_where_time_begins_counts():
+    def method(encode):
+        stack = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), LIF(), torch.nn.Linear(144, 4)
+        )
+        return Direct(DirectConfig(), SpikingNetwork(stack, 2, encode=encode))
+
+    assert len({described(method(encode)) for encode in (None, "0", "1")}) == 3
 
 
 def test_settings_of_a_method_count():

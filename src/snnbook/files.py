@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from snnbook.errors import UserError
 
@@ -152,9 +153,12 @@ def check_writable(paths: Iterable[Path], what: str) -> None:
     for path in paths:
         place(path, what)
     for folder in dict.fromkeys(path.parent for path in paths):
-        probe = folder / f".write-{os.getpid()}"
-        write_text(probe, "")
-        probe.unlink()
+        probe = folder / f".write-{uuid4().hex}"  # on another host a process may have this one's number
+        try:
+            write_text(probe, "")
+        finally:
+            with suppress(OSError):
+                probe.unlink()
 
 
 def read_text(path: Path, what: str) -> str:

@@ -102,16 +102,16 @@ class Clock:
             )
         return x.unflatten(0, (self.time_steps, self.batch))
 
-    def unfold_all(self, outputs):
-        """``outputs``, a tensor or lists, tuples and dictionaries of them, each unfolded; some may stand still."""
+    def unfold_all(self, outputs, still: bool = True):
+        """``outputs``, a tensor or lists, tuples, dictionaries of them, each unfolded; some may be ``still``."""
         if isinstance(outputs, Tensor):
-            still = self.still and _rows(outputs) == self.batch
+            still = still and self.still and _rows(outputs) == self.batch
             return repeated(outputs, self.time_steps) if still else self.unfold(outputs)
         if isinstance(outputs, list | tuple):
             made = getattr(type(outputs), "_make", type(outputs))  # named tuples, too
-            return made([self.unfold_all(x) for x in outputs])
+            return made([self.unfold_all(x, still) for x in outputs])
         if isinstance(outputs, dict):
-            return {name: self.unfold_all(x) for name, x in outputs.items()}
+            return {name: self.unfold_all(x, still) for name, x in outputs.items()}
         raise UserError(f"a network returned {type(outputs).__name__}; expected tensors, in lists or by name")
 
 
@@ -255,7 +255,8 @@ class SpikingNetwork(nn.Module):
             layer.register_forward_pre_hook(_repeat)
 
     def extra_repr(self) -> str:
-        return f"T={self.time_steps}"
+        first = "".join(f", encode={name}" for name in repeating(self.backbone))
+        return f"T={self.time_steps}{first}"
 
     @property
     def time_steps(self) -> int:
@@ -299,8 +300,8 @@ class SpikingNetwork(nn.Module):
     def _outputs(self, images: Tensor):
         """What the backbone puts out; where time has begun, it has to be there."""
         outputs, now = self.backbone(images), clock()
-        if now.begun and isinstance(outputs, Tensor):
-            now.unfold(outputs)
+        if now.begun:
+            now.unfold_all(outputs, still=False)
         return outputs
 
     def features(self, images: Tensor) -> list[Tensor]:

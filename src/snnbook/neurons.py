@@ -1,6 +1,6 @@
 """Spiking neurons: leaky integrate-and-fire and its two relatives.
 
-One equation (Guo et al. 2023, Eqs. 1-2; Deng et al. 2022, Eqs. 1-2), with decay beta, threshold theta,
+One equation (Guo et al. 2023, Eqs. 1-2; Deng et al. 2022, Eqs. 1-3), with decay beta, threshold theta,
 membrane potential u and input current c::
 
     u[t] = beta * u[t-1] + c[t]          charge and leak
@@ -42,7 +42,8 @@ class LIF(nn.Module):
         detach_reset: leave the reset out of the gradient.
         smooth: put out the surrogate's own integral instead of a spike: no longer a spiking neuron, but one whose
             gradient is true (the ablation of Deng et al. 2022, Table 2).
-        time_steps: T, how many steps are folded into the leading axis of a neuron that is in no network.
+        time_steps: T, how many steps are folded into the leading axis of a neuron that is in no network.  With the
+            default, 1, each row is an image of one step: to integrate ``[T, B, ...]``, say T and fold it.
         learn_decay: train the decay, one for the layer, as ``sigmoid(w)`` (Fang et al. 2021), from ``decay`` on.
         learn_threshold: train the threshold, one for the layer, as ``exp(v)``, from ``threshold`` on.  The
             reference kernel computes these neurons.  Not with a ``RelativeTriangle``, which would not follow.
@@ -55,7 +56,9 @@ class LIF(nn.Module):
         dynamics: the other settings, as kernels take them.
 
     Shape: ``[T*B, ...]`` (``[B, ...]`` for the first neuron of a network that sees static images) to
-    ``[T*B, ...]``; spikes have the input's dtype.
+    ``[T*B, ...]``; spikes have the input's dtype.  So has the potential on a CPU, and with ``recurrence``: in half
+    precision it is rounded at each step, and increments far smaller than it are lost, which matters for many
+    steps and slow decays.  The Triton kernel keeps it in float32.
 
     Raises:
         UserError: an argument that makes no sense; integer input.

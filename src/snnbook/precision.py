@@ -47,7 +47,7 @@ def autocast(device: torch.device, dtype: torch.dtype | None, compiled: bool = F
     Args:
         device: what is computed on.
         dtype: bfloat16 or float16, or None.
-        compiled: what runs inside is compiled, and computes as the compiler says.
+        compiled: the body is compiled by ``torch.compile``, which does not emulate half precision.
     """
     if dtype is None:
         yield

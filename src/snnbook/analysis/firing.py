@@ -29,7 +29,7 @@ class Activity:
         window: 1 if all inputs were whole numbers (sums of spikes, as in SEW-ResNet), n if they were whole
             multiples of 1/n (spikes averaged over n positions), None if they were neither.
         spikes: operations if each spike behind an input is added by itself; None without a window.
-        still: an image that stands still went through the layer once, ahead of time.
+        still: a static image went through the layer once, before time is unfolded; its operations count once.
     """
 
     dense: float

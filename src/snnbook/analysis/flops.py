@@ -20,7 +20,7 @@ def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> in
     """
     from torch.utils.flop_counter import FlopCounterMode  # brings Triton, which takes its time
 
-    with torch.device("meta"):
+    with torch.device("meta"), torch.enable_grad():
         method = build()
         with FlopCounterMode(display=False) as counter:
             terms = method(torch.empty(shape), torch.zeros(shape[0], dtype=torch.long))

@@ -41,13 +41,15 @@ def measure(
 ) -> dict:
     """Firing rates and energies of each network of a trained method, JSON-ready.
 
+    All is computed in float32, whatever precision it was trained and tested in.
+
     Args:
         method: in evaluation mode after this call.
         data: its first test images are used, at most ``IMAGES``; on the method's device.
         analyses: what else to measure on the SNN: ``scalability`` (see there; with the ``variance`` of either
             beyond the trained length, where two accuracies or more lie there), and ``landscape``, the losses SDT
-            and TET around the minimum on unaugmented training images, with their ``minimum`` and their ``rise``
-            in its inner half;
+            and TET (without its regularizer) around the minimum on unaugmented training images, with their
+            ``minimum`` and their ``rise`` in its inner half;
             ``mismatch``, the STM score of student and teacher, by layers ``[S, K]`` and by steps ``[T, S]``, too
             (of the network as it is; if ``notes`` has scores of epochs, ``score`` is their mean);
             ``activation_maps``, see there; ``neurobench``, what its harness says of the same images,

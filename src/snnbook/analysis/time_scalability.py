@@ -14,7 +14,11 @@ from snnbook.folding import SpikingNetwork, set_time_steps
 
 @torch.no_grad()
 def scalability(
-    network: SpikingNetwork, data: Dataset, time_steps: Sequence[int], moments: int = 8, batch_size: int = 64
+    network: SpikingNetwork,
+    data: Dataset,
+    time_steps: Sequence[int],
+    moments: int | None = None,
+    batch_size: int = 64,
 ) -> dict[str, dict[int, float]]:
     """Test accuracies of a trained network over time, in percent, without tuning (Deng et al. 2022, A.5).
 
@@ -24,7 +28,7 @@ def scalability(
         network: put into evaluation; its ``time_steps`` are as before afterwards.
         data: its test images are used, on the network's device.
         time_steps: lengths T' at which the mean of ``O(1) ... O(T')`` is asked (Figure 8).
-        moments: ``O(1)`` to ``O(moments)`` are asked by themselves (Table 4).
+        moments: ``O(1)`` to ``O(moments)`` are asked by themselves (Table 4); by default up to the longest T'.
         batch_size: images at a time.
 
     Returns:
@@ -35,6 +39,7 @@ def scalability(
     """
     if not time_steps:
         raise UserError("time_steps is empty; expected at least 1 number of steps")
+    moments = max(time_steps) if moments is None else moments
     for name, value in (("moments", moments), *(("time_steps", length) for length in time_steps)):
         whole(value, name, 1)
     longest, trained = max(*time_steps, moments), network.time_steps

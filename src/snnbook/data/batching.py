@@ -90,6 +90,7 @@ def batches(
 
 
 def _batches(dataset, batch_size, seed, epoch, augment, drop_last, part) -> Iterator[Batch]:
+    augment = tuple(augment)
     normalize = _Normalize(dataset)
     device, count = dataset.device, len(dataset.train_labels)
     # Drawn on the CPU, for every image of the epoch at once: any device sees the same, and waits for it once.

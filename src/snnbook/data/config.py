@@ -40,7 +40,8 @@ class DataConfig:
         validation: hold out this many training images, stratified, and test on them instead of the test images,
             which then play no part: for choosing settings.
         test_limit: keep at most so many test images, stratified; None keeps all.
-        split_seed: draws the images that are kept.  The split belongs to the data, not to a run's seed.
+        split_seed: draws which images are kept and which held out, the order of test images, and which labels are
+            wrong.  All this belongs to the data, not to a run's seed: it is the same for all seeds of a row.
         download: fetch CIFAR if it is not there, or damaged; nothing else is ever downloaded.
 
     Raises:

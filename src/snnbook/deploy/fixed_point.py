@@ -34,8 +34,7 @@ class Chip:
         decay_bits: of the factor that the potential is multiplied by; 0 for a shift, which has only decays of
             ``1 - 2**-k``.
         potential_bits: of a potential, which stays at its ends rather than overflow.
-        most_spikes: of a neuron in a step, where the reset is soft; with a hard one there is nothing left of a
-            second one.
+        most_spikes: of a neuron in one step, where the reset is soft; with a hard one it is always one.
     """
 
     weight_bits: int = 8
@@ -157,8 +156,8 @@ def to_fixed_point(
     not fired, and stay real.
 
     Args:
-        network: in float32, on the CPU, of layers that :func:`snnbook.deploy.to_nir` knows, and neurons that reset
-            softly; left as it is.
+        network: in float32, on the CPU, of the layers that :func:`snnbook.deploy.to_nir` writes; neurons may also
+            reset softly, which that refuses.  Left as it is.
         sample: images ``[B, C, H, W]`` or ``[T, B, C, H, W]``, or the shape ``(C, H, W)`` of one.
         chip: how many bits there are.
 

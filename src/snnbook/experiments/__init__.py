@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snnbook.experiments.evidence.report import Report as Report
     from snnbook.experiments.evidence.report import report as report
     from snnbook.experiments.evidence.verdicts import verdicts as verdicts
+    from snnbook.experiments.runs.exact import keep_exact as keep_exact
     from snnbook.experiments.runs.kept import save_pretrained as save_pretrained
     from snnbook.experiments.runs.record import Record as Record
     from snnbook.experiments.runs.record import Statistic as Statistic
@@ -27,6 +28,7 @@ _PLACES = {
     "Statistic": "runs.record",
     "balance": "evidence.balance",
     "curves": "evidence.curves",
+    "keep_exact": "runs.exact",
     "lookup": "runs.record",
     "report": "evidence.report",
     "run": "runs.run",

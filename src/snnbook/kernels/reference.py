@@ -15,7 +15,7 @@ def lif_reference(
     decay: Tensor | float,
     recurrence: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Leaky integrate and fire (Guo et al. 2023, Eqs. 1-2; Deng et al. 2022, Eqs. 1-2).
+    """Leaky integrate and fire (Guo et al. 2023, Eqs. 1-2; Deng et al. 2022, Eqs. 1-3).
 
     Args:
         current: input current ``[T, ...]``; the potential starts at 0.

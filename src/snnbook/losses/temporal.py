@@ -33,7 +33,8 @@ def mean_readout(outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 
 def sdt(outputs: Tensor, labels: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Cross-entropy of the mean readout (Guo et al. 2023, Eq. 3; "standard direct training" in Deng et al. 2022).
+    """Cross-entropy of the mean readout (Guo et al. 2023, Eq. 3; "standard direct training" of Deng et al. 2022,
+    Eq. 7).
 
     Args:
         outputs: ``[T, B, classes]``.
@@ -48,7 +49,8 @@ def sdt(outputs: Tensor, labels: Tensor, lengths: Tensor | None = None) -> Tenso
 
 
 def every_moment(outputs: Tensor, labels: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Mean over time of each step's own cross-entropy (Deng et al. 2022): never below :func:`sdt` (Lemma 4.1).
+    """Mean over time of each step's own cross-entropy (Deng et al. 2022, Eq. 9); by Lemma 4.1 never below
+    :func:`sdt`.
 
     Arguments and errors as :func:`sdt`.
     """
@@ -62,7 +64,7 @@ def every_moment(outputs: Tensor, labels: Tensor, lengths: Tensor | None = None)
 
 
 def mse_regularizer(outputs: Tensor, phi: float = 1.0, lengths: Tensor | None = None) -> Tensor:
-    """Mean squared distance of all outputs from ``phi``, by default the threshold (Deng et al. 2022).
+    """Mean squared distance of all outputs from ``phi``, by default the threshold (Deng et al. 2022, Eq. 12).
 
     Every class is drawn to the same constant, the true one too.
 
@@ -83,7 +85,8 @@ def mse_regularizer(outputs: Tensor, phi: float = 1.0, lengths: Tensor | None = 
 def tet(
     outputs: Tensor, labels: Tensor, lam: float = 0.05, phi: float = 1.0, lengths: Tensor | None = None
 ) -> Tensor:
-    """``(1 - lam) * every_moment + lam * mse_regularizer``, the loss of temporal efficient training.
+    """``(1 - lam) * every_moment + lam * mse_regularizer``, the loss of temporal efficient training (Deng
+    et al. 2022, Eq. 13).
 
     Args:
         outputs: ``[T, B, classes]``.

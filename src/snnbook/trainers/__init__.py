@@ -1,7 +1,8 @@
 """Methods, a file each, and the loop that trains them.
 
-A method is a module that owns everything that learns.  ``method(images, labels)`` returns its loss terms by
-name, weights included, and the loop minimizes their sum; ``method.predict(images)`` returns the logits
+A method is a module that owns everything that learns.  ``method(images, labels)`` takes images ``[B, C, H, W]``,
+or ``[T, B, C, H, W]`` where time is in the data, and labels, int64 ``[B]``; it returns its loss terms by name, 0-d
+tensors, weights included, and the loop minimizes their sum.  ``method.predict(images)`` returns the logits
 ``[B, classes]`` of each of its networks, ``{"snn": ..., "ann": ...}``; ``method.backbones()`` gives those networks
 for inspection.  Four hooks are optional: ``begin_epoch(epoch)`` is called before each epoch, counted from 0;
 ``test_losses(images, labels)`` names losses to be followed on the test set; ``notes()`` says at an epoch's end

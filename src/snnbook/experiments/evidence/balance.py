@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnbook.experiments.evidence import grid, judge, paired
+from snnbook.experiments.evidence import grid, judge, learned, paired
 from snnbook.experiments.evidence.line import UNLEARNED, Line, marked
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.evidence.report import report
@@ -27,10 +27,10 @@ class Weighed:
     energy: float | None
 
     def over(self) -> str:
-        """Its gain as a cell shows it; a network that did not learn has none."""
+        """Its gain as a cell shows it; there is none where either network did not learn."""
         if self.gain is None:
             return "n/a"
-        return UNLEARNED if self.line.unlearned else self.gain.text()
+        return UNLEARNED if self.line.unlearned or learned.faults(self.gain.records) else self.gain.text()
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Balance:
         told = " and ".join(costs[name] for name in self._priced().values())
         return (
             f"{self.title}: test accuracy of the last epoch (mean ± standard deviation over seeds); what each row "
-            f"has over *{self.against}*, seed by seed (mean ± half the 95 % interval)"
+            f"has over '{self.against}', seed by seed (mean ± half the 95 % interval)"
             f"{f'; and, as a multiple of that row, {told}' if told else ''}. {self.on}, {self.profile} profile."
         )
 

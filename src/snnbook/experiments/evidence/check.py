@@ -59,7 +59,8 @@ def migrate(results: Path | None = None) -> dict[Path, str]:
 
 
 def _record(path: Path, measured: dict[str, fidelity.Detail]) -> None:
-    """Raises a UserError if the record is damaged, lies elsewhere than it says, or is not of today's table."""
+    """Raises a UserError if the record is damaged, lies elsewhere than it says, or is not of today's table; or if
+    the weights kept beside it are not its own."""
     made = record.read(path)
     place = "/".join(path.parts[-4:])
     row, _, mark = made.run.partition("+")
@@ -72,3 +73,7 @@ def _record(path: Path, measured: dict[str, fidelity.Detail]) -> None:
     differ = changed(planned, made) + other_weights(planned, made)
     if differ:
         raise UserError(f"record {place} was made with other settings ({'; '.join(differ)}); run it again")
+    if planned.exact.is_file():
+        from snnbook.experiments.runs.exact import check_kept  # torch takes its time to import
+
+        check_kept(planned, made)

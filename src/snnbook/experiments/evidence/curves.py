@@ -14,6 +14,7 @@ import numpy as np
 from snnbook.checks import nearest, shown
 from snnbook.errors import UserError
 from snnbook.experiments.evidence import grid, learned, prices
+from snnbook.experiments.evidence.line import UNLEARNED
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.evidence.prices import Prices
 from snnbook.experiments.runs import record
@@ -214,6 +215,8 @@ def _difference(
     values = {one.seed: value - less[one.seed] for one, value in by_seed if one.seed in less}
     if not values:
         return "no seed in common"
+    if learned.faults(one for one in (*curve.records, *first.records) if one.seed in values):
+        return UNLEARNED
     shared = "" if len(values) == len(own) else f" ({len(values)} of its seeds)"
     return Estimate(values, ()).text() + shared
 

@@ -21,6 +21,7 @@ from snnbook.experiments.tables import tables
 HOLDS, FAILS, UNDECIDED, UNSEEN = "holds", "does not hold", "undecided", "cannot be decided here"
 WORDS = (HOLDS, FAILS, UNDECIDED, UNSEEN, UNLEARNED, NOT_RUN)
 
+ROUNDING = 1e-9  # of equal differences
 SECONDS = ("cost.seconds", "cost.total_seconds", "cost.images_per_second")  # which a machine has a part in
 
 
@@ -117,6 +118,9 @@ def judge(claim: Claim, profile: str = "desk", results: Path | None = None) -> V
         return Verdict(claim, profile, UNLEARNED, estimate, faults[0] + more)
     if estimate.half is None:
         return Verdict(claim, profile, UNDECIDED, estimate, "one seed has no interval")
+    if estimate.half < ROUNDING and claim.about != "arithmetic":  # accuracies are counts, and meet by chance
+        why = "all seeds differ equally, so their spread is not known"
+        return Verdict(claim, profile, UNDECIDED, estimate, why)
     low, high = estimate.mean - estimate.half, estimate.mean + estimate.half
     said = word(low, high, claim.relation, claim.margin)
     said, why = _doubt(claim, estimate) if said == UNDECIDED else (said, "")

@@ -6,7 +6,7 @@ from math import log
 from snnbook.experiments.runs.record import Record
 
 ACCURACY = 0.25  # of the way from chance to all images right
-LOSS = 0.95  # of ln C, what guessing among C classes costs
+LOSS = 0.05  # of the way from what guessing costs to the best that can be done with the labels as they are
 GUESSED = ("ce", "tet")  # the terms of a loss that are cross-entropies with the labels
 # Defaults of losses, which no record has: TET's lambda where another method borrows its loss, and the share of
 # soft targets in Joint A-SNN's public code.  A test holds them to the losses, whose import costs seconds.
@@ -30,7 +30,8 @@ def fault(made: Record) -> str | None:
     """Why a run's network did not learn; None if it did, or all of them did.
 
     It did not if its last test accuracy is below :func:`floor`, or if the cross-entropy of its last epoch of
-    training is above 0.95 ln C, a readout and as its method weighs it.
+    training has come less than :data:`LOSS` of the way down from what guessing costs: is above 0.95 ln C where
+    labels are right, a readout and as its method weighs it.
     """
     classes = made.data["classes"]
     for network, found in made.metrics.items():
@@ -39,7 +40,7 @@ def fault(made: Record) -> str | None:
     for term in GUESSED:
         for last in made.curve.get("loss", {}).get(term, [])[-1:]:
             guessing = log(classes) * _readouts(made) * _weight(made)
-            if last > LOSS * guessing:
+            if last > guessing * (1 - LOSS * (1 - _unknown(made))):
                 return f"{_named(made)}: its loss ends at {last:.2f}, and guessing costs {guessing:.2f}"
     return None
 
@@ -49,11 +50,24 @@ def faults(records: Iterable[Record]) -> list[str]:
     return [why for why in map(fault, records) if why]
 
 
+def _unknown(made: Record) -> float:
+    """Of ln C, what the labels cost who knows the true ones: some are replaced, by each other class alike."""
+    classes, wrong = made.data["classes"], made.config.get("data", {}).get("label_noise", 0)
+    return (
+        (-(1 - wrong) * log(1 - wrong) - wrong * log(wrong / (classes - 1))) / log(classes) if wrong else 0.0
+    )
+
+
 def _readouts(made: Record) -> int:
     """How many cross-entropies the record's one is the sum of: Joint A-SNN asks each exit of both networks."""
     if made.config["method"].get("exits", "last") == "last":
         return len(made.metrics)
-    return STAGES.get(made.config["network"]["name"], 4) * len(made.metrics)
+    return _stages(made.config["network"]) * len(made.metrics)
+
+
+def _stages(network: dict) -> int:
+    depth = network.get("options", {}).get("depth")  # which dense networks alone can be given
+    return depth - 1 if depth else STAGES.get(network["name"], 4)
 
 
 def _weight(made: Record) -> float:

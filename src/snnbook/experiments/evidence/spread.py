@@ -105,7 +105,7 @@ def _estimate(reproduction: Reproduction) -> Estimate | None:
 
 
 def _differs(reproduction: Reproduction) -> dict[str, tuple[str, str]]:
-    here, book = reproduction.theirs[0], reproduction.book[0]
+    here, book = (reproduction.shared or [(reproduction.theirs[0], reproduction.book[0])])[0]
     pairs = {name: (book.environment.get(name), here.environment.get(name)) for name in ASPECTS}
     if here.asked != book.asked:
         changed = {key: (old, new) for key, old, new in merging.changes(book.config, here.config)}

@@ -35,7 +35,7 @@ class Task:
 class Step:
     """What one process does: a run, or some seeds of a row in turn, after the steps named in ``after``.
 
-    ``again``: their records stand, but others need the weights, which git does not keep.
+    ``again``: their records stand, but others need the weights, which git does not keep of them.
     """
 
     name: str
@@ -156,7 +156,8 @@ def steps(tasks: Sequence[Task]) -> list[Step]:
         if one.seed in groups.get(_name(one), {}):
             return
         for need in one.parents:
-            if not (need.record_path.is_file() and need.weights.is_file()):
+            kept = need.weights.is_file() or need.exact.is_file()
+            if not (need.record_path.is_file() and kept):
                 add(need)
         groups.setdefault(_name(one), {})[one.seed] = one
 

@@ -86,6 +86,11 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
+    def exact(self) -> Path:
+        """The same, where they are kept beside the record."""
+        return self.record_path.with_suffix(".exact.safetensors")
+
+    @property
     def data_name(self) -> str:
         """Of the data set."""
         name = self.sections.get("data", {}).get("name")

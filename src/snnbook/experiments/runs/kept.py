@@ -19,9 +19,10 @@ from snnbook.checks import nearest, shown
 from snnbook.data import Dataset
 from snnbook.errors import UserError
 from snnbook.experiments.runs import record
+from snnbook.experiments.runs.exact import LARGEST, check_left
 from snnbook.experiments.runs.job import Run, resolve
+from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Record
-from snnbook.experiments.runs.standing import standing
 from snnbook.experiments.tables import tables
 from snnbook.factorized import SharedFactors
 from snnbook.trainers.direct import Direct
@@ -30,7 +31,6 @@ from snnbook.trainers.loop.weights import load_weights, save_weights, weights_di
 from snnbook.trainers.registry import build_method, stand_ins
 
 INDEX = "pretrained.json"  # in the folder of records
-LARGEST = 5_000_000  # bytes of a file, since git keeps it for ever
 
 
 @dataclass(frozen=True)
@@ -115,15 +115,7 @@ def save_pretrained(
     """
     profile, _, row = str(name).partition("/")
     run = resolve(row, seed, profile, results=results, work=work)
-    made = standing(run)
-    if made is None:
-        raise UserError(f"{run.id}, seed {seed}, has no record in the {profile} profile; run it first")
-    left = weights_digest(run.weights)
-    if left != made.weights:
-        raise UserError(
-            f"the weights in {files.shown(run.folder)} ({left[:12]}) are not those that the record of {run.id}, "
-            f"seed {seed}, tells of ({str(made.weights)[:12]}); choose the folder where it was made"
-        )
+    made = check_left(run)
     dataset = datasets.load(run.settings.data, data)
     networks = _networks(run, made, dataset)
     plain = nn.ModuleDict({kind: _plain(network, kind) for kind, network in networks.items()})
@@ -139,9 +131,10 @@ def save_pretrained(
         load_weights(plain[kind], path, prefix=f"{kind}.")
         method = Direct(Direct.Config(kind), network)
         accuracy |= evaluate(method, dataset, run.settings.recipe)
-    entries = {at: asdict(entry) for at, entry in index(run.results).items()}
-    entries[f"{profile}/{run.id}"] = asdict(Kept(seed, written, left, accuracy))
-    files.write_text(run.results / INDEX, json.dumps(dict(sorted(entries.items())), indent=1) + "\n")
+    with hold(run.work / f"{INDEX}.lock"):
+        entries = {at: asdict(entry) for at, entry in index(run.results).items()}
+        entries[f"{profile}/{run.id}"] = asdict(Kept(seed, written, str(made.weights), accuracy))
+        files.write_text(run.results / INDEX, json.dumps(dict(sorted(entries.items())), indent=1) + "\n")
     return path
 
 

@@ -82,13 +82,19 @@ def _finish(asked: Run, data: Path | None, device: str, progress: bool, weights:
                 check_data(asked, found, data)
             return found
     asked.check()
-    from snnbook.experiments.runs.training import Context, train
+    from snnbook.experiments.runs.training import Context, check_data, train
     from snnbook.trainers.loop.distributed import join
 
     with join(pick_device(device)) as (world, own):
         context = Context(own, data, progress, world)
-        # One process looks: a record may appear while others still start.
-        if weights or not world.decide(lambda: standing(asked) is not None):
+
+        def stands() -> bool:  # one process looks: a record may appear while others still start
+            found = standing(asked)
+            if found is not None:
+                check_data(asked, found, data)
+            return found is not None
+
+        if weights or not world.decide(stands):
             world.decide(asked.check_folders)  # before what it needs is trained
             train(asked, context)
         return Record(**world.decide(lambda: asdict(standing(asked))))

@@ -15,7 +15,7 @@ from snnbook import files
 from snnbook.analysis import epoch_notes, rehearse
 from snnbook.data import Dataset
 from snnbook.errors import UserError
-from snnbook.experiments.runs import making, provenance, record, share, stretches
+from snnbook.experiments.runs import exact, making, provenance, record, share, stretches
 from snnbook.experiments.runs.job import BUNDLED, Run, digest
 from snnbook.experiments.runs.lock import hold
 from snnbook.experiments.runs.record import Origin, Record
@@ -100,7 +100,7 @@ def train(run: Run, context: Context, patience: float | None = None) -> None:
             run.check_folders()
             stack.enter_context(hold(run.folder / "lock", patience))
             _check_made_of(data.fingerprint, standing(run))
-            return _done(run, name)
+            return _done(run, name) or _taken(run, name)
 
         if not world.decide(claim):  # else the process we waited for did it
             _check_same(name, world)
@@ -193,11 +193,17 @@ def _finish(
     before: list[str],
 ) -> None:
     """Weights first, then their mark, then the record: what is there is whole."""
-    mark = run.weights.with_suffix(".id")
-    mark.unlink(missing_ok=True)
-    save_weights(method, run.weights)
-    files.write_text(mark, name)
-    if not run.record_path.is_file():
+    _mark(run).unlink(missing_ok=True)
+    left = save_weights(method, run.weights)
+    files.write_text(_mark(run), name)
+    if run.record_path.is_file():
+        told = record.read(run.record_path).weights
+        if told not in (None, left):
+            context.say(
+                f"these weights of {run.id}, seed {run.seed} ({left[:12]}), are not those its record tells of "
+                f"({told[:12]}), which were made elsewhere; runs that need them will not take them"
+            )
+    else:
         origins = [parent.origin() for parent in parents]
         made = making.make(run, data, method, history, origins, context.device, context.world, taken, before)
         record.write(made, run.record_path)
@@ -205,11 +211,11 @@ def _finish(
 
 
 def trained(run: Run, context: Context) -> Trained:
-    """A run another needs.  Its weights are not kept in git: it is trained again if they are missing."""
+    """A run another needs.  Where git does not keep its weights and they are missing, it is trained again."""
     fingerprint = context.load(run.settings.data).fingerprint
     parents = tuple(trained(parent, context) for parent in run.parents)
     if not context.world.decide(lambda: _done(run, identity(run, fingerprint, parents))):
-        context.say(f"training {run.id} first, which is needed here")
+        context.say(f"{run.id} first, which is needed here")
         train(run, context, patience=float("inf"))
     return _left(run, fingerprint, parents)
 
@@ -258,9 +264,23 @@ def _left(run: Run, fingerprint: str, parents: tuple[Trained, ...]) -> Trained:
 
 
 def _done(run: Run, name: str) -> bool:
-    mark = run.weights.with_suffix(".id")
+    mark = _mark(run)
     there = run.weights.is_file() and mark.is_file() and mark.read_bytes() == name.encode()
     return there and run.record_path.is_file()
+
+
+def _taken(run: Run, name: str) -> bool:
+    """Its weights lay beside its record, and are now where it leaves its own."""
+    _mark(run).unlink(missing_ok=True)
+    if exact.take(run):
+        files.write_text(_mark(run), name)
+        return True
+    return False
+
+
+def _mark(run: Run) -> Path:
+    """Says whose weights those in the folder of ``run`` are."""
+    return run.weights.with_suffix(".id")
 
 
 def _check_same(name: str, world: World) -> None:

@@ -89,14 +89,15 @@ def described(method: nn.Module) -> str:
     """The class of ``method`` and 12 hex digits of its settings and modules, by which another method is told.
 
     Left out is what training changes, so that an interrupted method still matches.  A class of your own is told by
-    its code without comments, a surrogate also by its numbers.
+    its code without comments and by its public attributes that are numbers, texts or tuples, a surrogate by its
+    numbers; what else an attribute holds, a list or a function, is not looked at.
     """
     config = getattr(method, "config", None)
     parts = [config if is_dataclass(config) else None]
     parts += [(name, type(module).__qualname__, _settings(module)) for name, module in method.named_modules()]
     kinds = {kind for module in (method, *method.modules()) for kind in _kinds(module)}
     if own := sorted(f"{kind.__qualname__} {_code(kind)}" for kind in kinds if _is_own(kind)):
-        parts.append(own)
+        parts += [own, [(name, _constants(module)) for name, module in method.named_modules()]]
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(parts))  # of functions, in each process another
     return f"{type(method).__name__} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -125,6 +126,14 @@ def _code(kind: type) -> list[str]:
             if isinstance(item, PLAIN) and not name.startswith("__"):
                 found.append(f"{name} = {item!r}")
     return found
+
+
+def _constants(module: nn.Module) -> list:
+    """The numbers and texts that a module of one's own class was given."""
+    if not _is_own(type(module)):
+        return []
+    found = {name: item for name, item in vars(module).items() if name != "training" and name[:1] != "_"}
+    return sorted((name, repr(item)) for name, item in found.items() if isinstance(item, PLAIN))
 
 
 def _settings(module: nn.Module) -> Any:

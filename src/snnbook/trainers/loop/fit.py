@@ -52,7 +52,7 @@ def fit(
     """Train ``method`` for ``recipe.epochs``, testing after every ``recipe.test_every`` of them and the last.
 
     The order of images and their augmentation depend on ``(seed, epoch)`` alone, so a run resumed from its
-    checkpoint goes on exactly as if it had never stopped, be it in one process or in many.  Torch's generator is
+    checkpoint goes on exactly as if it had never stopped, with as many processes as before.  Torch's generator is
     seeded by ``(seed, epoch)``, too, and left where the training put it; what a method draws must come from it.
 
     Args:

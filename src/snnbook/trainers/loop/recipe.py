@@ -22,7 +22,8 @@ class Recipe:
         epochs: passes over the training images.
         batch_size: images a step, over all processes (the paper gives none).
         optimizer: ``"adam"`` or ``"sgd"``.
-        learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.
+        learning_rate, momentum, weight_decay: the optimizer's; momentum for SGD alone.  Weight decay is added to
+            the gradient, with Adam, too (which is not AdamW).
         schedule: ``"cosine"`` to zero over the epochs, ``"steps"``, ``"constant"``, or ``"cycle"``: up linearly
             over ``warmup``, then down a cosine to zero, stepped each batch, as the others are each epoch.
         warmup: epochs, or a part of one, of the cycle's rise.
