@@ -30,7 +30,7 @@ def sentences() -> str:
     """A line for each question: what a method adds to the accuracy of the spiking network, found on what."""
     asked = {question: judge.best(claims.find(name)) for question, name in QUESTIONS.items()}
     lines = "\n".join(f"- {question}: {verdict.text()}." for question, verdict in asked.items())
-    return f"More accurate than the SNN alone, or than what is named:\n\n{lines}"
+    return f"Is it more accurate than the SNN alone, or than what is named?\n\n{lines}"
 
 
 def tables() -> str:
