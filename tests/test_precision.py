@@ -158,8 +158,21 @@ def test_training_goes_through_it(without, monkeypatch):
     assert not seen
 
 
-def test_native_is_what_torch_says():
-    assert native(HALF) == bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+@pytest.mark.parametrize(
+    ("supported", "avx512", "bf16", "found"),
+    [
+        (True, True, True, True),
+        (True, True, False, False),
+        (True, False, False, True),
+        (False, False, False, False),
+    ],
+)
+def test_native_is_what_has_instructions(supported, avx512, bf16, found, monkeypatch):
+    """Not what oneDNN emulates with AVX-512's first kind; without any its word counts, as on ARM."""
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    assert native.__wrapped__(HALF) == found
     assert native(torch.float32) and native(torch.float64)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from bad_input import one_line
 from claim_cases import claim, lay_out, made, put, timed
-from snnbook import experiments, plots
+from snnbook import experiments, plots, precision
 from snnbook.bench import rows
 from snnbook.experiments.evidence import judge, prices
 from snnbook.experiments.runs import provenance
@@ -191,9 +191,18 @@ def test_tables_name_each_machine(results):
     assert first.device == "a CPU, AVX512 and a CPU, AVX2"
 
 
-def test_a_record_names_the_cpus_instructions():
-    here = provenance.environment(torch.device("cpu"), "float32")
-    assert here["instructions"] == torch.backends.cpu.get_cpu_capability()
+@pytest.mark.parametrize(
+    ("kind", "native", "told"),
+    [
+        ("AVX512", True, "AVX512"),
+        ("AVX512", False, "AVX512 without bfloat16"),
+        ("AVX2", False, "AVX2"),
+    ],
+)
+def test_a_record_names_the_cpus_instructions(kind, native, told, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: kind)
+    monkeypatch.setattr(precision, "native", lambda dtype: native)
+    assert provenance.environment(torch.device("cpu"), "float32")["instructions"] == told
 
 
 def test_a_step_is_the_rows_own():

@@ -59,15 +59,20 @@ def autocast(device: torch.device, dtype: torch.dtype | None, compiled: bool = F
 
 @cache
 def native(dtype: torch.dtype) -> bool:
-    """Whether convolutions in ``dtype`` have instructions on this CPU; those in half precision need AVX-512.
+    """Whether convolutions in ``dtype`` have instructions of their own on this CPU.
 
-    Without them torch computes number by number, in ten times float32's time and more.
+    Half precision has them with later kinds of AVX-512.  With its first kind oneDNN emulates those for
+    bfloat16, in twice the time of :class:`Rounded`; without any torch computes number by number, in ten times
+    float32's time and more.
     """
     kind = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype)
     if kind is None:
         return True
     asked = getattr(torch.ops.mkldnn, f"_is_mkldnn_{kind}_supported", None)
-    return torch.backends.mkldnn.is_available() and asked is not None and asked()
+    if not torch.backends.mkldnn.is_available() or asked is None or not asked():
+        return False
+    emulated = torch.cpu._is_avx512_supported() and not torch.cpu._is_avx512_bf16_supported()
+    return kind == "fp16" or not emulated
 
 
 class _Now(threading.local):

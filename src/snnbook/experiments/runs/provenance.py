@@ -47,13 +47,23 @@ def device_name(device) -> str:
     return f"Apple GPU ({cpu})" if device.type == "mps" else cpu
 
 
+def instructions() -> str:
+    """Those of this CPU that decide how a run is computed, ``AVX512 without bfloat16`` for instance."""
+    import torch
+
+    from snnbook.precision import native
+
+    found = torch.backends.cpu.get_cpu_capability()
+    return found if found != "AVX512" or native(torch.bfloat16) else f"{found} without bfloat16"
+
+
 def environment(device, precision: str) -> dict:
     """The part of a record that says on what it was computed."""
     import torch
 
     from snnbook.kernels import kernel_name
 
-    cpu = {"instructions": torch.backends.cpu.get_cpu_capability()} if device.type == "cpu" else {}
+    cpu = {"instructions": instructions()} if device.type == "cpu" else {}
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

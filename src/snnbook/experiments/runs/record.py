@@ -38,7 +38,7 @@ class Record:
             ``epoch_steps``, epochs times T; ``total_seconds`` and ``total_epoch_steps``, with the runs it inherits
             from.
         environment: versions, device, threads, kernel, precision; in newer ones why so many threads, and which
-            instructions a CPU has (in half precision one without AVX-512 computes in float32 and rounds); and
+            instructions a CPU has (one that has none for half precision computes in float32 and rounds); and
             ``earlier``, where it was before it was killed and went on here, if that was another place or code.
         code: version, commit, and a hash of the package's files.
         created: when, in UTC.
