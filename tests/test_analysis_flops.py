@@ -1,5 +1,6 @@
 """The cost of a training step, by hand."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -26,6 +27,24 @@ def test_operations_of_a_step_by_hand():
     assert training_flops(Method, (8, 3, 4, 4)) == 2 * products
     with torch.no_grad():  # as around an evaluation
         assert training_flops(Method, (8, 3, 4, 4)) == 2 * products
+
+
+@pytest.mark.parametrize("groups", [1, 2, 64])
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_groups_share_the_operations(kind, groups):
+    """Forward, for the weights, and for the input where one is wanted: a group reads its own channels alone."""
+
+    class Method(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layers = [kind(64, 64, 3, padding=1, groups=groups, bias=False) for _ in range(2)]
+            self.network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+        def forward(self, images, labels):
+            return {"ce": F.cross_entropy(self.network(images), labels)}
+
+    products = 5 * (2 * 36 * 64 * 64 // groups * 9)
+    assert training_flops(Method, (2, 64, 6, 6)) == 2 * products
 
 
 def test_operations_of_the_calibration_by_hand():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from claim_cases import lay_out, rows
+from claim_cases import lay_out, made, put, rows
 from snnbook.errors import UserError
 from snnbook.experiments import balance
 from snnbook.experiments.evidence import comparisons
@@ -37,6 +37,17 @@ def test_rows_share_seeds_or_stay_away(results):
     assert second.gain.n == 1 and balance("demo", "b").cells()[2][1] == "1 of 3"  # which the table plans
     (results / "desk/demo/b/seed0.json").unlink()
     assert [row.line.label for row in balance("demo", "b").rows] == [balance("demo", "b").against]
+
+
+def test_seeds_that_one_row_has_alone_do_not_weigh(results):
+    for seed, energy in enumerate([2.0, 2.0, 5.0]):
+        put(results, made("demo/a", seed, 92.0 + seed, measure={"snn": {"energy_uj": energy}}))
+    rows(results, b=[90.0, 91.5])
+    first, second = (weighed.seeds() for weighed in balance("demo", "b").rows)
+    assert (first, second) == ("2 of 3", "3")
+    weighed = balance("demo", "b").rows[1]
+    assert weighed.over() == f"{weighed.gain.text()} (2 shared)" and weighed.gain.n == 2
+    assert weighed.energy == 1.0  # the third seed's is another
 
 
 def test_what_no_row_has_is_no_column(results):

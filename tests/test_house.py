@@ -15,7 +15,7 @@ PACKAGE = Path(snnbook.__file__).parent
 # Rooms by floor: one may know what lies below it, and itself.
 FLOORS = (
     ("cgroups",),
-    ("errors", "lazy", "precision", "bars", "threads"),
+    ("errors", "lazy", "precision", "operations", "bars", "threads"),
     ("files", "checks", "room", "warm", "inputs"),
     ("surrogates",),
     ("kernels",),

@@ -54,6 +54,23 @@ def states(tmp_path_factory):
     return found
 
 
+@pytest.fixture
+def double():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_network_in_double_precision_goes_on_too(double, tmp_path, name):
+    """The count of an optimizer's steps is in single precision whatever torch's default is."""
+    with pytest.raises(Killed):
+        train(tmp_path / "c.pt", RECIPES[name], on_epoch=kill_after(2))
+    resumed, whole = train(tmp_path / "c.pt", RECIPES[name]), train(None, RECIPES[name])
+    assert resumed.accuracy == whole.accuracy and resumed.losses == whole.losses
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_was_written_is_taken_and_ends_as_if_never_stopped(states, tmp_path, name):
     torch.save(states[name], tmp_path / "c.pt")

@@ -12,6 +12,10 @@ from snnbook.precision import wide
 
 # Positions an average pooling may run over: whole sums, then squares up to a 16x16 map.
 WINDOWS = tuple(k * k for k in range(1, 17))
+ACTIVATIONS = (
+    *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
+    *(nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.Softsign),
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Activity:
         level: the only value besides zero that was seen among the inputs: 1 for spikes, 0 if there was none, None
             if there were several.
         window: 1 if all inputs were whole numbers (sums of spikes, as in SEW-ResNet), n if they were whole
-            multiples of 1/n (spikes averaged over n positions), None if they were neither.
+            multiples of 1/n (spikes averaged over n positions), None if they were neither, or stand still.
         spikes: operations if each spike behind an input is added by itself; None without a window.
         still: a static image went through the layer once, before time is unfolded; its operations count once.
     """
@@ -59,8 +63,10 @@ class Observation:
     """A whole network, averaged over images.
 
     Attributes:
-        layers: convolutions and linear layers by name, in the order of their first call.
-        activations: entries an image that the activation sites put out, at one time step.
+        layers: convolutions and linear layers by name, in the order of their first call; one that is called before
+            time begins and again behind has two entries, ``NAME, still`` and ``NAME``.
+        activations: entries an image that neurons and torch's activation modules put out, at one time step on
+            average; those behind the end of a recording are none.
         rates: share of entries that are spikes, by spiking neuron; empty for an ANN.
         spikes: spikes an image, over all time steps; 0 for an ANN.
         time_steps: T; 1 for an ANN.
@@ -106,8 +112,16 @@ class _Site:
     entries: int = 0
     nonzero: float = 0.0
 
+    def running(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Rows of ``x`` whose recording has not ended; they come step after step, image after image."""
+        before, self.rows = self.rows, self.rows + len(x)
+        if lengths is None:
+            return x
+        row, now = torch.arange(before, self.rows, device=x.device), clock()
+        step = row // len(lengths) % (now.time_steps if now else self.rows)
+        return x[step < lengths.to(x.device)[row % len(lengths)]]
+
     def add(self, x: Tensor) -> None:
-        self.rows += len(x)
         self.entries += x.numel()
         self.nonzero += float((x != 0).sum())
 
@@ -141,13 +155,14 @@ class _Inputs(_Site):
         """An image's share; only spiking networks have spikes to count."""
         weighted = sum((x * fan_out(layer, shape[1:])).flatten(1).sum(1) for shape, x in self.maps.items())
         dense, effective, values = (weighted / images).tolist()
-        window = min(self.windows, default=None) if spiking else None
+        # An image may have whole values, too, and is no spike.
+        window = min(self.windows, default=None) if spiking and not self.still else None
         return Activity(
             dense=dense,
             effective=effective,
             padded=self.padded / images,
-            used=self.nonzero / self.entries,
-            mean=float(sum(x[2].sum() for x in self.maps.values())) / self.entries,
+            used=self.nonzero / max(self.entries, 1),
+            mean=float(sum(x[2].sum() for x in self.maps.values())) / max(self.entries, 1),
             level=self.level,
             window=window,
             spikes=None if window is None else window * values,
@@ -170,7 +185,9 @@ def _whole_multiples(x: Tensor, window: int) -> bool:
 
 
 @torch.no_grad()
-def observe(network: nn.Module, run: Callable[[], object], images: int) -> Observation:
+def observe(
+    network: nn.Module, run: Callable[[], object], images: int, lengths: Tensor | None = None
+) -> Observation:
     """Watch ``network`` while ``run()`` passes ``images`` images through it.
 
     Operations are counted as they are computed here: the stem of our networks sees a still image once, however
@@ -178,14 +195,16 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
     or multiplies is decided by all inputs it is given, so few images may make averaged spikes look like spikes.
 
     Not counted: biases (one addition an output), BatchNorm (which a deployed network has folded into weights),
-    additions inside a pooling, and what neurons compute themselves, a decay and a comparison a step each.
+    additions inside a pooling, what neurons compute themselves, a decay and a comparison a step each, and what is
+    computed without a module: ``F.relu``, or a layer's weight in another place.
 
     Args:
         network: the backbone to watch; layers outside it are not counted.
         run: calls the method, for instance ``lambda: method.predict(batch)``.
         images: how many images that is.
+        lengths: ``[B]``, time steps of each, where recordings end early: what is computed behind counts nothing.
     """
-    layers: dict[str, _Inputs] = {}
+    layers: dict[tuple[str, bool], _Inputs] = {}
     sites: dict[str, _Site] = {}
     steps, handles = {1}, []
     modules = dict(network.named_modules())
@@ -193,29 +212,31 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
 
     def watch_layer(name):
         def hook(layer, inputs, named, output):
-            x = inputs[0] if inputs else named["input"]
-            tally = layers.setdefault(name, _Inputs())
-            tally.add(x.detach())
-            tally.padded += padded(layer, x, output)
-            now = clock()
-            tally.still |= now is not None and now.still and not now.begun and now.time_steps > 1
+            x, now = inputs[0] if inputs else named["input"], clock()
+            still = now is not None and now.still and not now.begun
+            tally = layers.setdefault((name, still), _Inputs(still=still))
+            running = tally.running(x.detach(), lengths)
+            if running.numel():
+                tally.add(running)
+                tally.padded += padded(layer, x, output) * len(running) // len(x)
 
         return hook
 
     def watch_site(name):
         def hook(module, inputs, output):
             spikes = output[0] if isinstance(output, tuple) else output  # some give their potential, too
-            sites.setdefault(name, _Site()).add(spikes)
+            site = sites.setdefault(name, _Site())
+            site.add(site.running(spikes, lengths))
             if name in neurons:
                 now = clock()
-                steps.add(now.time_steps if now else sites[name].rows // images)
+                steps.add(now.time_steps if now else site.rows // images)
 
         return hook
 
     for name, module in modules.items():
         if isinstance(module, COUNTED):
             handles.append(module.register_forward_hook(watch_layer(name), with_kwargs=True))
-        elif name in neurons or isinstance(module, nn.ReLU):
+        elif name in neurons or isinstance(module, ACTIVATIONS):
             handles.append(module.register_forward_hook(watch_site(name)))
     try:
         run()
@@ -226,8 +247,10 @@ def observe(network: nn.Module, run: Callable[[], object], images: int) -> Obser
     time_steps, spiking = max(steps), bool(neurons)
     firing = {name: site for name, site in sites.items() if name in neurons}  # not a ReLU beside them
     entries, fired = (sum(site.entries for site in group.values()) for group in (sites, firing))
+    twice = {name for name, still in layers if (name, not still) in layers}
+    names = {key: f"{key[0]}, still" if key[1] and key[0] in twice else key[0] for key in layers}
     return Observation(
-        layers={name: x.activity(modules[name], images, spiking) for name, x in layers.items()},
+        layers={names[key]: x.activity(modules[key[0]], images, spiking) for key, x in layers.items()},
         activations=entries / images / time_steps,
         rates={name: site.nonzero / site.entries for name, site in firing.items()},
         spikes=sum(site.nonzero for site in firing.values()) / images,

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from snnbook.operations import operations
+
 
 def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> int:
     """Floating point operations of convolutions and matrix products in one training step, forward and backward.
@@ -18,11 +20,7 @@ def training_flops(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> in
         build: makes a method (see :mod:`snnbook.trainers`); its tensors have shapes and no values (device meta).
         shape: of a batch of images, ``[B, C, H, W]``.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # brings Triton, which takes its time
-
     with torch.device("meta"), torch.enable_grad():
         method = build()
-        with FlopCounterMode(display=False) as counter:
-            terms = method(torch.empty(shape), torch.zeros(shape[0], dtype=torch.long))
-            sum(terms.values()).backward()
-    return counter.get_total_flops()
+        images, labels = torch.empty(shape), torch.zeros(shape[0], dtype=torch.long)
+        return operations(lambda: sum(method(images, labels).values()).backward())

@@ -19,6 +19,7 @@ from snnbook.analysis.stm import mismatch
 from snnbook.analysis.synapses import COUNTED
 from snnbook.analysis.time_scalability import scalability, spiking_network, variance_beyond
 from snnbook.data import Dataset, batches, test_batches
+from snnbook.data.batching import in_batches
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork
 from snnbook.losses import every_moment, sdt
@@ -63,17 +64,19 @@ def measure(
         :func:`.energy_of_computation`; the energy by other rules: ``energy_folded_uj`` if the division of average
         pooling is folded into weights, ``energy_dense_uj`` if no zero is skipped, ``energy_every_step_uj`` if a
         still image passes the stem T times, ``energy_paper_uj`` at the prices of Joint A-SNN's Table 5;
-        ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``; ``parameters`` of
-        the network deployed alone, and ``time_steps``.  An ANN has no firing rates.  ``uncounted`` names layers
+        ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``, where activations are
+        modules; ``parameters`` of the network deployed alone, and ``time_steps``.  Of recordings that end early
+        their own steps count.  An ANN has no firing rates.  ``uncounted`` names layers
         whose operations are not known, if there are any.
     """
     method.eval()
     # A loader's pass that ends early leaves the generator as it seeded it.
     with torch.random.fork_rng(devices=[]):
-        images, labels, *ends = next(iter(test_batches(data, IMAGES)))
+        images, labels, *ends = next(in_batches(test_batches(data, IMAGES), IMAGES))
     result = {}
     for name, network in method.backbones().items():
-        result[name] = _costs(network, observe(network, lambda: method.predict(images, *ends), len(labels)))
+        seen = observe(network, lambda: method.predict(images, *ends), len(labels), *ends)
+        result[name] = _costs(network, seen)
     if analyses.time_steps:
         result["snn"]["scalability"] = _scalability(spiking_network(method), data, analyses)
     if analyses.mismatch:
@@ -107,12 +110,15 @@ def _costs(network: nn.Module, seen: Observation) -> dict:
         "multiply_accumulates": computation.multiply_accumulates,
         "energy_uj": 1e6 * computation.joules,
         **{f"energy_{rule}_uj": 1e6 * other.joules for rule, other in by_other_rules.items()},
-        "movement_mb": movement.volume / 1e6,
-        "movement_least_uj": 1e6 * movement.least,
-        "movement_most_uj": 1e6 * movement.most,
         "parameters": _deployed_parameters(network),
         "time_steps": seen.time_steps,
     }
+    if seen.activations:
+        found |= {
+            "movement_mb": movement.volume / 1e6,
+            "movement_least_uj": 1e6 * movement.least,
+            "movement_most_uj": 1e6 * movement.most,
+        }
     if seen.rates:
         found |= {"firing_rate": seen.mean_rate, "firing_rates": seen.rates}
     if seen.uncounted:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.data import Dataset, test_batches
+from snnbook.data.batching import in_batches
 from snnbook.errors import UserError
 from snnbook.folding import still
 from snnbook.losses.sastc import similarity
@@ -155,6 +156,6 @@ def _full_batches(data: Dataset, batch_size: int) -> Iterable[Tensor]:
         raise UserError(
             f"there are {count} test images, fewer than batch_size = {batch_size}; choose a smaller batch"
         )
-    for images, labels, *_ in test_batches(data, batch_size):
+    for images, labels, *_ in in_batches(test_batches(data, batch_size), batch_size):
         if len(labels) == batch_size:
             yield images

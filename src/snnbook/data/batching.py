@@ -1,6 +1,6 @@
 """Batches, augmented and normalized where the images lie."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -137,6 +137,28 @@ def test_batches(
 
 
 test_batches.__test__ = False  # pytest takes any test_* it meets for a test
+
+
+def in_batches(found: Iterable[Batch], batch_size: int) -> Iterator[Batch]:
+    """What ``found`` yields, in batches of so many images, as a DataLoader's are not; the last may be smaller."""
+    kept: list[Batch] = []
+    for batch in found:
+        kept.append(batch)
+        while (count := sum(len(labels) for _, labels, *_ in kept)) >= batch_size:
+            images, *known = _joined(kept)
+            kept = [_part(images, known, slice(batch_size, None))] if count > batch_size else []
+            yield _part(images, known, slice(batch_size))
+    if kept:
+        yield _joined(kept)
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    images, *known = zip(*parts, strict=True)
+    return torch.cat(images, dim=-4), *map(torch.cat, known)
+
+
+def _part(images: Tensor, known: Sequence[Tensor], part: slice) -> Batch:
+    return images[..., part, :, :, :], *(x[part] for x in known)
 
 
 def _test_batches(dataset, batch_size, part) -> Iterator[Batch]:

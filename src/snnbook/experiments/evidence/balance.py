@@ -7,6 +7,7 @@ from snnbook.experiments.evidence import grid, judge, learned, paired
 from snnbook.experiments.evidence.line import UNLEARNED, Line, marked
 from snnbook.experiments.evidence.paired import Estimate, Term
 from snnbook.experiments.evidence.report import report
+from snnbook.experiments.runs import record
 from snnbook.experiments.tables import tables
 
 
@@ -16,21 +17,34 @@ class Weighed:
 
     Attributes:
         line: its numbers, see :class:`.Report`.
+        planned: how many seeds it is to have.
         gain: points of accuracy over the row it is weighed against, by seed; None for that row.
         time: of its training, a teacher's included, as a multiple; None where no steps were timed.
-        energy: of one inference, as a multiple; None where it was not counted.
+        energy: of one inference, as a multiple, over the seeds of ``gain``; None where it was not counted.
     """
 
     line: Line
+    planned: int
     gain: Estimate | None
     time: float | None
     energy: float | None
+
+    def seeds(self) -> str:
+        """How many it has, of how many if some are to come."""
+        return (
+            f"{self.line.ours.n} of {self.planned}"
+            if self.line.ours.n < self.planned
+            else f"{self.line.ours.n}"
+        )
 
     def over(self) -> str:
         """Its gain as a cell shows it; there is none where either network did not learn."""
         if self.gain is None:
             return "n/a"
-        return UNLEARNED if self.line.unlearned or learned.faults(self.gain.records) else self.gain.text()
+        if self.line.unlearned or learned.faults(self.gain.records):
+            return UNLEARNED
+        shared = f" ({self.gain.n} shared)" if self.gain.n < self.line.ours.n else ""
+        return self.gain.text() + shared
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,8 @@ class Balance:
 
     def shown(self, row: Weighed) -> list[str]:
         """The cells of a row behind its name."""
-        seeds = str(row.gain.n if row.gain else row.line.ours.n)
-        if row.gain and row.gain.n < row.gain.planned:
-            seeds += f" of {row.gain.planned}"
         return [
-            seeds,
+            row.seeds(),
             marked(row.line.ours),
             row.over(),
             *(_times(getattr(row, name)) for name in self._priced().values()),
@@ -118,9 +129,9 @@ def balance(table: str, against: str, profile: str = "desk", *, results: Path | 
     if base is None:
         return Balance(found.title, first.label, profile, ())
     others = [(line, _gain(line, base, profile, results)) for line in found.told() if line.run != base.run]
-    rows = [Weighed(line, gain, *_ratios(line, base)) for line, gain in others if gain]
+    rows = [_weighed(line, gain, base, profile) for line, gain in others if gain]
     used = [made for row in rows for made in row.gain.records]
-    whole = (Weighed(base, None, *_ratios(base, base)), *rows)
+    whole = (_weighed(base, None, base, profile), *rows)
     return Balance(
         found.title, first.label, profile, whole, found.timed_on, judge.place(used or base.records())
     )
@@ -131,10 +142,20 @@ def _gain(line: Line, base: Line, profile: str, results: Path | None) -> Estimat
     return paired.estimate(tuple(terms), profile, results)
 
 
-def _ratios(line: Line, base: Line) -> tuple[float | None, float | None]:
+def _weighed(line: Line, gain: Estimate | None, base: Line, profile: str) -> Weighed:
+    owner, trained = tables.find(line.run, profile)
     time = line.minutes / base.minutes if line.minutes and base.minutes else None
-    energy = line.energy.mean / base.energy.mean if line.energy and base.energy else None
-    return time, energy
+    ours, theirs = (_energy(each, gain) for each in (line, base))
+    energy = ours / theirs if ours and theirs else None
+    return Weighed(line, len(owner.seeds_in(profile, trained)), gain, time, energy)
+
+
+def _energy(line: Line, gain: Estimate | None) -> float | None:
+    """Of one inference, over the seeds that both rows have."""
+    counted = line.energy.records if line.energy else ()
+    shared = [made for made in counted if gain is None or made.seed in gain.values]
+    found = record.statistic(shared, f"measure.{line.network}.energy_uj")
+    return found.mean if found else None
 
 
 def _times(ratio: float | None) -> str:

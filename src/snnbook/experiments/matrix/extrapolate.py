@@ -197,15 +197,14 @@ def _work(network: dict[str, Any], data: str, size: int, images: int, epochs: in
 def _counted(network: str, classes: int, channels: int, size: int) -> tuple[int, int]:
     """Operations on one image, and parameters, of a network whose tensors have shapes and no values."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from snnbook.backbones import NetworkConfig, build_ann
+    from snnbook.operations import operations
 
     with torch.device("meta"), torch.no_grad():
         built = build_ann(NetworkConfig(**json.loads(network)), classes, channels).eval()
-        with FlopCounterMode(display=False) as counter:
-            built(torch.empty(1, channels, size, size))
-    return counter.get_total_flops(), sum(each.numel() for each in built.parameters())
+        counted = operations(lambda: built(torch.empty(1, channels, size, size)))
+    return counted, sum(each.numel() for each in built.parameters())
 
 
 def _by_row(found: Sequence[Record]) -> dict[str, Record]:

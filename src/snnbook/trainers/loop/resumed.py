@@ -67,7 +67,7 @@ def _check_optimizer(found: dict[str, Any], optimizer: Optimizer) -> None:
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for number, kept in found["state"].items():
         for name, value in kept.items():
-            like = torch.zeros(()) if name == "step" else parameters[number]
+            like = torch.zeros((), dtype=torch.float32) if name == "step" else parameters[number]
             if value is None and optimizer.param_groups[0].get("momentum") == 0:
                 continue  # nothing is kept of a momentum that there is not
             _check_alike(value, like, f"optimizer.state.{number}.{name}")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from snnbook.data import Dataset, batches
+from snnbook.operations import operations
 from snnbook.trainers.loop.arguments import check_gradients, check_layout
 from snnbook.trainers.loop.evaluation import autocast, laid_out
 from snnbook.trainers.loop.recipe import Recipe
@@ -49,11 +50,7 @@ class Trial:
 
     def work(self) -> int:
         """Floating point operations of convolutions and matrix products, as ``analysis.training_flops``."""
-        from torch.utils.flop_counter import FlopCounterMode  # brings Triton, which takes its time
-
-        with FlopCounterMode(display=False) as counter:
-            self()
-        return counter.get_total_flops()
+        return operations(self)
 
     def seconds(self, counts: Sequence[int]) -> dict[int, float]:
         """Of the faster of two steps, by the number of threads."""
