@@ -7,12 +7,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from snnbook import plots, surrogates
 from snnbook.errors import UserError
 from snnbook.experiments import report
-from snnbook.plots.style import WIDTH
+from snnbook.plots.style import PALETTE, WIDTH
 
 T = 8
 CURRENT = torch.full((T,), 0.4)
@@ -170,6 +171,20 @@ def test_bands_reach_from_the_least_run_to_the_greatest():
     assert list(axes.lines[0].get_ydata()) == [1.5, 2.5, 4]
 
 
-def test_landscapes_share_one_scale():
-    colours = [axes.collections[0].get_clim() for axes in FIGURES["contours"]().axes[:4]]
-    assert len(set(colours)) == 1
+def test_landscapes_share_one_scale_from_the_least_loss_to_the_greatest():
+    surfaces = {"SDT": {"sdt": BOWL + 1}, "TET": {"sdt": 3 * BOWL + 2}}
+    for axes in plots.contours(STEPS, surfaces, ["sdt"]).axes[:2]:
+        levels = axes.collections[0].levels
+        assert (levels[0], levels[-1]) == (1, 8)
+
+
+def test_events_are_drawn_as_off_and_on_where_they_were():
+    drawn = plots.events([[0, 1, 2, 0], [5000, 3, 4, 1]]).axes
+    for axes, places in zip(drawn, ((1, 3), (2, 4)), strict=True):
+        found = {line.get_label(): (*line.get_xdata(), *line.get_ydata().round()) for line in axes.lines}
+        assert found == {"OFF: darker": (0, places[0]), "ON: brighter": (5, places[1])}
+
+
+def test_frames_are_blue_where_off_and_orange_where_on():
+    (image,) = plots.frames({"a": [[[[1, 0]], [[0, 1]]]]}).axes[0].images
+    assert image.get_array()[0].tolist() == [pytest.approx(to_rgb(color)) for color in PALETTE[:2]]
