@@ -137,6 +137,18 @@ def test_shares_of_potentials_sum_to_one():
     assert sum(heights) == pytest.approx(1)
 
 
+def test_potentials_out_of_reach_are_in_the_outermost_bars():
+    axes = plots.potentials({"far": [-9.0, -0.1, 9.0, 10.0]}, surrogates.Triangle(), reach=2.0).axes[0]
+    heights = [bar.get_height() for bar in axes.patches[:48]]
+    assert (heights[0], heights[-1], sum(heights)) == (0.25, 0.5, 1)
+
+
+def test_layers_lie_in_the_order_of_a_step():
+    bars = FIGURES["layer_times"]().axes[0].patches[:4]
+    ends = [bar.get_x() + part * bar.get_width() for bar in bars for part in (0, 1)]
+    assert ends == pytest.approx([0, 2, 2, 3, 0, 0, 0, 4])  # forward, and backward the last layer first
+
+
 @pytest.mark.parametrize(
     "draw",
     [
