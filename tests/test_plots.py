@@ -149,6 +149,24 @@ def test_layers_lie_in_the_order_of_a_step():
     assert ends == pytest.approx([0, 2, 2, 3, 0, 0, 0, 4])  # forward, and backward the last layer first
 
 
+def test_no_kernel_is_faster_than_memory_and_processor_allow():
+    kernels = FIGURES["roofline"]().axes[0].lines[1:]
+    assert [line.get_ydata()[0] for line in kernels] == pytest.approx([1.25, 100])
+
+
+def test_the_slowest_variant_stands_below():
+    rows = {name: {"ratio": x, "least": x, "most": x} for name, x in (("slow", 3.0), ("fast", 1.0))}
+    axes = plots.ratios(rows, "the limit").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["fast", "slow"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_energies_are_a_point_and_a_range_of_each_network():
+    axes = FIGURES["energies"]().axes[0]
+    assert list(axes.lines[0].get_xdata()) == [10, 2]
+    assert [tuple(ends[:, 0]) for ends in axes.collections[0].get_segments()] == [(1, 10), (2, 20)]
+
+
 @pytest.mark.parametrize(
     "draw",
     [
