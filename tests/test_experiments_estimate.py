@@ -81,6 +81,12 @@ def test_a_papers_gpu_is_judged_by_the_seconds_printed_for_an_epoch(put_tables):
     assert found.papers_gpu == pytest.approx(2 * of_run(resolve("demo/timed", 0, "paper")).epoch / 8)
 
 
+def test_a_run_leaves_the_weights_of_its_own_network():
+    found, run = Extrapolation("desk"), resolve(SNN, 0, "desk")
+    found.recorded = {"desk": {}, "lab": {}, "paper": {}} | recorded("quick", snn=2)
+    assert found.of(run).parameters == pytest.approx(of_run(run).parameters)
+
+
 def test_only_images_that_are_trained_on_are_work():
     def epoch(*changes):
         return of_run(resolve(SNN, 0, "paper", overrides=changes)).epoch
