@@ -172,6 +172,8 @@ def test_measure_of_a_method(name):
         assert ann["parameters"] == snn["parameters"]
         # Potentials move at each of three steps, and spikes besides.
         assert 3 * ann["movement_mb"] < snn["movement_mb"] < 3.1 * ann["movement_mb"]
+    least, most = 1.25 * snn["movement_mb"], 12.5 * snn["movement_mb"]  # 10 and 100 pJ for 8 bytes
+    assert (snn["movement_least_uj"], snn["movement_most_uj"]) == pytest.approx((least, most))
 
 
 def rebuilt(values, kernel=1):

@@ -68,9 +68,7 @@ def test_measure_leaves_the_silence_out():
     found, bound = counted(longer, lengths), counted(longer, torch.full((8,), 8))
     assert found["time_steps"] == 8
     assert all(found[key] < bound[key] for key in ("energy_uj", "movement_mb"))
-    assert found["movement_mb"] == pytest.approx(
-        bound["movement_mb"] * 29 / 64, rel=0.01
-    )  # nearly all potentials
+    assert found["movement_mb"] == pytest.approx(bound["movement_mb"] * 29 / 64, rel=0.01)
 
 
 @pytest.mark.parametrize("time_steps", [1, 4])

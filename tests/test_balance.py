@@ -2,7 +2,7 @@
 
 import pytest
 
-from claim_cases import lay_out, made, put, rows
+from claim_cases import lay_out, made, put, rows, timed
 from snnbook.errors import UserError
 from snnbook.experiments import balance
 from snnbook.experiments.evidence import comparisons
@@ -29,6 +29,15 @@ def test_a_gain_is_the_paired_difference_and_the_row_weighed_against_comes_first
     assert lines[0][3] == "n/a" and lines[1][3] == paired.estimate.text()
     assert {len(line) for line in lines} == {len(heads)}
     assert first.line.label in found.caption() and "T = 4" in found.caption()
+
+
+def test_costs_are_multiples_of_the_first_rows(results):
+    put(results, made("demo/a", last=92.0, measure={"snn": {"energy_uj": 3.0}}))
+    put(results, made("demo/b", last=90.0, measure={"snn": {"energy_uj": 2.0}}))
+    timed(results, a=(8.0,), b=(3.0,))  # a step, in three epochs and in four
+    heads, first, second = balance("demo", "b").cells()
+    assert heads[4:] == ["time of training", "energy"]
+    assert first[4:] == ["1.00 ×", "1.00 ×"] and second[4:] == ["2.00 ×", "1.50 ×"]
 
 
 def test_rows_share_seeds_or_stay_away(results):

@@ -1,6 +1,7 @@
 """Data sets: splits that stay, what a set knows about itself, settings told in one line."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -54,6 +55,38 @@ def test_split_belongs_to_its_seed(digits):
     again, other = data.load(SMALL), data.load(replace(SMALL, split_seed=1))
     assert again.fingerprint == digits.fingerprint != other.fingerprint
     assert torch.equal(again.train_images, digits.train_images)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A folder of 20 images a class and half."""
+    root, draw = tmp_path_factory.mktemp("many"), np.random.default_rng(0)
+    for half, name, i in product(("train", "test"), ("ant", "cat"), range(20)):
+        (root / half / name).mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / half / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("settings", "drawn"),
+    [
+        ({"name": "digits"}, "train_images"),
+        ({"train_per_class": 10}, "train_images"),
+        ({"train_fraction": 0.5}, "train_images"),
+        ({"validation": 10}, "train_images"),
+        ({"label_noise": 0.5}, "train_labels"),
+        ({"test_limit": 20}, "test_images"),
+    ],
+)
+def test_another_split_seed_draws_anew_whatever_is_drawn(many, settings, drawn):
+    one, again, other = (
+        getattr(
+            data.load(DataConfig(**{"name": "folder", "size": 4, "split_seed": seed} | settings), many), drawn
+        )
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, again) and not torch.equal(one, other)
 
 
 def test_test_limit_keeps_proportions(digits):

@@ -82,6 +82,8 @@ def test_potentials_stay_at_their_ends():
     x = torch.tensor([[-200.0], [-200.0], [128.0], [100.0]])
     small, large = (lif_fixed_point(x, Dynamics(99.0), 1.0, Chip(potential_bits=n)) for n in (8, 16))
     assert small.flatten().tolist() == [0, 0, 0, 1] and not large.any()
+    x[-1] = 99  # from -128, the lowest, and not from -127
+    assert not lif_fixed_point(x, Dynamics(99.0), 1.0, Chip(potential_bits=8)).any()
 
 
 def test_with_enough_bits_it_is_the_float_neuron():

@@ -175,6 +175,13 @@ def test_whose_numbers_they_are(source, dt, written, decay, threshold):
     assert made.assumed and made.network(torch.rand(2, 3, 1, 1)).shape == (3, 2, 3)
 
 
+@pytest.mark.parametrize(("source", "share"), [("nir", 0.25), ("spikingjelly", 0.25), ("snntorch", 1)])
+def test_an_integrators_r_counts_by_the_step_for_who_writes_it(source, share):
+    integrator = nir.IF(np.full(3, 4e4), np.ones(3), np.zeros(3))  # a step is 1e-4 s
+    neuron = from_nir(graph_of(affine(), integrator), 3, source).network.backbone.layers["if"]
+    assert neuron.decay == 1 and neuron.threshold == pytest.approx(share)
+
+
 def cuba():
     return nir.CubaLIF(*(np.ones(3) for _ in range(5)))
 

@@ -75,6 +75,7 @@ def test_rows_of_other_settings_and_other_tables_rows_are_no_part(put_tables):
     extra = (
         "  - {id: more, label: More, network: {neuron_options: {decay: 0.5, strict: true}}}\n"
         "  - {id: again, label: Again, same: demo/more}\n"
+        "  - {id: other, label: Other, instead: {lab: demo/more}, network: {neuron_options: {decay: 0.5}}}\n"
     )
     put_tables(demo=table(HALF, extra))
     assert len(effects.design("demo", FACTORS)) == 8

@@ -10,6 +10,11 @@ from snnbook.experiments.matrix.extrapolate import Extrapolation, of_record, of_
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.job import resolve
 
+TIMED = """
+{id: demo, paper: a, title: b, source: c, seeds: [0], profiles: {paper: {}},
+ base: {data: {name: cifar10}, network: {name: vgg9, width: 4}, method: {name: direct}, recipe: {epochs: 7}},
+ rows: [{id: timed, label: d, paper: {seconds_per_epoch: 8}}]}
+"""
 KD, SNN, SURROGATE = "joint-table4/distillation", "joint-table4/snn", "snntorch-gap/surrogate"
 
 
@@ -67,6 +72,26 @@ def test_a_papers_gpu_takes_so_many_times_less():
     guess = Made(seconds=100.0, parameters=10, devices=("abacus",))
     found = _stretched(Made(runs=[1, 2]), 5.0, Made(papers_gpu=4.0, of=lambda run: guess))
     assert (found.seconds, found.papers_gpu, found.disk, found.stretched) == (205.0, 55.0, 80, 2)
+
+
+def test_a_papers_gpu_is_judged_by_the_seconds_printed_for_an_epoch(put_tables):
+    put_tables(demo=TIMED)
+    found = Extrapolation("desk")
+    found.recorded = {"quick": {}, "lab": {}, "paper": {}} | recorded("desk", snn=2)
+    assert found.papers_gpu == pytest.approx(2 * of_run(resolve("demo/timed", 0, "paper")).epoch / 8)
+
+
+def test_a_run_leaves_the_weights_of_its_own_network():
+    found, run = Extrapolation("desk"), resolve(SNN, 0, "desk")
+    found.recorded = {"desk": {}, "lab": {}, "paper": {}} | recorded("quick", snn=2)
+    assert found.of(run).parameters == pytest.approx(of_run(run).parameters)
+
+
+def test_only_images_that_are_trained_on_are_work():
+    def epoch(*changes):
+        return of_run(resolve(SNN, 0, "paper", overrides=changes)).epoch
+
+    assert epoch() == 2 * epoch("data.validation=25000") == 4 * epoch("data.train_fraction=0.25")
 
 
 def test_nothing_recorded_is_no_estimate():

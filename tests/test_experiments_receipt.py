@@ -108,8 +108,8 @@ def test_runs_far_out_on_both_sides_do_not_make_up_for_each_other(mine, results)
     put(mine, own(101.0, seed=8))
     (found,) = compared(mine, results)
     assert found.difference == 0 and found.word == FURTHER
-    put(mine, own(86.5, seed=7))  # less than one in twenty alone would be, but the farther of two
-    put(mine, own(95.5, seed=8))
+    put(mine, own(85.5, seed=7))  # less than one in twenty alone would be, but the farther of two
+    put(mine, own(96.5, seed=8))
     assert compared(mine, results)[0].word == AS_SEEDS
 
 

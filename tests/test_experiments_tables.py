@@ -1,6 +1,7 @@
 """Tables are read strictly: what is wrong is named with its file, its line and the nearest right word."""
 
 import dataclasses
+import os
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,13 @@ def test_sections_are_merged_later_winning(write):
     assert settings_of("one", recipe="official").recipe.optimizer == "sgd"
     changed = settings_of("one", overrides=["recipe.epochs=1", "recipe.learning_rate=1e-2"])
     assert (changed.recipe.epochs, changed.recipe.learning_rate) == (1, 0.01)
+
+
+def test_a_table_that_was_written_again_is_read_again(write, tmp_path):
+    write()
+    os.utime(tmp_path / "demo.yaml", (0, 0))
+    tables.load("demo")
+    assert write("kld: 2.0", "kld: 3.0").base["method"]["kld"].value == 3  # in a file as long
 
 
 def test_a_method_of_another_name_starts_afresh(write):

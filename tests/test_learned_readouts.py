@@ -42,6 +42,7 @@ def test_networks_that_read_most_digits_have_learned(row):
     [
         ("tet-figure6/lambda-0.2", {}, "tet", 0.8),
         ("one-protocol/tet", {}, "tet", 0.95),
+        ("tet-figure3/switch", {"lam": 0.2}, "tet", 0.8),
         ("joint-table4/official", {}, "ce", 0.9 * 8),
         ("one-protocol/sastc-tet", {}, "ce", 0.95),
         ("one-protocol/joint-tet", {}, "ce", 0.975 * 8),

@@ -188,6 +188,12 @@ def test_who_did_not_learn_is_marked(results):
     assert curve.name() == "First (2 seeds, 1 did not learn)"
 
 
+def test_nothing_is_more_accurate_than_a_first_row_that_did_not_learn(results):
+    put(results, trained("a", 0, (10, 12, 11)))
+    put(results, trained("b", 0, (10, 50, 90)))
+    assert curves(results).cells()[2][4] == "did not learn"
+
+
 def test_without_records_a_sentence_stands_in_the_figure_s_place(results):
     found = curves(results)
     for against in ("epochs", "minutes"):

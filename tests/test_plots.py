@@ -7,12 +7,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from snnbook import plots, surrogates
 from snnbook.errors import UserError
 from snnbook.experiments import report
-from snnbook.plots.style import WIDTH
+from snnbook.plots.style import PALETTE, WIDTH
 
 T = 8
 CURRENT = torch.full((T,), 0.4)
@@ -136,6 +137,36 @@ def test_shares_of_potentials_sum_to_one():
     assert sum(heights) == pytest.approx(1)
 
 
+def test_potentials_out_of_reach_are_in_the_outermost_bars():
+    axes = plots.potentials({"far": [-9.0, -0.1, 9.0, 10.0]}, surrogates.Triangle(), reach=2.0).axes[0]
+    heights = [bar.get_height() for bar in axes.patches[:48]]
+    assert (heights[0], heights[-1], sum(heights)) == (0.25, 0.5, 1)
+
+
+def test_layers_lie_in_the_order_of_a_step():
+    bars = FIGURES["layer_times"]().axes[0].patches[:4]
+    ends = [bar.get_x() + part * bar.get_width() for bar in bars for part in (0, 1)]
+    assert ends == pytest.approx([0, 2, 2, 3, 0, 0, 0, 4])  # forward, and backward the last layer first
+
+
+def test_no_kernel_is_faster_than_memory_and_processor_allow():
+    kernels = FIGURES["roofline"]().axes[0].lines[1:]
+    assert [line.get_ydata()[0] for line in kernels] == pytest.approx([1.25, 100])
+
+
+def test_the_slowest_variant_stands_below():
+    rows = {name: {"ratio": x, "least": x, "most": x} for name, x in (("slow", 3.0), ("fast", 1.0))}
+    axes = plots.ratios(rows, "the limit").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["fast", "slow"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_energies_are_a_point_and_a_range_of_each_network():
+    axes = FIGURES["energies"]().axes[0]
+    assert list(axes.lines[0].get_xdata()) == [10, 2]
+    assert [tuple(ends[:, 0]) for ends in axes.collections[0].get_segments()] == [(1, 10), (2, 20)]
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -170,6 +201,20 @@ def test_bands_reach_from_the_least_run_to_the_greatest():
     assert list(axes.lines[0].get_ydata()) == [1.5, 2.5, 4]
 
 
-def test_landscapes_share_one_scale():
-    colours = [axes.collections[0].get_clim() for axes in FIGURES["contours"]().axes[:4]]
-    assert len(set(colours)) == 1
+def test_landscapes_share_one_scale_from_the_least_loss_to_the_greatest():
+    surfaces = {"SDT": {"sdt": BOWL + 1}, "TET": {"sdt": 3 * BOWL + 2}}
+    for axes in plots.contours(STEPS, surfaces, ["sdt"]).axes[:2]:
+        levels = axes.collections[0].levels
+        assert (levels[0], levels[-1]) == (1, 8)
+
+
+def test_events_are_drawn_as_off_and_on_where_they_were():
+    drawn = plots.events([[0, 1, 2, 0], [5000, 3, 4, 1]]).axes
+    for axes, places in zip(drawn, ((1, 3), (2, 4)), strict=True):
+        found = {line.get_label(): (*line.get_xdata(), *line.get_ydata().round()) for line in axes.lines}
+        assert found == {"OFF: darker": (0, places[0]), "ON: brighter": (5, places[1])}
+
+
+def test_frames_are_blue_where_off_and_orange_where_on():
+    (image,) = plots.frames({"a": [[[[1, 0]], [[0, 1]]]]}).axes[0].images
+    assert image.get_array()[0].tolist() == [pytest.approx(to_rgb(color)) for color in PALETTE[:2]]

@@ -14,6 +14,7 @@ from snnbook.errors import UserError
 from snnbook.experiments.tables import tables
 from snnbook.folding import set_time_steps
 from snnbook.trainers import TET, Switch
+from snnbook.trainers.loop import evaluation
 from snnbook.trainers.loop.fit import fit
 from snnbook.trainers.loop.recipe import Recipe
 from snnbook.trainers.switch import SwitchConfig
@@ -111,6 +112,15 @@ def test_test_losses_are_followed(data):
     assert all(a <= b for a, b in zip(*history.test_losses.values(), strict=True))  # Lemma 4.1
 
 
+def test_a_test_weighs_images_and_not_batches(data, monkeypatch):
+    torch.manual_seed(0)
+    method, recipe = Switch(SwitchConfig(), NETWORK, 10, 1), Recipe()
+    whole = evaluation.test_losses(method, data, recipe), evaluation.evaluate(method, data)
+    monkeypatch.setattr(evaluation, "TEST_BATCH", 70)  # and a last one of 30
+    assert evaluation.test_losses(method, data, recipe) == pytest.approx(whole[0], rel=1e-5)
+    assert evaluation.evaluate(method, data) == whole[1]
+
+
 def test_measure_adds_what_the_section_asks_for(trained, data):
     analyses = AnalysisConfig(time_steps=(1, 3), moments=2, landscape=5, images=30)
     snn = analysis.measure(trained, data, analyses, seed=1)["snn"]
@@ -122,6 +132,15 @@ def test_measure_adds_what_the_section_asks_for(trained, data):
         (z[1][2] + z[3][2] + z[2][1] + z[2][3]) / 4 - z[2][2], abs=1e-4
     )
     assert "scalability" not in analysis.measure(trained, data)["snn"]
+
+
+def test_a_seed_draws_the_plane_of_a_landscape(trained, data):
+    first, again, other = (
+        analysis.measure(trained, data, AnalysisConfig(landscape=5, images=20), seed)["snn"]["landscape"]
+        for seed in (1, 1, 2)
+    )
+    assert first == again and first["minimum"] == other["minimum"]
+    assert first["sdt"] != other["sdt"]
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,12 @@ def test_a_kill_changes_no_number_that_a_method_draws(data, tmp_path):
     assert fit(_Drawing(), data, RECIPE, **options).losses == whole.losses
 
 
+def test_a_method_draws_other_numbers_with_each_seed_and_in_each_epoch(data):
+    recipe = dataclasses.replace(RECIPE, learning_rate=1e-9)  # the weight stays what it is
+    drawn = [fit(_Drawing(), data, recipe, seed=seed, progress=False).losses["drawn"] for seed in (3, 4)]
+    assert len({*drawn[0], *drawn[1]}) == 2 * recipe.epochs
+
+
 @pytest.mark.parametrize("options", [{"schedule": "steps"}, {"milestones": (3,)}])
 def test_steps_and_milestones_belong_together(options):
     with pytest.raises(UserError, match="expected milestones with 'steps'"):

@@ -72,6 +72,18 @@ def test_attention_is_of_training_alone(teacher):
     method(images(), LABELS)["sastc"].backward()
 
 
+def test_notes_are_the_mean_attention_of_an_epochs_batches(teacher):
+    method = sastc(teacher)
+    for epoch in range(2):
+        method.begin_epoch(epoch)
+        seen = []
+        for seed in range(3):
+            method(images(seed), LABELS)
+            seen.append(method.attention)
+        found = torch.tensor(method.notes()["attention"])
+        torch.testing.assert_close(found, torch.stack(seen).mean(0), atol=1e-4, rtol=0)
+
+
 def test_a_teacher_comes_to_the_students_precision():
     terms = sastc(build_ann(NetworkConfig("convnet", width=8), 10, 1).double())(images(), LABELS)
     assert {x.dtype for x in terms.values()} == {torch.float32}
