@@ -153,6 +153,11 @@ def test_a_wrong_table_is_named_with_its_line(write, old, new, line, says):
     assert says in text
 
 
+def test_a_setting_of_the_command_line_has_no_line():
+    with pytest.raises(UserError, match=r"^--set network: 'width' is written twice"):
+        config.parse("{width: 1, width: 2}", "--set network")
+
+
 def test_needs_must_exist_and_not_turn_in_a_circle(write):
     assert "did you mean 'one'" in message(check_table, write("needs: [demo/one]", "needs: [demo/oen]"))
     circle = write("    recipe: {batch_size: 10}", "    needs: [demo/two]")

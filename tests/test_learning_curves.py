@@ -167,12 +167,23 @@ def test_minutes_that_lie_far_apart_have_a_logarithmic_axis(results, slow, scale
     assert plots.learning_curves(curves(results)).axes[0].get_xscale() == "linear"
 
 
-@pytest.mark.parametrize(("tests", "low"), [((20, 62, 70, 75, 80), 60), ((20, 62, 80), 0)])
-def test_the_axis_begins_at_second_tests_where_there_are_many(tests, low):
-    epochs = tuple(range(1, len(tests) + 1))
-    curve = Curve("a", "A", "snn", (), epochs, (), (tests,))
-    (axes,) = plots.learning_curves(Curves("demo", "desk", (curve,), ())).axes
-    assert axes.get_ylim()[0] == low and ("begins at 60" in axes.get_ylabel()) == (low == 60)
+@pytest.mark.parametrize(
+    ("rows", "low"),
+    [
+        ([(20, 62, 70, 75, 80)], 60),
+        ([(20, 62, 80)], 0),
+        ([(20, 62, 58, 75, 80)], 55),
+        ([(20, 62, 30, 75, 80)], 0),
+        ([(20, 62, 70, 75, 80), (20, 40, 41)], 0),
+    ],
+)
+def test_the_axis_leaves_out_first_tests_alone_where_there_are_many(rows, low):
+    rows = [
+        Curve(name, name, "snn", (), tuple(range(1, len(tests) + 1)), (), (tests,))
+        for name, tests in zip("ab", rows, strict=False)
+    ]
+    (axes,) = plots.learning_curves(Curves("demo", "desk", tuple(rows), ())).axes
+    assert axes.get_ylim()[0] == low and (f"begins at {low}" in axes.get_ylabel()) == (low > 0)
 
 
 def test_one_seed_has_no_band_and_no_word_of_one(results):

@@ -90,9 +90,10 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xlim(left=0)
-    second = [min(run[1] for run in curve.accuracy) for curve in drawn if len(curve.epochs) > FEW]
-    if second:  # a first test may lie far below all others, and below the axis
-        axes.set_ylim(bottom=min(second))
+    # A first test may lie far below all others, and below the axis; all others are seen, and all of few.
+    seen = [run[len(curve.epochs) > FEW :] for curve in drawn for run in curve.accuracy]
+    if any(len(curve.epochs) > FEW for curve in drawn):
+        axes.set_ylim(bottom=min(map(min, seen)))
     grounded(axes, "y")
     legend(axes)
     return figure

@@ -124,11 +124,10 @@ def parse(text: str, place: str, lines: bool = False) -> Setting:
             return Setting([setting(item, item.start_mark, depth + 1) for item in node.value], where)
         content = {}
         for key, value in node.value:
-            place_of_key = f"{place}, line {key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                raise UserError(f"{place_of_key}: a key is a list, a mapping or '<<'; expected a name")
+                raise UserError(f"{at(key.start_mark)}: a key is a list, a mapping or '<<'; expected a name")
             if key.value in content:
-                raise UserError(f"{place_of_key}: {shown(key.value)} is written twice; keep one")
+                raise UserError(f"{at(key.start_mark)}: {shown(key.value)} is written twice; keep one")
             content[key.value] = setting(value, key.start_mark, depth + 1)
         return Setting(content, where)
 
