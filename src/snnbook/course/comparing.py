@@ -190,7 +190,7 @@ def same(
     """
     expected = tensor(expected)
     if found.shape != expected.shape:
-        raise Wrong(_shape(found, expected, within, what))
+        raise Wrong(_shape(found, expected, what))
     close = _closeness(expected, within)
     if close(found, expected):
         return
@@ -213,7 +213,7 @@ def _closeness(expected: Tensor, within: float) -> Callable[[Tensor, Tensor], bo
     )
 
 
-def _shape(found: Tensor, expected: Tensor, within: float, what: str) -> str:
+def _shape(found: Tensor, expected: Tensor, what: str) -> str:
     has, should = tuple(found.shape), tuple(expected.shape)
     said = f"{what} has the shape {has}, expected {should}"
     if found.ndim >= 2 and found.transpose(0, 1).shape == expected.shape:

@@ -17,11 +17,11 @@ from snnbook.experiments.evidence import grid, learned, prices
 from snnbook.experiments.evidence.line import UNLEARNED
 from snnbook.experiments.evidence.paired import Estimate
 from snnbook.experiments.evidence.prices import Prices
+from snnbook.experiments.evidence.report import NETWORKS
 from snnbook.experiments.runs import record
 from snnbook.experiments.runs.record import Record
 from snnbook.experiments.tables import tables
 
-NETWORKS = ("snn", "ann")
 UNTIMED = "not timed"
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from snnbook.backbones.batchnorm import StepBatchNorm2d, each_step
 from snnbook.errors import UserError
+from snnbook.precision import at_least_single, wide
 from snnbook.trainers.loop.instead import Instead
 
 aten = torch.ops.aten
@@ -36,8 +37,7 @@ def batch_norm(
     Raises:
         UserError: a single value a channel, which has no variance.
     """
-    wide = torch.promote_types(x.dtype, torch.float32)
-    known = all(p is None or p.dtype in (x.dtype, wide) for p in (weight, bias))
+    known = all(p is None or p.dtype in (x.dtype, wide(x)) for p in (weight, bias))
     if x.is_cpu and known and not torch.compiler.is_compiling():
         return _BatchNorm.apply(x, weight, bias, eps)
     return _written_out(x, weight, bias, eps)
@@ -66,7 +66,7 @@ def _unbiased(variance: Tensor, count: Tensor) -> Tensor:
 def _written_out(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> tuple:
     """As :func:`batch_norm`, in operations that torch differentiates, as often as one likes."""
     with torch.autocast(x.device.type, enabled=False):
-        values = x.to(torch.promote_types(x.dtype, torch.float32))
+        values = at_least_single(x)
         across = [axis for axis in range(x.dim()) if axis != 1]
         if x.numel():
             variance, mean = torch.var_mean(values, across, correction=0)
@@ -86,7 +86,7 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, eps):
-        ones = x.new_ones(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))
+        ones = x.new_ones(x.shape[1], dtype=wide(x))
         zeros = torch.zeros_like(ones)
         found = aten.batch_norm_update_stats(x, zeros, ones, 0.0) if x.numel() else (zeros, zeros)
         mean, variance, count = _statistics(x, *found)
