@@ -54,7 +54,8 @@ def from_nir(
     * ``"spikingjelly"``: the same, firing at the threshold, too.
     * ``"norse"``: its export writes time constants in units of its step of 1 ms; r is 1.
     * ``"sinabs"``: time constants in steps, ``exp(-1 / tau)``; fires at the threshold; one spike a step and a
-      reset to zero, which are not sinabs' defaults, are assumed.
+      reset to zero, which are not sinabs' defaults, are assumed.  So are ``norm_input=False`` (of LIF not the
+      default either), no ``tau_syn`` and no ``min_v_mem``: its export leaves all of these out.
 
     Args:
         graph: a ``nir.NIRGraph``, or the path of a file.
@@ -93,7 +94,8 @@ ASSUMED = {
     "snntorch": "Euler's step of {dt:g} s, firing above the threshold; a reset to zero, which is not written",
     "spikingjelly": "Euler's step of {dt:g} s, firing at the threshold or above it",
     "norse": "time constants in units of norse's step of {dt:g} s, r = 1, firing above the threshold",
-    "sinabs": "time constants in steps, firing at the threshold or above it, one spike a step, a reset to zero",
+    "sinabs": "time constants in steps, firing at the threshold or above it, one spike a step, a reset to zero; "
+    "no norm_input, tau_syn or min_v_mem, which are not written",
 }
 
 
