@@ -66,8 +66,8 @@ def measure(
         still image passes the stem T times, ``energy_paper_uj`` at the prices of Joint A-SNN's Table 5;
         ``movement_mb`` (10**6 bytes) with ``movement_least_uj`` and ``movement_most_uj``, where activations are
         modules; ``parameters`` of the network deployed alone, and ``time_steps``.  Of recordings that end early
-        their own steps count.  An ANN has no firing rates.  ``uncounted`` names layers
-        whose operations are not known, if there are any.
+        their own steps count.  An ANN has no firing rates.  ``uncounted`` names layers whose operations are not
+        known, if there are any.
     """
     method.eval()
     # A loader's pass that ends early leaves the generator as it seeded it.

@@ -31,11 +31,8 @@ class Weighed:
 
     def seeds(self) -> str:
         """How many it has, of how many if some are to come."""
-        return (
-            f"{self.line.ours.n} of {self.planned}"
-            if self.line.ours.n < self.planned
-            else f"{self.line.ours.n}"
-        )
+        some = f" of {self.planned}" if self.line.ours.n < self.planned else ""
+        return f"{self.line.ours.n}{some}"
 
     def over(self) -> str:
         """Its gain as a cell shows it; there is none where either network did not learn."""
