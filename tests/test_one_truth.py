@@ -297,6 +297,13 @@ def test_a_look_before_all_planned_seeds_are_run_says_so(results):
     assert "; 1 are looked at before all their planned seeds are run" in verdicts.by_chance([found])
 
 
+def test_a_seed_that_one_row_alone_is_to_have_is_not_planned(results):
+    table = tables.folder() / "demo.yaml"
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    table.write_text(table.read_text().replace("{id: b, ", "{id: b, seeds: {desk: [0, 1, 2, 3, 4]}, "))
+    assert ", 3 seeds: +4.0" in judge.judge(claim(), results=results).text()
+
+
 def test_two_looks_are_misled_by_chance_once_in_about_twelve_times():
     """As the page of claims says of verdicts after three and again after five seeds."""
     seeds = np.random.default_rng(0).standard_normal((100_000, 5))
