@@ -271,6 +271,8 @@ def test_what_was_asked_after_its_records_had_been_seen_says_so(results):
     assert verdicts.by_chance([before, before]).startswith("of 2 tests with an interval, 0.1 would")
     assert verdicts.by_chance([before, after]).startswith("of 1 tests with an interval, 0.1 would")
     assert "1 more are exploratory" in verdicts.by_chance([before, after])
+    many = [before] * 20 + [after] * 20
+    assert verdicts.by_chance(many).startswith("of 20 tests with an interval, 1.0 would")
 
 
 def test_a_note_on_what_had_been_seen_makes_a_claim_exploratory():
