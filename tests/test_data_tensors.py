@@ -144,6 +144,15 @@ def test_assemble_takes_arrays_and_floats_too():
     assert data.std == pytest.approx((images.std(),), abs=1e-6)
 
 
+@pytest.mark.parametrize("made", [lambda images: images, floats], ids=["bytes", "floats"])
+def test_what_changes_in_the_test_alone_is_counted_in_grey_levels(made):
+    trained, seen = (torch.cat([images, torch.full_like(images, 51)], 1) for images in (OWN[0], OWN[2]))
+    seen[:, 1] += 2
+    data = Dataset.from_tensors(made(trained), OWN[1], made(seen), OWN[3])
+    images, _ = next(test_batches(data, 20))
+    torch.testing.assert_close(images[:, 1], torch.full_like(images[:, 1], 2), rtol=0, atol=1e-4)
+
+
 IMAGES, LABELS = OWN[0], OWN[1]
 WRONG_IMAGES = {
     "whole numbers": (IMAGES.long(), "are int64"),

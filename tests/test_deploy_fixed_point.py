@@ -121,6 +121,14 @@ def test_a_shortcut_of_spikes_leaves_each_layer_its_own_unit():
         assert found[neuron].unit == pytest.approx(largest / 127)
 
 
+def test_a_neuron_that_reads_images_has_as_fine_a_unit_as_weights_up_to_one():
+    made = network(nn.Sequential(LIF(0.8, 0.25), nn.Flatten()))
+    levels = torch.randint(0, 128, (5, 2, 6, 1, 1), generator=torch.Generator().manual_seed(0))
+    found = to_fixed_point(made, levels / 127).network(levels / 127)
+    for pixel, spikes in zip(levels.flatten(1).T.tolist(), found.flatten(1).T.tolist(), strict=True):
+        assert spikes == by_hand(pixel, 32, round(0.8 * 4096), 12, True)  # 0.25 is 32 of 127
+
+
 class Joined(nn.Module):
     """Two convolutions whose currents meet, one of them pooled; the other is called again alone."""
 

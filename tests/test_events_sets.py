@@ -140,6 +140,14 @@ def test_channels_are_brought_together_with_their_neighbours(shd):
     one_line(lambda: data.load(DataConfig("shd", size=701, frames=5), shd), "700 channels")
 
 
+def test_spikes_in_any_order_keep_their_channels_in_groups_of_unlike_sizes(tmp_path):
+    few = {"times": np.array([0.75, 0.25, 0.5]), "units": np.array([699, 2, 467])}  # the last first
+    for half in ("train", "test"):
+        write_shd(tmp_path / "shd" / f"shd_{half}.h5", [few])
+    found = data.load(DataConfig("shd", size=300, frames=3), tmp_path)
+    assert found.train_images[0, :, :, 0, 0].nonzero().tolist() == [[0, 0], [1, 200], [2, 299]]
+
+
 def test_bad_spikes_are_told(shd):
     config = DataConfig("shd", size=10, frames=1)
     one_line(

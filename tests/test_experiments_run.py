@@ -118,6 +118,18 @@ def test_a_record_says_what_was_run(here):
     assert weights["network.1.weight"].shape == (10, 64)
 
 
+def test_the_weights_of_a_teacher_are_none_that_a_run_learns(here, monkeypatch):
+    build = training.build_method
+
+    def taught(*args, **options):
+        method = build(*args, **options)
+        method.teacher = torch.nn.Linear(64, 10).requires_grad_(False)
+        return method
+
+    monkeypatch.setattr(training, "build_method", taught)
+    assert run(here).cost["parameters"] == 650
+
+
 def test_a_record_that_stands_is_not_computed_again(here, monkeypatch):
     first = run(here)
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained again"))

@@ -58,6 +58,19 @@ def test_guessing_is_weighed_as_its_method_weighs_it(run, settings, term, weight
     assert bool(found) == told
 
 
+def test_what_counts_is_the_end_of_a_training():
+    (made,) = record.of("joint-table4/snn", "quick")
+    guessing = log(made.data["classes"])
+
+    def fault(last, *losses):
+        metrics = {"snn": {"last": last, "best": 90.0, "best_epoch": 1}}
+        return learned.fault(replace(made, metrics=metrics, curve=made.curve | {"loss": {"ce": [*losses]}}))
+
+    assert fault(90.0, guessing, 0.5) is None
+    assert "its loss ends" in fault(90.0, 0.5, guessing)
+    assert "10.0 %" in fault(10.0, guessing, 0.5)  # it had been better once
+
+
 def test_weights_that_no_record_has_are_the_losses_own():
     assert signature(losses.tet).parameters["lam"].default == learned.BORROWED
     assert signature(losses.be_your_own_teacher).parameters["alpha"].default == learned.SOFT

@@ -271,6 +271,8 @@ def test_what_was_asked_after_its_records_had_been_seen_says_so(results):
     assert verdicts.by_chance([before, before]).startswith("of 2 tests with an interval, 0.1 would")
     assert verdicts.by_chance([before, after]).startswith("of 1 tests with an interval, 0.1 would")
     assert "1 more are exploratory" in verdicts.by_chance([before, after])
+    many = [before] * 20 + [after] * 20
+    assert verdicts.by_chance(many).startswith("of 20 tests with an interval, 1.0 would")
 
 
 def test_a_note_on_what_had_been_seen_makes_a_claim_exploratory():
@@ -295,6 +297,13 @@ def test_a_look_before_all_planned_seeds_are_run_says_so(results):
     found = judge.judge(claim(), results=results)
     assert found.text().startswith("holds on digits, resnet18, T = 4, 3 of 5 planned seeds: +4.0")
     assert "; 1 are looked at before all their planned seeds are run" in verdicts.by_chance([found])
+
+
+def test_a_seed_that_one_row_alone_is_to_have_is_not_planned(results):
+    table = tables.folder() / "demo.yaml"
+    rows(results, a=(93, 94, 95), b=(90, 90, 90))
+    table.write_text(table.read_text().replace("{id: b, ", "{id: b, seeds: {desk: [0, 1, 2, 3, 4]}, "))
+    assert ", 3 seeds: +4.0" in judge.judge(claim(), results=results).text()
 
 
 def test_two_looks_are_misled_by_chance_once_in_about_twelve_times():

@@ -108,6 +108,17 @@ def test_it_predicts_what_the_run_s_network_predicts(trained, digits, row, kind)
     assert entry.accuracy[kind] == pytest.approx(made.metrics[kind]["last"], abs=5)
 
 
+def test_an_accuracy_is_kept_of_the_weights_that_are_kept(here, monkeypatch):
+    tested = []
+    monkeypatch.setattr(
+        kept, "evaluate", lambda method, *_: tested.extend(method.parameters()) or {"snn": 7.0}
+    )
+    written = read(keep(here))
+    assert len(tested) > 2 and all(torch.equal(p, p.bfloat16().float()) for p in tested)
+    assert json.loads((here.results / kept.INDEX).read_text())["desk/demo/snn"]["accuracy"] == {"snn": 7.0}
+    assert sum(p.numel() for p in tested) <= sum(value.numel() for value in written.values())
+
+
 def test_weights_are_those_of_the_run_to_bfloat16(trained):
     left = read(trained.work / "desk/demo/snn/seed0/model.safetensors")
     found = open_(trained).state_dict()

@@ -239,14 +239,24 @@ def test_a_schedule_has_its_learning_rates(recipe, expected):
 
 
 def test_momentum_and_decay_are_the_recipes():
-    """By hand, with a gradient of 1: 0.1 (1 + 0.5), then 0.9 of that step and 0.1 (1 + 0.5 * 0.85)."""
+    """By hand, with a gradient of 1: 0.1 (1 + 0.5), then 0.6 of that step and 0.1 (1 + 0.5 * 0.85)."""
     weight = nn.Parameter(torch.ones(1, 1))
-    recipe = Recipe(optimizer="sgd", learning_rate=0.1, momentum=0.9, weight_decay=0.5)
+    recipe = Recipe(optimizer="sgd", learning_rate=0.1, momentum=0.6, weight_decay=0.5)
     optimizer = recipe.optimizer_for(nn.ParameterList([weight]))
     for _ in range(2):
         weight.grad = torch.ones(1, 1)
         optimizer.step()
-    assert weight.item() == pytest.approx(0.85 - 0.9 * 0.15 - 0.1 * (1 + 0.5 * 0.85))
+    assert weight.item() == pytest.approx(0.85 - 0.6 * 0.15 - 0.1 * (1 + 0.5 * 0.85))
+
+
+def test_adam_adds_the_decay_to_the_gradient():
+    """Adam's first step is the rate long whatever the gradient is: of a weight that has none, decay makes one."""
+    weight = nn.Parameter(torch.tensor([[3.0, -2.0]]))
+    recipe = Recipe(optimizer="adam", learning_rate=0.1, weight_decay=0.5)
+    optimizer = recipe.optimizer_for(nn.ParameterList([weight]))
+    weight.grad = torch.zeros(1, 2)
+    optimizer.step()
+    assert weight.flatten().tolist() == pytest.approx([2.9, -1.9])
 
 
 class _Drawing(nn.Module):
