@@ -57,3 +57,7 @@ def test_images_of_a_batch_that_is_not_full_count_as_they_are(drop_last, seen):
 
 def test_the_pace_is_that_of_the_median_epoch():
     assert History(seconds=[8.0, 1.0, 2.0], images=[8, 8, 8]).images_per_second == 4
+
+
+def test_an_epoch_too_short_for_the_clock_has_a_pace():
+    assert 0 < History(seconds=[0.0], images=[8]).images_per_second < float("inf")

@@ -9,6 +9,7 @@ from snnbook.checks import shown
 from snnbook.errors import UserError
 
 CURVES = ("losses", "accuracy", "test_losses")
+TICK = 1 / 64  # seconds that a clock may miss: that of processors on Windows counts in such steps
 
 
 @dataclass
@@ -42,7 +43,7 @@ class History:
     @property
     def images_per_second(self) -> float:
         """Median over epochs: the first one pays for warming up."""
-        return median(n / s for n, s in zip(self.images, self.seconds, strict=True))
+        return median(n / (s or TICK) for n, s in zip(self.images, self.seconds, strict=True))
 
     def check(self, epochs: int) -> None:
         """Raise a ValueError unless the curves are those of a training of ``epochs`` epochs, or its first ones."""
