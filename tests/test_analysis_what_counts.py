@@ -14,13 +14,13 @@ from snnbook.data.batching import in_batches
 COUNTED = ("energy_uj", "accumulates", "movement_mb")
 
 
-def spiking(time_steps, channels=1, *, place=6, weight=1.0):
+def spiking(time_steps, channels=1, weight=1.0):
     """A convolution, a neuron and a linear layer; ``weight`` scales the convolution's."""
     torch.manual_seed(0)
     stem = nn.Conv2d(channels, 4, 3, padding=1)
     with torch.no_grad():
         stem.weight.mul_(weight)
-    layers = [stem, snnbook.LIF(decay=0.9, threshold=0.2), nn.Flatten(), nn.Linear(4 * place**2, 2)]
+    layers = [stem, snnbook.LIF(decay=0.9, threshold=0.2), nn.Flatten(), nn.Linear(4 * 36, 2)]
     network = snnbook.SpikingNetwork(nn.Sequential(*layers), time_steps)
     return snnbook.Direct(snnbook.DirectConfig(train="snn"), network)
 
@@ -57,9 +57,7 @@ def test_silence_behind_an_end_counts_nothing():
 def test_measure_leaves_the_silence_out():
     frames = torch.randint(0, 2, (8, 3, 2, 6, 6), dtype=torch.uint8) * 255  # [N, T, C, H, W]
     longer = torch.cat([frames, torch.zeros(8, 5, 2, 6, 6, dtype=torch.uint8)], 1)
-    labels, three = torch.arange(8) % 2, torch.full((8,), 3)
-    lengths = three.clone()
-    lengths[-1] = 8  # so that the last frames are some recording's
+    labels, lengths = torch.arange(8) % 2, torch.tensor([3] * 7 + [8])  # the last frames are some recording's
 
     def counted(images, lengths):
         data = snnbook.Dataset.from_tensors(images, labels, images, labels, lengths=(lengths, lengths))
