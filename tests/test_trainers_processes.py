@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from snnbook.errors import UserError
+from snnbook.trainers.loop import processes
 from snnbook.trainers.loop.distributed import ALONE, World, join
 
 
@@ -22,6 +23,18 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match="64 processes on a node with"), join(torch.device("cuda")):
         pass
+
+
+def test_the_first_speaks_and_whoever_cannot_tell_at_once(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    assert processes.first()  # of nobody else
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    for number, speaks in {"0": True, "1": False, " 12 ": False, "x": True, "": True, "-1": True}.items():
+        monkeypatch.setenv("RANK", number)
+        assert processes.first() is speaks
+    monkeypatch.delenv("RANK")
+    assert processes.first()
 
 
 def test_a_world_of_one_changes_nothing():

@@ -20,8 +20,9 @@ def rank() -> int:
 
 
 def first() -> bool:
-    """Whether this process is the one who speaks, also where :func:`rank` is refused."""
-    return os.environ.get("RANK", "0").strip() in ("", "0") or not launched()
+    """Whether this process is the one who speaks.  One that cannot tell its :func:`rank` does, too."""
+    number = os.environ.get("RANK", "").strip()
+    return not launched() or not number.isdecimal() or not number.strip("0")
 
 
 def size() -> int:
