@@ -13,6 +13,7 @@ from snnbook.checks import shown
 from snnbook.data import dataset_of, test_batches
 from snnbook.data.own import Loaded, Pair
 from snnbook.errors import UserError
+from snnbook.trainers.loop.denormals import flushed
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.finite import first_damaged
 from snnbook.trainers.loop.recipe import Recipe
@@ -45,7 +46,8 @@ def evaluate(
         raise UserError(
             f'{name!r} holds NaN or infinity, which would pass for "no spike"; load sound weights or train again'
         )
-    return accuracy(method, data, recipe, world)
+    with flushed(_device(method)):
+        return accuracy(method, data, recipe, world)
 
 
 def check_padded(method: nn.Module | type[nn.Module], data: Loaded) -> None:

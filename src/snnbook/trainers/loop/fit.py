@@ -24,6 +24,7 @@ from snnbook.trainers.loop import checkpoint as checkpoints
 from snnbook.trainers.loop.arguments import check_arguments, check_batches, check_predictions, check_schedule
 from snnbook.trainers.loop.batchnorm import synchronized
 from snnbook.trainers.loop.compiled import compiled
+from snnbook.trainers.loop.denormals import flushed
 from snnbook.trainers.loop.distributed import ALONE, World
 from snnbook.trainers.loop.evaluation import accuracy, autocast, laid_out, test_losses
 from snnbook.trainers.loop.finite import first_damaged
@@ -107,6 +108,7 @@ def fit(
     synchronize = synchronized(method) if recipe.sync_batchnorm and world.size > 1 else nullcontext()
     with (
         explain_torch_errors(),
+        flushed(device),
         synchronize,
         _saving(method, recipe),
         bars.bar(
