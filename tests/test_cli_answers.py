@@ -13,6 +13,7 @@ from bad_input import one_line
 from snnbook import cli
 from snnbook.checks import environment
 from snnbook.cli import output
+from snnbook.errors import UserError
 from snnbook.experiments.runs.lock import hold
 from snnbook.trainers.loop import processes
 
@@ -93,6 +94,29 @@ def test_an_error_of_our_own_is_a_line_and_a_file(error, monkeypatch, capsys, tm
         cli.main(["list", "--debug"])
     with pytest.raises(type(error)):
         cli.main(["--debug", "list"])
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_of_processes_that_train_together_none_goes_on_to_the_next_run(world, folder, monkeypatch, capsys):
+    """One that fails alone would wait there for others, who wait for it in the run that failed."""
+    seeds = []
+
+    def fail(_arguments, _run_id, seed):
+        seeds.append(seed)
+        raise UserError(f"no image {seed}")
+
+    monkeypatch.setattr("snnbook.cli.commands._run", fail)
+    for name, value in {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": str(world)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    command = ["run", "demo/a", "--seed", "0", "1", "--bare", "--device", "cpu", "--quiet"]
+    if world > 1:
+        assert cli.main(command) == 2 and seeds == [0]
+    else:
+        with pytest.raises(SystemExit, match="1"):
+            cli.main(command)
+        assert seeds == [0, 1]
+    assert "no image 0" in capsys.readouterr().err
 
 
 def test_no_place_for_the_file(monkeypatch, capsys):

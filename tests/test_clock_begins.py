@@ -128,6 +128,17 @@ def test_an_encoder_of_your_own_is_named():
         one_line(lambda wrong=wrong: SpikingNetwork(stack(), 2, encode=wrong), "encode is", "it has 0, 1")
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_layer_before_which_images_are_repeated_may_write_into_them(count):
+    torch.manual_seed(0)
+    network = SpikingNetwork(stack(nn.Sequential(nn.ReLU(inplace=True))), 3, encode="0").eval()
+    x = images(count)
+    before = x.clone()
+    with torch.no_grad():
+        close(network(x), network(torch.stack([x, x, x])))
+    assert torch.equal(x, before)
+
+
 def test_the_last_network_around_a_backbone_says_where_time_begins():
     class Seen(nn.Module):
         def forward(self, x):

@@ -65,6 +65,16 @@ def test_a_damaged_cache_is_made_anew(tree, opened):
     assert len(opened) == 22
 
 
+def test_where_nobody_has_a_home_all_is_as_without(tree, opened, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(decoded.Path, "home", homeless)
+    fingerprints = {load(CONFIG, tree).fingerprint for _ in range(2)}
+    assert len(fingerprints) == 1 and len(opened) == 44
+
+
 def test_where_nothing_can_be_kept_all_is_as_without(tree, opened, monkeypatch):
     def full(path, content):
         raise UserError("the disk is full")

@@ -28,10 +28,9 @@ def threads(request):
 
 def kept():
     """Whether denormal numbers were left in the parts of an output that threads share out, in all or in none."""
-    outputs = (
-        F.conv2d(IMAGES, WEIGHTS, padding=1).flatten().view(torch.int32)
-    )  # a comparison would flush them, too
-    return {bool(part.any()) for part in outputs.chunk(4)}
+    outputs = F.conv2d(IMAGES, WEIGHTS, padding=1).flatten()
+    bits = outputs.view(torch.int32)  # a comparison of the numbers would take them for zero, too
+    return {bool(part.any()) for part in bits.chunk(4)}
 
 
 def test_every_thread_takes_them_for_zero_and_then_no_longer(threads):

@@ -40,10 +40,18 @@ def test_a_shift_instead_of_a_factor():
     shift = Chip(decay_bits=0)
     assert shift.decay(0.9512) == 0.9375 and Chip().decay(0.9512) == pytest.approx(0.9512, abs=2**-13)
     assert shift.decay(1.0) == 1.0 and shift.decay(0.5) == 0.5
+    assert shift.decay(0.25) == 0.5  # 0 is as near, and remembers nothing
     # 100 - (100 >> 4) = 94, and -1 - (-1 >> 4) = 0: a shift rounds towards minus infinity.
     quiet = Dynamics(95.0)
     assert lif_fixed_point(torch.tensor([[95.0], [7.0]]), quiet, 0.9512, shift).flatten().tolist() == [0, 1]
     assert lif_fixed_point(torch.tensor([[-1.0], [96.0]]), quiet, 0.9512, shift).flatten().tolist() == [0, 1]
+
+
+@given(decay=st.floats(0, 1, exclude_max=True))
+def test_no_other_shift_is_nearer(decay):
+    stored = Chip(decay_bits=0).decay(decay)
+    assert stored in (possible := [1 - 2.0**-k for k in range(55)])
+    assert abs(stored - decay) == min(abs(other - decay) for other in possible)
 
 
 def test_several_spikes_a_step_up_to_a_limit():

@@ -346,4 +346,5 @@ def _repeat(layer: nn.Module, inputs: tuple) -> tuple | None:
     if _rows(inputs[0]) != now.batch:  # len() would make a number of an exporter's symbol
         return None
     now.begun = True
-    return fold(repeated(inputs[0], now.time_steps)), *inputs[1:]
+    steps = repeated(inputs[0], now.time_steps).contiguous()  # a layer may write into its input
+    return fold(steps), *inputs[1:]

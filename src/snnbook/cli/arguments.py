@@ -57,7 +57,7 @@ RUN = dedent("""\
     the images of all of them (method.batch_size of SASTC those of each), and
     --set recipe.sync_batchnorm=true makes their BatchNorms one, so that the loss
     curve is that of a single process.  --work, --results and --data must be folders
-    that all nodes see.
+    that all nodes see.  A run that fails there ends the command.
     """)
 
 

@@ -26,7 +26,11 @@ def list_tables(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs of rows or tables, by their notebook or bare; one of several that fails does not stop the others."""
+    """Runs of rows or tables, by their notebook or bare; one of several that fails does not stop the others.
+
+    Of processes that train together one may fail alone, while the others wait for it in the middle of the run.  So
+    theirs is the last: the command ends, and with it all of them.
+    """
     from contextlib import nullcontext
 
     from snnbook.experiments.matrix.cards import own_card
@@ -43,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
             try:
                 _run(arguments, run_id, seed)
             except (UserError, NotebookFailed) as error:
-                if len(runs) == 1 and isinstance(error, UserError):
+                if (len(runs) == 1 or processes.size() > 1) and isinstance(error, UserError):
                     raise
                 print(f"snnbook: {run_id}, seed {seed}: {one_line(error)}", file=sys.stderr)
                 failed += 1

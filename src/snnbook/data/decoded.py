@@ -31,7 +31,7 @@ def kept(
     """What ``half`` becomes: the bytes that were kept, or else ``decode``'s, then kept.
 
     They are found again by ``settings`` and the files' names, sizes and times of change, so a changed file is read
-    anew.  Where nothing can be kept, on a full disk for instance, all is as without.
+    anew.  Where nothing can be kept, on a full disk or without a home, all is as without.
 
     Args:
         half: files, or parts of files, whose names then end in ``#`` and the part.
@@ -42,7 +42,10 @@ def kept(
     key, read = _key(half, settings)
     if read < WORTH:
         return decode()
-    path = folder() / f"{key}.npy"
+    try:
+        path = folder() / f"{key}.npy"
+    except RuntimeError:  # nobody knows this user's home
+        return decode()
     try:
         found = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError):  # not there, or only a part of it

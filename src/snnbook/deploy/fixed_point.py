@@ -55,7 +55,7 @@ class Chip:
         return 2 ** (self.potential_bits - 1) - 1
 
     def decay(self, decay: float) -> float:
-        """The decay that is stored for ``decay``; as a shift, 20 ms at 1 ms are 0.9375 for 0.9512."""
+        """The decay that is stored for ``decay``, the nearest there is; as a shift, 0.9375 for 0.9512."""
         if self.decay_bits:
             return round(decay * 2**self.decay_bits) / 2**self.decay_bits
         return 1 - 2.0 ** -_shift(decay) if decay < 1 else 1.0
@@ -109,7 +109,9 @@ def _leak(u: Tensor, decay: float, chip: Chip) -> Tensor:
 
 
 def _shift(decay: float) -> int:
-    return round(-math.log2(1 - decay))
+    """The ``k`` whose ``1 - 2**-k`` is nearest to ``decay``; of two as near the one that remembers longer."""
+    half_to_one, power = math.frexp(1 - decay)
+    return -power if half_to_one > 0.75 else 1 - power
 
 
 class FixedPointLIF(nn.Module):
