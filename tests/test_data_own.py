@@ -9,6 +9,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset,
 from bad_input import one_line
 from own_data import FLOATS, OWN, TEST, TRAIN, as_floats, loaders, run
 from snnbook.data import Dataset, dataset_of
+from snnbook.data.folder import decode
 
 
 class Items:
@@ -48,6 +49,23 @@ def test_tensor_data_sets_are_their_tensors():
 def test_data_sets_with_items_are_read_once(image, label):
     data = dataset_of((pairs(*OWN[:2], image, label), pairs(*OWN[2:], image, label)))
     assert data.fingerprint == Dataset.from_tensors(*OWN).fingerprint
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L"])
+def test_transparent_images_lie_on_white_as_those_of_folders_do(mode, tmp_path):
+    image = Image.new("RGBA", (8, 8), (10, 200, 30, 0))
+    image.paste((40, 40, 40, 255), (2, 2, 6, 6))
+    if mode == "P":
+        image = image.quantize(8)
+    elif mode != "RGBA":
+        image = image.convert("LA").convert(mode)
+    if mode == "L":
+        image.info["transparency"] = image.getpixel((0, 0))
+    image.save(tmp_path / "it.png")
+    expected = torch.from_numpy(decode(tmp_path / "it.png", np.asarray).copy()).permute(2, 0, 1)
+    data = dataset_of((Items([(image, 0), (image, 1)]), Items([(image, 0), (image, 1)])))
+    assert torch.equal(data.train_images[0], expected)
+    assert expected[:, 0, 0].min() == 255 and expected[:, 3, 3].max() == 40
 
 
 class Turned(TensorDataset):

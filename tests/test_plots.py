@@ -1,5 +1,7 @@
 """Each plotting function gives one figure of the book's width, with named axes, and shows what it was given."""
 
+from itertools import pairwise
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -159,6 +161,20 @@ def test_the_slowest_variant_stands_below():
     axes = plots.ratios(rows, "the limit").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["fast", "slow"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.2, 1.7), (0.37, 3.7), (0.37, 44), (2, 3)])
+def test_numbers_of_a_short_logarithmic_axis_keep_apart(least, most):
+    figure = plots.energies({"ANN": least, "SNN": most}, {"ANN": (least, most), "SNN": (least, most)})
+    figure.rendered("png")  # with the layout of a page
+    axes = figure.axes[0]
+    labels = (*axes.xaxis.get_majorticklabels(), *axes.xaxis.get_minorticklabels())
+    boxes = sorted(
+        (label.get_window_extent() for label in labels if label.get_text()), key=lambda box: box.x0
+    )
+    inside = [box for box in boxes if axes.bbox.x0 <= (box.x0 + box.x1) / 2 <= axes.bbox.x1]
+    assert len(inside) > 1
+    assert all(one.x1 < other.x0 for one, other in pairwise(inside))
 
 
 def test_energies_are_a_point_and_a_range_of_each_network():

@@ -1,6 +1,8 @@
 """Figures on dark pages: words stay readable, what colour maps paint stays as it is."""
 
+import math
 import re
+from itertools import combinations
 
 import matplotlib
 
@@ -14,7 +16,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from snnbook import plots
 from snnbook.plots import dark
-from snnbook.plots.style import ON_DARK, ON_LIGHT, PALETTE, shade, tint
+from snnbook.plots.style import ON_DARK, ON_LIGHT, PALETTE, SERIES, shade, tint
 
 PAGE = dark.dark("#ffffff")
 
@@ -36,6 +38,13 @@ def test_lines_and_words_in_colour_are_readable_on_the_page_and_on_tints(color):
     word = dark.dark(to_hex(shade(color)))
     assert contrast(word, PAGE) > 4.5
     assert contrast(word, dark.dark(to_hex(tint(color)))) > 4.5
+
+
+def test_series_are_told_apart_nearly_as_well_as_on_white():
+    colors = [each["color"] for each in SERIES]
+    for one, other in combinations(colors, 2):
+        shown = math.dist(to_rgb(dark.dark(one)), to_rgb(dark.dark(other)))
+        assert shown > 0.75 * math.dist(to_rgb(one), to_rgb(other))
 
 
 @settings(deadline=None, max_examples=40)

@@ -108,7 +108,7 @@ def decode(file: str | Path, transform: Callable[[Image.Image], Image.Image]) ->
         with Image.open(files.place(file, "an image")) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-            return np.asarray(transform(_opaque(_upright(image))))
+            return np.asarray(transform(opaque(_upright(image))))
     except Exception as error:  # Pillow's decoders raise whatever broke them
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{file} is not a readable 8-bit image ({reason}); replace or delete it") from None
@@ -121,7 +121,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def opaque(image: Image.Image) -> Image.Image:
     """In RGB, on white where it is transparent: its colour there is what nobody saw."""
     if not image.has_transparency_data:
         return image.convert("RGB")

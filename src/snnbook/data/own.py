@@ -14,6 +14,7 @@ from snnbook import room
 from snnbook.checks import shown
 from snnbook.data import tensors
 from snnbook.data.dataset import Dataset
+from snnbook.data.folder import opaque
 from snnbook.data.loaders import LoaderDataset
 from snnbook.data.stream import StreamingDataset
 from snnbook.errors import UserError
@@ -135,10 +136,11 @@ def _item(item: object, what: str) -> tuple[Tensor, int]:
 
 
 def _pixels(image: Image.Image, what: str) -> Tensor:
-    """A Pillow image as bytes ``[C, H, W]``."""
+    """A Pillow image as bytes ``[C, H, W]``, on white where it is transparent."""
     if image.mode.startswith(("I", "F")):
         raise UserError(
             f"{what} is an image of mode {image.mode}; expected 8 bits a channel; convert it first"
         )
-    pixels = np.array(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    plain = image.mode == "L" and not image.has_transparency_data
+    pixels = np.array(image if plain else opaque(image))
     return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)

@@ -1,6 +1,6 @@
 """Self-attentive spatio-temporal calibration (SASTC 2025): which teacher layer a student layer learns from.
 
-A batch's similarity matrix says which images a layer takes for alike.  It exists for any layer of any
+A batch's similarity matrix says which images a layer treats as alike.  It exists for any layer of any
 network, at any time step, in one shape ``[B, B]``: the common ground on which layers of an SNN and of an ANN
 are compared.  The equations are lost in the paper's text; they follow its public code.
 """

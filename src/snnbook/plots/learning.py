@@ -6,10 +6,10 @@ from textwrap import fill
 from typing import Any, Protocol
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from snnbook.errors import UserError
-from snnbook.plots.style import HEIGHT, SERIES, band, grounded, legend, panels, styled
+from snnbook.plots.style import HEIGHT, SERIES, band, grounded, legend, logarithmic, panels, styled
 
 LEGEND = 26  # letters in a line of it
 FAR = 4  # times longer than the shortest: from there on minutes have a logarithmic axis
@@ -84,10 +84,7 @@ def learning_curves(found: Learned, against: str = "epochs") -> Figure | Sentenc
     if against == "epochs":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     elif max(x[-1] for x in along) > FAR * min(x[-1] for x in along):  # else the short ones lie on each other
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
+        logarithmic(axes)
     else:
         axes.set_xlim(left=0)
     # A first test may lie far below all others, and below the axis; all others are seen, and all of few.

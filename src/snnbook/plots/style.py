@@ -11,6 +11,7 @@ from matplotlib import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
 WIDTH, HEIGHT = 7.0, 3.2  # inches, of every figure; a function may stretch the height, never the width
@@ -106,6 +107,14 @@ def tint(color) -> list[float]:
 def shade(color) -> list[float]:
     """A colour dark enough for words on white."""
     return [0.6 * part for part in to_rgb(color)]
+
+
+def logarithmic(axes: Axes) -> None:
+    """A logarithmic x axis with numbers at 1, 2 and 5, which keep apart within a decade and are there in less."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def legend(axes: Axes) -> None:

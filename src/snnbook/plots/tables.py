@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from matplotlib.figure import Figure
 
 from snnbook.errors import UserError
-from snnbook.plots.style import PALETTE, grounded, legend, panels, styled
+from snnbook.plots.style import PALETTE, grounded, legend, logarithmic, panels, styled
 
 
 class Rows(Protocol):
@@ -72,8 +72,8 @@ def energies(computation: Mapping[str, float], movement: Mapping[str, tuple[floa
     axes.plot(list(computation.values()), rows, "D", color=PALETTE[0], zorder=3, label="arithmetic")
     least, most = zip(*(movement[name] for name in computation), strict=True)
     axes.hlines(rows, least, most, color=PALETTE[1], linewidth=5, alpha=0.6, label="moving data")
+    logarithmic(axes)
     axes.set(
-        xscale="log",
         yticks=rows,
         yticklabels=list(computation),
         ylim=(len(computation) - 0.5, -0.5),
