@@ -76,7 +76,8 @@ def activation_maps(images, maps: Mapping) -> Figure:
         place.grid(False)
     for place, image in zip(axes, shown, strict=False):
         place.imshow(image)
-    axes[0].set_ylabel("image")
+    names = dict(rotation=0, ha="right", va="center")  # rows may be lower than a name is long
+    axes[0].set_ylabel("image", **names)
     for row, (name, values) in enumerate(maps.items(), start=1):
         values = numbers(values)
         if values.shape != grey.shape:
@@ -85,5 +86,5 @@ def activation_maps(images, maps: Mapping) -> Figure:
             place = axes[row * count + column]
             place.imshow(image, cmap="gray", vmin=0, vmax=1)
             place.imshow(value, cmap="inferno", alpha=0.55, vmin=0, vmax=1)
-        axes[row * count].set_ylabel(name)
+        axes[row * count].set_ylabel(name, **names)
     return figure
