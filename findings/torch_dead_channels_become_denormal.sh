@@ -6,7 +6,7 @@
 # Seen:    a surrogate of bounded support leaves a channel that never fires the gradient of weight decay alone.
 #          Its weights shrink by a factor of about 200 in 100 steps, are denormal after some 1,700, and then hardly
 #          move any more: none becomes zero.  A convolution with them took 8 times as long as with zeros in their
-#          places on an Intel Xeon (AVX-512), one thread; with all weights denormal 160 times.
+#          places on an Intel Xeon (AVX-512), one thread.
 #          torch.set_flush_denormal(True) makes it fast again, but in the calling thread alone: OpenMP threads that
 #          have begun before go on as they were, and only those that begin afterwards inherit it.
 # With:    torch 2.13.0, spikingjelly 2.0.0

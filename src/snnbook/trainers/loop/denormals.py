@@ -1,7 +1,7 @@
 """Denormal numbers, those nearer to zero than float32's least normal one, count as zero in a training on a CPU.
 
 A channel that died gets no gradient but that of weight decay, under which its weights shrink until they are
-denormal.  CPUs multiply such numbers up to a hundred times slower.  In the desk profile, at a learning rate of
+denormal.  Many CPUs multiply such numbers a hundred times slower.  In the desk profile, at a learning rate of
 0.01, one weight in thirty had come that far, and a step took 2.3 times as long.  Taking them for zero changes only
 what is dead.
 """
@@ -18,7 +18,7 @@ SOFT = 1  # OpenMP's number of a pause after which all goes on as before
 
 @contextmanager
 def flushed(device: torch.device) -> Iterator[None]:
-    """Denormal numbers are zero while the body runs on a CPU, in all threads that torch computes with there."""
+    """Denormal numbers are zero while the body runs on a CPU: on Linux in all of its threads, else in this one."""
     if device.type != "cpu" or flushing():
         yield
         return
