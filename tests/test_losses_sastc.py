@@ -56,6 +56,22 @@ def test_distance_by_hand():
     assert y.grad is None
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_lie_in_memory_as_maps_do(layout, dtype):
+    """Convolutions copy a gradient that lies otherwise."""
+    torch.manual_seed(0)
+    folded = torch.randn(2 * BATCH, 3, 4, 5).to(dtype).contiguous(memory_format=layout)
+    x, y = folded.unflatten(0, (2, BATCH)).requires_grad_(), torch.randn(BATCH, 3, 4, 5)
+    far, alike = distance(x, y), similarity(x, time=True)
+    for found in (far, alike):
+        (gradient,) = torch.autograd.grad(found.square().mean(), x)
+        assert gradient.stride() == x.stride() and gradient.dtype == dtype
+    plain = x.detach().contiguous()
+    torch.testing.assert_close(far, distance(plain, y))
+    torch.testing.assert_close(alike, similarity(plain, time=True))
+
+
 def test_calibration_by_hand():
     torch.manual_seed(0)
     attention, distances = torch.rand(2, 3, 4, 5).softmax(-1), torch.rand(2, 3, 4, 5)

@@ -27,7 +27,10 @@ def similarity(features: Tensor, time: bool = False) -> Tensor:
         UserError: features without an axis behind the batch, or empty ones.
     """
     check_axes(("features", features, "T B ..." if time else "B ..."))
-    rows = features.flatten(1 + time)
+    channels = 1 + time
+    if _channels_last(features, channels):  # products do not see an order of features, flattening would copy
+        features = features.movedim(channels, -1)
+    rows = features.flatten(channels)
     # Entries reach 1e5, beyond what half precision tells apart, so autocast stays out.
     with full_precision(features.device):
         return _InnerProducts.apply(at_least_single(rows))
@@ -90,11 +93,18 @@ def distance(projected: Tensor, target: Tensor) -> Tensor:
         UserError: shapes that do not fit each other.
     """
     check_axes(("projected", projected, "T B C H W"), ("target", target, "B C H W"))
-    projected = at_least_single(projected)
-    target = at_least_single(target.detach()).expand_as(projected)
+    projected, target = at_least_single(projected), at_least_single(target.detach())
+    if _channels_last(projected, 2):  # else torch lays the gradient channels-first, and all before copies it
+        projected, target = projected.movedim(2, -1), target.movedim(1, -1)
     # One pass over memory each way, where difference and square take two; a mean's own gradient fills a map.
     with full_precision(projected.device):
-        return F.mse_loss(projected, target, reduction="none").sum((2, 3, 4)) / projected[0, 0].numel()
+        squares = F.mse_loss(projected, target.expand_as(projected), reduction="none")
+        return squares.sum((2, 3, 4)) / projected[0, 0].numel()
+
+
+def _channels_last(x: Tensor, channels: int) -> bool:
+    """Whether the numbers of a position in a map lie side by side; ``channels`` is their axis."""
+    return x.dim() == channels + 3 and x.stride(channels) == 1
 
 
 def calibration(attention: Tensor, distances: Tensor) -> Tensor:
