@@ -29,7 +29,7 @@ class Verdicts:
             ]
             for verdict in self.entries
         ]
-        return [["the claim", "its size", "ours", "on", "verdict"], *rows]
+        return [["the claim, asked of our runs", "in the paper", "ours", "on", "verdict"], *rows]
 
     def _repr_html_(self) -> str:
         return grid.html(self.cells(), left=5)
