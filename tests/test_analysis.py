@@ -113,8 +113,9 @@ def test_a_relu_beside_the_neurons_is_an_activation_that_never_fires():
     seen = analysis.observe(network.backbone, lambda: network(images), 1)
     assert (seen.rates, seen.spikes, seen.mean_rate) == ({"2": 0.25}, 3, 0.25)
     assert seen.activations * 3 == 4 + 3 * 4 + 3 * 6
-    ann = analysis.observe(nn.Sequential(nn.ReLU()), lambda: nn.ReLU()(images), 1)
-    assert (ann.rates, ann.mean_rate) == ({}, 0)
+    relu = nn.Sequential(nn.ReLU())
+    ann = analysis.observe(relu, lambda: relu(images), 1)
+    assert (ann.rates, ann.mean_rate, ann.activations) == ({}, 0, 4)
 
 
 @pytest.mark.parametrize("least", [1e-3, 1e-4, 1e-7])

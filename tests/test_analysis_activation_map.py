@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from bad_input import one_line
 from snnbook.analysis import activation_maps, grad_cam, spike_activation_map
 from snnbook.backbones import NetworkConfig, build_ann, build_backbone
 from snnbook.errors import UserError
@@ -52,6 +53,13 @@ def test_grad_cam_works_in_inference_mode():
 def test_maps_need_time(shape):
     with pytest.raises(UserError, match="two time steps or more"):
         spike_activation_map(torch.zeros(shape), (4, 4))
+
+
+def test_grad_cam_takes_a_backbone_and_its_classes():
+    ann, images = build_ann(NetworkConfig("convnet", width=4), 10), torch.rand(2, 3, 8, 8)
+    one_line(lambda: grad_cam(torch.nn.Linear(2, 2), images, (8, 8)), "expected a Backbone")
+    one_line(lambda: grad_cam(ann, images, (8, 8), torch.tensor([1, 10])), "whole numbers below 10")
+    one_line(lambda: grad_cam(ann, images, (8, 8), torch.full((2, 10), 0.1)), "number of one class")
 
 
 def test_grad_cam_by_definition():

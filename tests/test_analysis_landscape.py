@@ -1,14 +1,18 @@
 """Loss landscapes: directions, the value in the middle, a bowl known in closed form, weights untouched."""
 
+import json
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import snnbook
 from bad_input import one_line
 from snnbook import losses
-from snnbook.analysis import filter_normalized_direction, landscape
+from snnbook.analysis import filter_normalized_direction, landscape, measure
+from snnbook.analysis.config import AnalysisConfig
 from snnbook.backbones import NetworkConfig, build_snn
 from snnbook.errors import UserError
 
@@ -90,6 +94,20 @@ def test_same_seed_same_landscape():
     draw = lambda seed: landscape(small(), images, labels, {"sdt": losses.sdt}, points=3, seed=seed)  # noqa: E731
     assert torch.equal(draw(1).losses["sdt"], draw(1).losses["sdt"])
     assert not torch.equal(draw(1).losses["sdt"], draw(2).losses["sdt"])
+
+
+def test_a_loss_that_overflows_is_null_in_a_record():
+    torch.manual_seed(0)
+    images = torch.rand(20, 1, 8, 8)
+    half = images, torch.arange(20) % 10
+    data = snnbook.Dataset.from_tensors(*half, *half)
+    method = snnbook.TET(snnbook.TETConfig(), small())
+    asked = AnalysisConfig(landscape=5, radius=1e38, images=20)
+    found = measure(method, data, asked)["snn"]["landscape"]
+    assert None in [x for row in found["sdt"] for x in row] and found["sdt"][2][2] == pytest.approx(
+        found["minimum"]["sdt"], abs=1e-4
+    )
+    json.dumps(found, allow_nan=False)
 
 
 @pytest.mark.parametrize("points", [1, 4])

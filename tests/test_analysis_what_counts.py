@@ -3,6 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -10,6 +12,7 @@ import snnbook
 from snnbook.analysis import energy_of_computation, measure, observe
 from snnbook.data import dataset_of
 from snnbook.data.batching import in_batches
+from snnbook.errors import UserError
 
 COUNTED = ("energy_uj", "accumulates", "movement_mb")
 
@@ -52,6 +55,66 @@ def test_silence_behind_an_end_counts_nothing():
     assert padded.spikes == spikes / 4
     assert padded.activations * padded.time_steps == entries / 4
     assert padded.mean_rate == pytest.approx(spikes / entries)
+
+
+@given(cuts=st.sets(st.integers(1, 5)), lengths=st.lists(st.integers(1, 4), min_size=6, max_size=6))
+@settings(max_examples=12, deadline=None)
+def test_recordings_may_pass_in_several_batches(cuts, lengths):
+    frames, lengths = torch.rand(4, 6, 2, 6, 6), torch.tensor(lengths)
+    network, parts = spiking(4, 2).network, frames.tensor_split(sorted(cuts), dim=1)
+    together = observe(network.backbone, lambda: network(frames), 6, lengths)
+    apart = observe(network.backbone, lambda: [network(part) for part in parts], 6, lengths)
+    assert apart.rates == together.rates and apart.spikes == together.spikes
+    assert apart.activations == together.activations
+    for name, activity in together.layers.items():
+        assert apart.layers[name].dense == pytest.approx(activity.dense)
+        assert apart.layers[name].effective == pytest.approx(activity.effective)
+    with pytest.raises(UserError, match="has 5 entries and run"):
+        observe(network.backbone, lambda: network(frames), 6, lengths[:5])
+
+
+@pytest.mark.parametrize("part", ["network", "wrapped", "backbone"])
+def test_what_was_compiled_before_is_seen(part):
+    """Compiled code does not look at hooks that come later."""
+    network, images = spiking(3).network.eval(), torch.rand(5, 1, 6, 6)
+    expected = observe(network.backbone, lambda: network(images), 5)
+    called = network
+    if part == "network":
+        network.compile(backend="eager")
+    elif part == "wrapped":
+        called = torch.compile(network, backend="eager")
+    else:
+        network.backbone = torch.compile(network.backbone, backend="eager")
+    with torch.no_grad():
+        called(images)
+        found = observe(network.backbone, lambda: called(images), 5)
+    assert list(found.layers.values()) == list(expected.layers.values())
+    assert found.spikes == expected.spikes > 0 and found.time_steps == 3
+
+
+def test_a_run_that_passes_the_network_by_is_refused():
+    network, other = spiking(3).network, spiking(3).network
+    with pytest.raises(UserError, match="passed nothing through this Sequential"):
+        observe(network.backbone, lambda: other(torch.rand(5, 1, 6, 6)), 5)
+    with pytest.raises(UserError, match="images is 0"):
+        observe(network.backbone, lambda: network(torch.rand(5, 1, 6, 6)), 0)
+
+
+class Twice(nn.Module):
+    """A neuron in two places, outside a SpikingNetwork."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.neuron = nn.Linear(4, 4), snnbook.LIF(time_steps=4, threshold=0.1)
+
+    def forward(self, x):
+        return self.neuron(self.linear(self.neuron(x)))
+
+
+def test_a_neuron_in_two_places_has_the_time_it_has():
+    network, x = Twice(), torch.rand(8, 4)  # [T*B, C]: two images
+    seen = observe(network, lambda: network(x), 2)
+    assert (seen.time_steps, seen.activations) == (4, 8)
 
 
 def test_measure_leaves_the_silence_out():

@@ -152,6 +152,8 @@ def test_a_seed_draws_the_plane_of_a_landscape(trained, data):
         (lambda: SwitchConfig(at=-1), "at least 0"),
         (lambda: analysis.variance_beyond({1: 3.0, 2: 4.0}, 1), "a variance needs two"),
         (lambda: analysis.scalability(build_snn(NETWORK, 10, 1), None, ()), "at least 1"),
+        (lambda: analysis.scalability(build_snn(NETWORK, 10, 1), None, (1.5,)), "time_steps is 1.5"),
+        (lambda: analysis.scalability(torch.nn.Linear(2, 2), None, (1,)), "expected a SpikingNetwork"),
     ],
 )
 def test_bad_input(make, message):

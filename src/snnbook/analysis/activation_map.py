@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnbook.backbones import Backbone
+from snnbook.checks import shown
 from snnbook.errors import UserError
 from snnbook.folding import still
+from snnbook.losses.shapes import as_labels
 
 
 def spike_activation_map(spikes: Tensor, size: tuple[int, int], gamma: float = 0.4) -> Tensor:
@@ -58,13 +60,21 @@ def grad_cam(
 
     Returns:
         ``[1, B, height, width]`` in [0, 1], shaped as the maps of an SNN with one time step.
+
+    Raises:
+        UserError: a network without parts to look between, or classes that it does not have.
     """
+    if not all(hasattr(network, part) for part in ("features", "pool", "head")):
+        raise UserError(f"network is {shown(network)}; expected a Backbone, with features, pool and head")
     network.eval()
     with torch.inference_mode(False), torch.enable_grad():
         images = images.clone()  # one made in inference mode takes no part in a gradient
         last = network.features(images)[-1].detach().requires_grad_()  # [B, C, h, w]
         logits = network.head(network.pool(last))
-        chosen = logits.argmax(1) if classes is None else classes
+        sizes = {"B": len(logits), "classes": logits.shape[1]}
+        chosen = logits.argmax(1) if classes is None else as_labels(classes, sizes)
+        if chosen.is_floating_point():
+            raise UserError("classes are probabilities; expected the number of one class for each image")
         (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), last)
     weights = gradient.mean((2, 3), keepdim=True)  # a channel's say
     return _normalized(F.relu((weights * last.detach()).sum(1))[None], size)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.analysis.synapses import COUNTED, fan_out, padded
+from snnbook.checks import whole
+from snnbook.errors import UserError
 from snnbook.folding import clock
 from snnbook.precision import wide
 
@@ -104,6 +106,38 @@ class Observation:
         return replace(self, layers=full)
 
 
+class _Recordings:
+    """Which rows belong to recordings that have not ended.
+
+    Args:
+        lengths: ``[B]``, time steps of each, in the order in which batches bring them; None if all go to the end.
+    """
+
+    def __init__(self, lengths: Tensor | None):
+        self.lengths, self.first, self.clock = lengths, 0, None
+
+    def running(self, x: Tensor, before: int) -> Tensor:
+        """Rows of ``x`` that count; they come step after step, image after image.
+
+        Args:
+            before: rows that the module has had: a network without a clock calls it once a step, with one batch.
+        """
+        if self.lengths is None:
+            return x
+        now = clock()
+        if now is not self.clock and self.clock is not None:  # the next call of the network: the next batch
+            self.first += self.clock.batch
+        self.clock = now
+        start, batch = (before, len(self.lengths)) if now is None else (0, now.batch)
+        row = torch.arange(start, start + len(x), device=x.device)
+        lengths = self.lengths.to(x.device)[self.first : self.first + batch]
+        if len(lengths) < batch:
+            raise UserError(
+                f"lengths has {len(self.lengths)} entries and run() passes more images; expected one for each"
+            )
+        return x[row // batch < lengths[row % batch]]
+
+
 @dataclass
 class _Site:
     """Sums over all calls of one activation."""
@@ -112,14 +146,9 @@ class _Site:
     entries: int = 0
     nonzero: float = 0.0
 
-    def running(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """Rows of ``x`` whose recording has not ended; they come step after step, image after image."""
+    def running(self, x: Tensor, recordings: _Recordings) -> Tensor:
         before, self.rows = self.rows, self.rows + len(x)
-        if lengths is None:
-            return x
-        row, now = torch.arange(before, self.rows, device=x.device), clock()
-        step = row // len(lengths) % (now.time_steps if now else self.rows)
-        return x[step < lengths.to(x.device)[row % len(lengths)]]
+        return recordings.running(x, before)
 
     def add(self, x: Tensor) -> None:
         self.entries += x.numel()
@@ -202,8 +231,14 @@ def observe(
         network: the backbone to watch; layers outside it are not counted.
         run: calls the method, for instance ``lambda: method.predict(batch)``.
         images: how many images that is.
-        lengths: ``[B]``, time steps of each, where recordings end early: what is computed behind counts nothing.
+        lengths: ``[images]``, time steps of each, where recordings end early: what is computed behind counts
+            nothing.  In the order in which they pass, in one batch or several.
+
+    Raises:
+        UserError: nothing passed through ``network``, or not so many images as there are lengths.
     """
+    whole(images, "images", 1)
+    recordings = _Recordings(lengths)
     layers: dict[tuple[str, bool], _Inputs] = {}
     sites: dict[str, _Site] = {}
     steps, handles = {1}, []
@@ -215,7 +250,7 @@ def observe(
             x, now = inputs[0] if inputs else named["input"], clock()
             still = now is not None and now.still and not now.begun
             tally = layers.setdefault((name, still), _Inputs(still=still))
-            running = tally.running(x.detach(), lengths)
+            running = tally.running(x.detach(), recordings)
             if running.numel():
                 tally.add(running)
                 tally.padded += padded(layer, x, output) * len(running) // len(x)
@@ -226,10 +261,10 @@ def observe(
         def hook(module, inputs, output):
             spikes = output[0] if isinstance(output, tuple) else output  # some give their potential, too
             site = sites.setdefault(name, _Site())
-            site.add(site.running(spikes, lengths))
+            site.add(site.running(spikes, recordings))
             if name in neurons:
-                now = clock()
-                steps.add(now.time_steps if now else site.rows // images)
+                now, own = clock(), getattr(module, "time_steps", None)  # others are called once a step
+                steps.add(now.time_steps if now else own or site.rows // images)
 
         return hook
 
@@ -239,10 +274,17 @@ def observe(
         elif name in neurons or isinstance(module, ACTIVATIONS):
             handles.append(module.register_forward_hook(watch_site(name)))
     try:
-        run()
+        # Code that was compiled before does not look at hooks.
+        with torch.compiler.set_stance("force_eager"):
+            run()
     finally:
         for handle in handles:
             handle.remove()
+    if handles and not (layers or sites):
+        raise UserError(
+            f"run() passed nothing through this {type(network).__name__}; expected it to call the network that is "
+            "watched, and not a copy"
+        )
 
     time_steps, spiking = max(steps), bool(neurons)
     firing = {name: site for name, site in sites.items() if name in neurons}  # not a ReLU beside them

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from statistics import mean
 from types import MappingProxyType
 
@@ -42,7 +43,8 @@ def measure(
 ) -> dict:
     """Firing rates and energies of each network of a trained method, JSON-ready.
 
-    All is computed in float32, whatever precision it was trained and tested in.
+    All is computed in float32, whatever precision it was trained and tested in.  A number that is not finite, such
+    as a loss far from a minimum, is None.
 
     Args:
         method: in evaluation mode after this call.
@@ -93,7 +95,16 @@ def measure(
         result["snn"]["neurobench"] = vars(found)
     if analyses.landscape:
         result["snn"]["landscape"] = _landscape(spiking_network(method), data, analyses, seed)
-    return result
+    return _finite(result)
+
+
+def _finite(found):
+    """``found`` as JSON can hold it: what overflowed, or is not a number, is None."""
+    if isinstance(found, dict):
+        return {name: _finite(each) for name, each in found.items()}
+    if isinstance(found, list | tuple):
+        return [_finite(each) for each in found]
+    return None if isinstance(found, float) and not isfinite(found) else found
 
 
 def _costs(network: nn.Module, seen: Observation) -> dict:

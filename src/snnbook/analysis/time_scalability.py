@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from snnbook.backbones import MultiExit
-from snnbook.checks import whole
+from snnbook.checks import shown, whole
 from snnbook.data import Dataset, test_batches
 from snnbook.errors import UserError
 from snnbook.folding import SpikingNetwork, set_time_steps
@@ -39,9 +39,14 @@ def scalability(
     """
     if not time_steps:
         raise UserError("time_steps is empty; expected at least 1 number of steps")
+    for name, value in (*(("time_steps", length) for length in time_steps), ("moments", moments)):
+        if value is not None:
+            whole(value, name, 1)
+    if not isinstance(network, SpikingNetwork):
+        raise UserError(
+            f"network is {shown(network)}; expected a SpikingNetwork, which can run for other times"
+        )
     moments = max(time_steps) if moments is None else moments
-    for name, value in (("moments", moments), *(("time_steps", length) for length in time_steps)):
-        whole(value, name, 1)
     longest, trained = max(*time_steps, moments), network.time_steps
     if data.frames:
         if longest > data.frames:
