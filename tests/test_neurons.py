@@ -224,6 +224,17 @@ def test_a_smooth_step_rises_from_zero_to_the_area_of_its_derivative(surrogate):
     assert surrogate.smooth(x).tolist() == pytest.approx([0, area / 2, area], abs=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.15)])
+@pytest.mark.parametrize("k", [1.0, 10.0, 16.0])
+def test_a_sigmoids_tails_are_alike_and_nowhere_zero(k, dtype, error):
+    """Above the threshold ``s`` of ``s (1 - s)`` rounds to 1, and the slope would to 0."""
+    x = torch.linspace(0, 20 / k, 41).to(dtype)
+    right, left = (surrogates.Sigmoid(k).derivative(side) for side in (x, -x))
+    assert torch.equal(right, left) and right.min() > 0
+    exact = k / (4 * torch.cosh(k * x.double() / 2) ** 2)
+    torch.testing.assert_close(right.double(), exact, rtol=error, atol=0)
+
+
 def test_surrogate_values():
     x = torch.tensor([0.0, -0.5, 1.0, -1.0])
     assert surrogates.Triangle(1.0).derivative(x).tolist() == [1, 0.5, 0, 0]

@@ -109,7 +109,7 @@ def close(ours, theirs, exact):
 @pytest.mark.parametrize("name", stills.START)
 def test_a_browser_computes_what_the_library_computes(answers, name):
     cases = [(values, numbers) for which, values, numbers, _ in answers["computed"] if which == name]
-    assert len(cases) == 21
+    assert len(cases) == (22 if name == "surrogate" else 21)
     for values, numbers in cases:
         expected = stills.compute(name, values)
         assert numbers.keys() == expected.keys()
@@ -125,6 +125,14 @@ def test_some_cases_are_no_trivial_ones(answers):
     assert {n["gradient"] == 0 for n in found["surrogate"]} == {True, False}
     assert {0 < n["dead"] < 20 for n in found["surrogate"]} == {True, False}
     assert {n["break_even"] > 1 for n in found["energy"]} == {True, False}
+
+
+def test_tails_are_nowhere_zero(answers):
+    """Also where s of s (1 - s) rounds to 1."""
+    found = [(v, n) for which, v, n, _ in answers["computed"] if which == "surrogate"]
+    tails = [n["dead"] for values, n in found if values["kind"] in ("sigmoid", "atan")]
+    assert any(v["kind"] == "sigmoid" and (v["w"] - 1) / v["width"] > 9.5 for v, _ in found)
+    assert set(tails) == {0}
 
 
 def test_a_widget_starts_as_its_still_says(answers):

@@ -19,7 +19,8 @@ window.addEventListener("load", () => {
     const settings = (at) => Object.fromEntries(widget.controls.map((c) => [c.name, pick(c, at())]));
     const start = Object.fromEntries(widget.controls.map((c) => [c.name, c.start]));
     found.start[name] = start;
-    for (const values of [start, ...[() => 0, () => 1, ...Array(18).fill(share)].map(settings)]) {
+    const steep = name === "surrogate" ? [{ ...start, kind: "sigmoid", width: 0.25, w: 4 }] : [];
+    for (const values of [start, ...steep, ...[() => 0, () => 1, ...Array(18).fill(share)].map(settings)]) {
       const numbers = widget.compute(values);
       found.computed.push([name, values, numbers, widget.show(values, numbers).said]);
     }

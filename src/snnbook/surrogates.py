@@ -156,8 +156,10 @@ class Sigmoid(_BuiltIn):
     k: float = 10.0
 
     def derivative(self, x: Tensor) -> Tensor:
-        s = torch.sigmoid(self.k * x)
-        return self.k * s * (1 - s)
+        q = torch.sigmoid(
+            -self.k * x.abs()
+        )  # small where the slope is, else 1 - s rounds to 0 above the threshold
+        return self.k * q * (1 - q)
 
     def smooth(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.k * x)

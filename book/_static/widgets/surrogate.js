@@ -12,8 +12,8 @@
     rectangle: (width) => (x) => (Math.abs(x) < width / 2 ? 1 / width : 0),
     triangle: (width) => (x) => Math.max(0, width - Math.abs(x)) / width ** 2,
     sigmoid: (width) => (x) => {
-      const k = 4 / width, s = 1 / (1 + Math.exp(-k * x));
-      return k * s * (1 - s);
+      const k = 4 / width, e = Math.exp(-Math.abs(k * x)); // s (1 - s), which rounds to 0 where s rounds to 1
+      return k * e / (1 + e) ** 2;
     },
     atan: (width) => (x) => 1 / width / (1 + (Math.PI * x / width) ** 2),
   };
