@@ -86,7 +86,36 @@ def test_a_cell_without_a_number_is_empty_and_leaves_the_scale_alone(seed, rows,
     np.testing.assert_allclose(axes.images[0].get_clim(), (seen.min(), seen.max()), rtol=1e-6)
 
 
+@settings(deadline=None, max_examples=8)
+@given(low=st.floats(-20, 20), high=st.floats(-20, 20))
+def test_two_colours_meet_at_zero_where_the_sign_counts(low, high):
+    figure = plots.heatmaps({"a": [[low, high]]}, "rows", "columns", "numbers", signed=True)
+    (image,) = figure.axes[0].images
+    least, greatest = image.get_clim()
+    assert least == -greatest and greatest == (max(abs(low), abs(high)) or 1)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert written == [f"{low + 0.0:+.1f}", f"{high + 0.0:+.1f}"]
+
+
+def test_a_landscape_is_drawn_where_it_is_finite_and_also_if_it_is_flat():
+    steps, flat = [-1.0, 0.0, 1.0], torch.ones(3, 3)
+    far = torch.tensor([[torch.inf, 2.0, torch.nan], [1.0, 0.0, 1.0], [3.0, 2.0, 3.0]])
+    for surface in (flat, far):
+        plots.contours(steps, {"a": {"sdt": surface}}, ["sdt"]).canvas.draw()
+    for minima, named in (({}, ["sdt"]), ({"a": {"sdt": flat}}, ["tet"]), ({"a": {"sdt": flat}}, [])):
+        with pytest.raises(UserError, match="expected each loss of each minimum"):
+            plots.contours(steps, minima, named)
+    with pytest.raises(UserError, match="two steps or more"):
+        plots.contours([0.0], {"a": {"sdt": [[1.0]]}}, ["sdt"])
+    with pytest.raises(UserError, match="no finite number"):
+        plots.contours(steps, {"a": {"sdt": torch.full((3, 3), torch.nan)}}, ["sdt"])
+
+
 def test_a_table_of_nothing_is_refused():
+    with pytest.raises(UserError, match="no neuron to show"):
+        plots.compare_traces({}, {}, 1.0)
+    with pytest.raises(UserError, match="T at least 1"):
+        plots.frames({"by number": torch.zeros(0, 2, 4, 4)})
     with pytest.raises(UserError, match="not NaN"):
         plots.heatmaps({"a": [[torch.nan]]}, "rows", "columns", "numbers")
 

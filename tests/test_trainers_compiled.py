@@ -5,7 +5,9 @@ import torch
 
 from graph_cases import CASES, batches, made, trained
 from snnbook.backbones import NetworkConfig
+from snnbook.errors import UserError
 from snnbook.trainers.loop.compiled import compiled
+from snnbook.trainers.loop.fits import explain_torch_errors
 from snnbook.trainers.switch import Switch, SwitchConfig
 
 
@@ -19,6 +21,15 @@ def test_graphs_are_for_one_process_on_a_gpu(device, alone, mode, monkeypatch):
     learner = compiled(lambda x, y: {"ce": x + y}, torch.device(device), alone)
     assert learner(torch.tensor(1), torch.tensor(2)) == {"ce": torch.tensor(3)}
     assert asked == [mode]
+
+
+def test_without_a_compiler_it_is_said_in_one_line(monkeypatch):
+    inductor = pytest.importorskip("torch._inductor.config")
+    monkeypatch.setattr(inductor.cpp, "cxx", ("nowhere/g++",))
+    torch._dynamo.reset()
+    with pytest.raises(UserError, match="takes a C.. compiler that works") as refused, explain_torch_errors():
+        torch.compile(lambda x: x.sin() + 1)(torch.rand(7))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -51,9 +51,9 @@ def frames(cut: Mapping) -> Figure:
         UserError: another shape, or nothing to show.
     """
     found = {name: numbers(values) for name, values in cut.items()}
-    if not found or any(values.ndim != 4 or values.shape[1] != 2 for values in found.values()):
+    if not found or any(x.ndim != 4 or x.shape[1] != 2 or not len(x) for x in found.values()):
         shapes = {name: list(values.shape) for name, values in found.items()}
-        raise UserError(f"frames have shapes {shapes}; expected one or more of [T, 2, H, W]")
+        raise UserError(f"frames have shapes {shapes}; expected one or more of [T, 2, H, W], T at least 1")
     longest = max(len(values) for values in found.values())
     side = 0.95 * WIDTH / max(longest, 5)
     figure, axes = panels(len(found), longest, height=len(found) * (side + 0.25))

@@ -11,11 +11,14 @@ from snnbook.plots.pictures import drawable
 from snnbook.plots.style import HEIGHT, ON_DARK, ON_LIGHT, WIDTH, numbers, panels, styled
 
 COLORS = "viridis"
+SIGNED = "PuOr"  # dark at both ends
 EMPTY = "#e8e8e8"
 
 
 @styled
-def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 0) -> Figure:
+def heatmaps(
+    tables: Mapping, rows: str, columns: str, label: str, first: int = 0, signed: bool = False
+) -> Figure:
     """Tables ``[n, m]`` side by side, on one scale of colours, with their numbers written in.
 
     Args:
@@ -23,6 +26,7 @@ def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 
         rows, columns: what the axes count.
         label: what the numbers are.
         first: number of the first row and column.
+        signed: what counts is the sign: two colours meet at zero, and numbers have one digit behind the point.
 
     Raises:
         UserError: no table, one that is none, or not one number in all.
@@ -35,17 +39,21 @@ def heatmaps(tables: Mapping, rows: str, columns: str, label: str, first: int = 
     if not present.size:
         raise UserError("tables have no number in them; expected some that are not NaN")
     low, high = present.min(), present.max()
+    if signed:
+        high = max(-low, high) or 1.0
+        low = -high
     figure, axes = panels(1, len(found), height=0.85 * HEIGHT)
     for place, (name, table) in zip(axes, found.items(), strict=True):
-        image = place.imshow(table, vmin=low, vmax=high, cmap=COLORS, aspect="auto")
+        image = place.imshow(table, vmin=low, vmax=high, cmap=SIGNED if signed else COLORS, aspect="auto")
         for (i, j), value in np.ndenumerate(table):
             if np.isnan(value):
                 place.add_patch(
                     Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=EMPTY, edgecolor="white", hatch="//")
                 )
                 continue
-            dark = value < (low + high) / 2
-            place.text(j, i, f"{value + 0.0:.3g}", ha="center", va="center", fontsize="small",
+            dark = abs(value) > 0.6 * high if signed else value < (low + high) / 2
+            shown = f"{value + 0.0:+.1f}" if signed else f"{value + 0.0:.3g}"
+            place.text(j, i, shown, ha="center", va="center", fontsize="small",
                        color=ON_DARK if dark else ON_LIGHT)  # fmt: skip
         place.set(title=name, xlabel=columns, ylabel=rows)
         place.set_xticks(range(table.shape[1]), labels=range(first, first + table.shape[1]))

@@ -21,9 +21,13 @@ def contours(steps, surfaces: Mapping[str, Mapping], losses: Sequence[str]) -> F
         losses: the names to show, in order.
 
     Raises:
-        UserError: a surface that does not fit the grid.
+        UserError: no surface, one that does not fit the grid or has no finite number, or a loss that it has not.
     """
     steps = numbers(steps)
+    missing = [(name, loss) for name, found in surfaces.items() for loss in losses if loss not in found]
+    if not surfaces or not losses or missing or steps.ndim != 1 or len(steps) < 2:
+        what = f"losses {list(losses)} of minima {list(surfaces)} over {steps.size} steps"
+        raise UserError(f"{what}; expected each loss of each minimum, at least one, over two steps or more")
     grids = {(name, loss): numbers(found[loss]) for name, found in surfaces.items() for loss in losses}
     for (name, loss), z in grids.items():
         if z.shape != (len(steps), len(steps)):
@@ -32,7 +36,15 @@ def contours(steps, surfaces: Mapping[str, Mapping], losses: Sequence[str]) -> F
             )
     figure, axes = panels(len(surfaces), len(losses), height=0.75 * HEIGHT * len(surfaces),
                           sharex=True, sharey=True)  # fmt: skip
-    levels = np.linspace(min(z.min() for z in grids.values()), max(z.max() for z in grids.values()), 15)
+    # What is not finite, far from a minimum, stays empty.
+    grids = {key: np.ma.masked_invalid(z) for key, z in grids.items()}
+    present = np.concatenate([z.compressed() for z in grids.values()])
+    if not present.size:
+        raise UserError("surfaces have no finite number in them; take a smaller radius")
+    low, high = present.min(), present.max()
+    levels = np.linspace(
+        low, high if high > low else low + 1, 15
+    )  # a dead network's loss is the same everywhere
     for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
         filled = place.contourf(steps, steps, z, levels=levels, cmap=COLORS)
         place.contour(steps, steps, z, levels=levels[::2], colors=ON_DARK, linewidths=0.5)

@@ -77,6 +77,8 @@ def compare_traces(potential: Mapping, spikes: Mapping, threshold: float) -> Fig
         raise UserError(
             f"potentials of {list(potential)} but spikes of {list(spikes)}; expected the same names"
         )
+    if not potential:
+        raise UserError("there is no neuron to show; expected a potential by the name of one")
     length = len(next(iter(potential.values())))
     t = np.arange(1, length + 1)
     figure, (top, bottom) = panels(
@@ -87,7 +89,7 @@ def compare_traces(potential: Mapping, spikes: Mapping, threshold: float) -> Fig
     for name, u in potential.items():
         (line,) = top.plot(t, _one_axis(u, length), marker="o", label=name)
         colors.append(line.get_color())
-    top.set_ylabel("potential u")
+    top.set_ylabel("potential u\nbefore the reset")
     legend(top)
     _raster(bottom, t, {name: _one_axis(s, length) for name, s in spikes.items()}, colors)
     bottom.set_ylabel("spikes")

@@ -7,7 +7,7 @@ from snnbook import losses
 from snnbook.plots.diagrams.primitives import arrow, box, canvas, label, shape, some
 from snnbook.plots.style import CURRENT, POTENTIAL, WIDTH, styled
 
-SDT, TET = CURRENT, POTENTIAL
+SDT, TET = POTENTIAL, CURRENT  # the colours that curves of the two have, in this order
 
 
 @styled

@@ -16,6 +16,7 @@ LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
 ADVICE = "choose a smaller recipe.batch_size, fewer network.time_steps, or recipe.memory: recompute"
 MEMORY = f"memory is full ({{}}); {ADVICE}"
 SMALL = "the images are too small for the network ({}); expected larger ones, or a network that pools less"
+COMPILER = "recipe.compile takes a C++ compiler that works; install one, or set recipe.compile: false"
 # What torch says, in part, and what it means.
 MEANINGS = {
     "can't allocate memory": MEMORY,
@@ -23,6 +24,8 @@ MEANINGS = {
     "choose another recipe.batch_size, or set recipe.drop_last: true",
     "view size is not compatible": "a view(...) of numbers that lie in another order, as those of images do with "
     "recipe.channels_last; take flatten(1) or reshape(...), or set recipe.channels_last: false",
+    "InvalidCxxCompiler": COMPILER,
+    "CppCompileError": COMPILER,
     "Output size is too small": SMALL,
     "Kernel size can't be greater than actual input size": SMALL,
 }
