@@ -27,7 +27,7 @@ def test_without_a_compiler_it_is_said_in_one_line(monkeypatch):
     inductor = pytest.importorskip("torch._inductor.config")
     monkeypatch.setattr(inductor.cpp, "cxx", ("nowhere/g++",))
     torch._dynamo.reset()
-    with pytest.raises(UserError, match="takes a C.. compiler that works") as refused, explain_torch_errors():
+    with pytest.raises(UserError, match="compiler that works") as refused, explain_torch_errors():
         torch.compile(lambda x: x.sin() + 1)(torch.rand(7))
     assert "\n" not in str(refused.value)
 
