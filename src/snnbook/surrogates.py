@@ -156,9 +156,8 @@ class Sigmoid(_BuiltIn):
     k: float = 10.0
 
     def derivative(self, x: Tensor) -> Tensor:
-        q = torch.sigmoid(
-            -self.k * x.abs()
-        )  # small where the slope is, else 1 - s rounds to 0 above the threshold
+        # By the smaller of s and 1 - s: above the threshold s rounds to 1, and 1 - s to 0.
+        q = torch.sigmoid(-self.k * x.abs())
         return self.k * q * (1 - q)
 
     def smooth(self, x: Tensor) -> Tensor:

@@ -147,6 +147,7 @@ class _Site:
     nonzero: float = 0.0
 
     def running(self, x: Tensor, recordings: _Recordings) -> Tensor:
+        """Rows of ``x`` that count."""
         before, self.rows = self.rows, self.rows + len(x)
         return recordings.running(x, before)
 
@@ -235,7 +236,7 @@ def observe(
             nothing.  In the order in which they pass, in one batch or several.
 
     Raises:
-        UserError: nothing passed through ``network``, or not so many images as there are lengths.
+        UserError: nothing passed through ``network``, or more images than there are lengths.
     """
     whole(images, "images", 1)
     recordings = _Recordings(lengths)

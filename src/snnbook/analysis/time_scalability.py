@@ -35,7 +35,7 @@ def scalability(
         ``{"integrated": {T': accuracy}, "moments": {t: accuracy}}``.
 
     Raises:
-        UserError: no length, or one below 1; event data with fewer frames.
+        UserError: no length, or one below 1; event data with fewer frames; no SpikingNetwork.
     """
     if not time_steps:
         raise UserError("time_steps is empty; expected at least 1 number of steps")

@@ -42,9 +42,9 @@ def contours(steps, surfaces: Mapping[str, Mapping], losses: Sequence[str]) -> F
     if not present.size:
         raise UserError("surfaces have no finite number in them; take a smaller radius")
     low, high = present.min(), present.max()
-    levels = np.linspace(
-        low, high if high > low else low + 1, 15
-    )  # a dead network's loss is the same everywhere
+    if low == high:  # a dead network's loss is the same everywhere
+        high = low + 1
+    levels = np.linspace(low, high, 15)
     for place, ((minimum, loss), z) in zip(axes, grids.items(), strict=True):
         filled = place.contourf(steps, steps, z, levels=levels, cmap=COLORS)
         place.contour(steps, steps, z, levels=levels[::2], colors=ON_DARK, linewidths=0.5)

@@ -16,7 +16,10 @@ LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
 ADVICE = "choose a smaller recipe.batch_size, fewer network.time_steps, or recipe.memory: recompute"
 MEMORY = f"memory is full ({{}}); {ADVICE}"
 SMALL = "the images are too small for the network ({}); expected larger ones, or a network that pools less"
-COMPILER = "recipe.compile takes a C++ compiler that works; install one, or set recipe.compile: false"
+COMPILER = (
+    "compiling takes a C++ compiler that works; install one, or do without recipe.compile and "
+    "SNNBOOK_KERNEL=compiled"
+)
 # What torch says, in part, and what it means.
 MEANINGS = {
     "can't allocate memory": MEMORY,
